@@ -1,0 +1,1 @@
+"""Configuration: YAML with positions in, frozen models out, every error at once."""

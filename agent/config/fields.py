@@ -1,0 +1,60 @@
+"""Field types that every section of the configuration shares.
+
+Rules: a section is frozen and refuses unknown keys; a duration always carries its unit; a secret
+never prints itself. A section's models live beside the code that uses them (a source's in its
+folder); this file holds only what two of them need, and imports nothing of the house but the model.
+"""
+
+import re
+from typing import Annotated, Final
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
+
+from agent.model import MILLISECOND, SECOND
+
+_UNITS: Final = {
+    "ms": MILLISECOND,
+    "s": SECOND,
+    "m": 60 * SECOND,
+    "h": 3600 * SECOND,
+    "d": 86_400 * SECOND,
+}
+_DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
+_DURATION_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+
+
+class Section(BaseModel):
+    """A map of the configuration: frozen, unknown keys refused, no silent conversion of types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+
+
+def parse_duration(value: object) -> int:
+    """Read `10s`, `5m`, `1h30m`, `500ms`, `14d` as nanoseconds.
+
+    Raises:
+        ValueError: no unit, or not a duration.
+    """
+    if isinstance(value, str) and _DURATION.fullmatch(text := value.replace(" ", "")):
+        return sum(round(float(number) * _UNITS[unit]) for number, unit in _DURATION_PART.findall(text))
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise ValueError(f"a duration needs a unit: write {value}s, {value}m or {value}ms")
+    raise ValueError("expected a duration such as 500ms, 10s, 5m or 1h30m")
+
+
+def format_duration(nanoseconds: int) -> str:
+    """Write a duration as the configuration does: `1h30m`, `500ms`, `0s`."""
+    parts: list[str] = []
+    rest = nanoseconds
+    for unit in ("d", "h", "m", "s", "ms"):
+        count, rest = divmod(rest, _UNITS[unit])
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"
+
+
+Duration = Annotated[
+    int,
+    BeforeValidator(parse_duration),
+    WithJsonSchema({"type": "string", "pattern": f"^{_DURATION.pattern}$", "examples": ["500ms", "10s", "1h30m"]}),
+]

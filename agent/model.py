@@ -1,0 +1,199 @@
+"""The words that the whole house speaks: what is seen, what happened, what an attempt brought.
+
+Rules for whoever changes this file: frozen values only, no behaviour beyond reading them, nothing
+imported but the standard library. An instant is integer nanoseconds on the monotonic clock
+(`at`, `received`, `onset`); only `source_time` is a wall-clock stamp, because the device made it.
+The store turns instants into UTC stamps (design: rules, "Time").
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import Final, TypeAlias
+
+Value: TypeAlias = bool | int | float | str
+Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+
+SECOND: Final = 1_000_000_000
+MILLISECOND: Final = 1_000_000
+
+
+class Quality(StrEnum):
+    """How far a value may be believed. Staleness is not a quality: it is time passing."""
+
+    GOOD = "good"
+    UNCERTAIN = "uncertain"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class TagSpec:
+    """What is known of a tag before it is read.
+
+    Attributes:
+        name: the tag's name, unique in the agent.
+        source: the source that reads it.
+        unit: engineering unit, empty if none.
+        range: engineering range (low, high); what percentages are of.
+        stale_after: nanoseconds from receipt for which a value counts as fresh; None: for as long
+            as the source's connection is up (OPC UA with its keep-alives, MQTT).
+        timed: the payload carries the tag's own time; a reading not newer than the last is dropped,
+            so a redelivered message repeats nothing.
+    """
+
+    name: str
+    source: str
+    unit: str = ""
+    range: tuple[float, float] | None = None
+    stale_after: int | None = None
+    timed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One observation of one tag.
+
+    Attributes:
+        tag: its name.
+        value: what was read; None when nothing was (never a sentinel, never the last value again).
+        quality: GOOD, UNCERTAIN or BAD.
+        received: monotonic nanoseconds of receipt by the agent.
+        reason: why the quality is not good, with the remedy, as a person is to read it.
+        source_time: the device's own stamp, nanoseconds UTC; never used for freshness.
+        baseline: the first value after a connect, or a retained message: a start, not a change.
+    """
+
+    tag: str
+    value: Value | None
+    quality: Quality
+    received: int
+    reason: str = ""
+    source_time: int | None = None
+    baseline: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A source's connection came up or went down. Down: all its tags are bad, for this reason."""
+
+    source: str
+    up: bool
+    at: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """A source's subscription proved itself (an OPC UA keep-alive): unchanged values are still seen."""
+
+    source: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time passed. Changes nothing but what was due."""
+
+    at: int
+
+
+Seen: TypeAlias = Reading | Link | Alive | Tick
+
+
+class Priority(IntEnum):
+    """How loud an event is; the number is the OPC UA severity it maps to (design: rules)."""
+
+    CRITICAL = 900
+    HIGH = 700
+    MEDIUM = 500
+    LOW = 300
+    JOURNAL = 100
+
+    @property
+    def word(self) -> str:
+        """The word of the configuration and of the payload."""
+        return self.name.lower()
+
+
+class EventType(StrEnum):
+    """What can happen (design: delivery, "What is sent"); later issues add theirs."""
+
+    ALARM_RAISED = "alarm.raised"
+    ALARM_ESCALATED = "alarm.escalated"
+    ALARM_DEESCALATED = "alarm.deescalated"
+    ALARM_RETURNED = "alarm.returned"
+    ALARM_CHANGED = "alarm.changed"
+    TAG_CHANGED = "tag.changed"
+    EVENT_OCCURRED = "event.occurred"
+    RULE_UNKNOWN = "rule.unknown"
+    AGENT_STARTED = "agent.started"
+    AGENT_STOPPING = "agent.stopping"
+    AGENT_BLIND = "agent.blind"
+    AGENT_CONFIG_RELOADED = "agent.config_reloaded"
+    AGENT_CONFIG_REJECTED = "agent.config_rejected"
+    AGENT_TEST = "agent.test"
+    DELIVERY_FAILING = "delivery.failing"
+    DELIVERY_RECOVERED = "delivery.recovered"
+    DELIVERY_DEAD = "delivery.dead"
+    DELIVERY_DISABLED = "delivery.disabled"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that receivers are told.
+
+    Attributes:
+        id: `evt_` and a UUIDv7; the same at every destination and on every attempt.
+        type: what happened.
+        at: monotonic nanoseconds of the instant at which it happened (not of the next sample).
+        subject: what order is kept within: the rule instance, `destination:NAME` or `agent`.
+        priority: how loud.
+        data: fields with a meaning for this event, as JSON; unknown is None, meaningless is absent.
+        instants: further instants by field name (`onset`, `blind.from`), monotonic nanoseconds;
+            rendered as UTC stamps beside `data`.
+        tag: the tag it is about, empty if none; what a subscription by tag matches.
+        rule: the rule it comes from, empty if none.
+    """
+
+    id: str
+    type: EventType
+    at: int
+    subject: str
+    priority: Priority
+    data: Mapping[str, Json] = field(default_factory=dict)
+    instants: Mapping[str, int] = field(default_factory=dict)
+    tag: str = ""
+    rule: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The receiver answered.
+
+    Attributes:
+        status: HTTP status.
+        headers: lower-case names.
+        latency: seconds from the first byte sent to the end of what was read.
+        excerpt: the first 2 kB of the body, as text.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    latency: float
+    excerpt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """No answer came; `why` says at which step (DNS, connect, TLS, timeout), for a person, no secrets."""
+
+    why: str
+    latency: float = 0.0
+
+
+Outcome: TypeAlias = Answer | NoAnswer
+
+
+def bad(tag: str, received: int, reason: str) -> Reading:
+    """The reading of a tag that could not be read."""
+    return Reading(tag, None, Quality.BAD, received, reason)

@@ -1,0 +1,56 @@
+"""What every source is: a configuration that names its tags, and a session that emits what it sees.
+
+A source module declares a `SourceSection` (in `config.py` of its folder, free of heavy imports) and
+an async `run(name, config, emit, clock)`: ONE session. It connects, emits `Link(up=True)` once the
+device has proved itself by an answer, then emits readings until the connection is lost, and raises
+`SourceError` with the device, the cause and the remedy in its message. It never reconnects: the
+supervisor owns that, with back-off, and emits `Link(up=False)` (which makes all the source's tags
+bad). It closes everything it opened, whatever ends it, cancellation included.
+
+`emit` returns when the consequence is on disk; only then may the session acknowledge upstream. When
+it raises `StoreUnavailable` nothing of the batch was taken: a polled source goes on polling, a
+subscribed one keeps the newest value of each tag and offers it again, MQTT leaves it unacknowledged
+and offers it again.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated, TypeAlias
+
+from pydantic import AfterValidator, Field
+
+from agent.config.fields import Duration, Section
+from agent.model import Seen, TagSpec
+
+Emit: TypeAlias = Callable[[Sequence[Seen]], Awaitable[None]]
+
+
+def _ascending(value: tuple[float, float]) -> tuple[float, float]:
+    low, high = value
+    if not low < high:
+        raise ValueError(f"expected [low, high] with low < high, got [{low:g}, {high:g}]")
+    return value
+
+
+Range = Annotated[tuple[float, float], Field(strict=False), AfterValidator(_ascending)]
+
+
+class TagSection(Section):
+    """What a tag of any protocol may say."""
+
+    unit: str = ""
+    """Engineering unit, as it is to be shown: °C, bar, m3/h."""
+    range: Range | None = None
+    """Engineering range [low, high]: what percentages in rules are of."""
+    stale_after: Duration | None = None
+    """How long after its receipt a value counts as fresh; nearest wins: rule, tag, source."""
+
+
+class SourceSection(Section):
+    """What a source of any protocol may say."""
+
+    stale_after: Duration | None = None
+    """How long after its receipt a value counts as fresh, for all tags of this source."""
+
+    def tag_specs(self, source: str) -> list[TagSpec]:
+        """Every tag this source reads, with `stale_after` resolved."""
+        raise NotImplementedError
