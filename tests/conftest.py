@@ -1,0 +1,38 @@
+"""How tests run: coroutine tests on a fresh loop each, on virtual time where they ask for it."""
+
+import asyncio
+import inspect
+import socket
+from collections.abc import Callable
+
+import pytest
+
+from rigs.virtual_time import VirtualTimeLoop
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "virtual_time: the loop's clock jumps over every wait; no real I/O")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    """Run `async def` tests to their end on a loop of their own (asyncio.Runner cancels what is left)."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    virtual = pyfuncitem.get_closest_marker("virtual_time") is not None
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    with asyncio.Runner(loop_factory=VirtualTimeLoop if virtual else None) as runner:
+        runner.run(pyfuncitem.obj(**arguments))
+    return True
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """Give a TCP port of loopback that nobody listened on a moment ago."""
+
+    def take() -> int:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return probe.getsockname()[1]
+
+    return take
