@@ -38,7 +38,7 @@ def parse_duration(value: object) -> int:
     if isinstance(value, str) and _DURATION.fullmatch(text := value.replace(" ", "")):
         return sum(round(float(number) * _UNITS[unit]) for number, unit in _DURATION_PART.findall(text))
     if isinstance(value, int | float) and not isinstance(value, bool):
-        raise ValueError(f"a duration needs a unit: write {value}s, {value}m or {value}ms")
+        raise ValueError(f"a duration needs a unit: write {value}s, {value}m or {value}ms")  # noqa: TRY004 - pydantic reports ValueError alone
     raise ValueError("expected a duration such as 500ms, 10s, 5m or 1h30m")
 
 
@@ -56,5 +56,7 @@ def format_duration(nanoseconds: int) -> str:
 Duration = Annotated[
     int,
     BeforeValidator(parse_duration),
-    WithJsonSchema({"type": "string", "pattern": f"^{_DURATION.pattern}$", "examples": ["500ms", "10s", "1h30m"]}),
+    WithJsonSchema(
+        {"type": "string", "pattern": f"^{_DURATION.pattern}$", "examples": ["500ms", "10s", "1h30m"]}
+    ),
 ]
