@@ -153,6 +153,8 @@ class Event:
             rendered as UTC stamps beside `data`.
         tag: the tag it is about, empty if none; what a subscription by tag matches.
         rule: the rule it comes from, empty if none.
+        audience: priorities at which the same occurrence was announced before: whoever got its
+            `raised` also gets what follows, whatever the priority of this event.
     """
 
     id: str
@@ -164,6 +166,7 @@ class Event:
     instants: Mapping[str, int] = field(default_factory=dict)
     tag: str = ""
     rule: str = ""
+    audience: tuple[Priority, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
