@@ -1,0 +1,92 @@
+# Two commands matter: `make demo` (the whole way on one machine) and `make test` (what CI runs).
+#
+# Rules for whoever changes this: every target works from a clean clone and needs no root; what is
+# missing is named together with the command that installs it; a second run starts at once.
+
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/pip install --quiet
+export PATH := $(PATH):/usr/sbin:/sbin
+
+.PHONY: help demo test lint bench faults lock wheelhouse sbom clean
+
+help:
+	@echo "make demo    a simulated plant, rules and a receiver on this machine (ARGS=--once: play it, print the ledger)"
+	@echo "make test    lint and every test"
+	@echo "make lint    ruff and mypy alone"
+	@echo "make bench   the measurements of tests/bench"
+	@echo "make faults  the fault injections of tests/faults"
+	@echo "make lock    resolve the dependencies anew into .ci/lock"
+	@echo "make wheelhouse   fetch the locked wheels for an installation without a network"
+	@echo "make sbom    the bill of materials of the agent (CycloneDX) from its lock, dist/sbom.json"
+	@echo "make clean   remove what make made"
+	@echo "PYTHON=...   the Python to use, 3.11 or newer (now: $(PYTHON))"
+
+demo: .venv/.installed-demo
+	@$(BIN)/edge-relay demo $(ARGS)
+
+test: .venv/.installed-test lint
+	@sh .ci/needs mosquitto:mosquitto systemd-analyze:systemd
+	@$(BIN)/pytest $(ARGS)
+
+lint: .venv/.installed-test
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy --no-error-summary
+
+# A bench or fault target that finds nothing to run has measured nothing: it fails and says so.
+bench: .venv/.installed-test
+	@set -- tests/bench/*.py; test -e "$$1" || { echo "make bench: there are no measurements in tests/bench yet" >&2; exit 1; }; \
+	for script in "$$@"; do echo "== $$script"; PYTHONPATH=tests $(BIN)/python "$$script" $(ARGS) || exit 1; done
+
+faults: .venv/.installed-test
+	@test -d tests/faults || { echo "make faults: there are no fault injections in tests/faults yet" >&2; exit 1; }
+	@$(BIN)/pytest tests/faults $(ARGS)
+
+# The stamp is younger than what it was installed from, so nothing is asked of the network twice.
+.venv/.installed-%: pyproject.toml .ci/lock/build.txt .ci/lock/%.txt | $(BIN)/pip
+	@echo "installing into .venv ($*)"
+	@$(PIP) --require-hashes -r .ci/lock/build.txt -r .ci/lock/$*.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	{ echo "make: $(PYTHON) is not Python 3.11 or newer; install one, or name one: make PYTHON=/usr/bin/python3.11 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	{ echo "make: $(PYTHON) lacks venv; on Debian: apt install make python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv
+
+# One resolution (test.txt) rules the others, so that no two files name different versions.
+# No index address is written: the files serve every mirror, the hashes say what may come from it.
+COMPILE = SSL_CERT_FILE=$${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt} $(LOCKER)/bin/uv pip compile --quiet --no-config \
+	--universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+LOCKER := build/locker
+BUILD_REQUIRES = $(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['build-system']['requires'], sep='\n')"
+
+lock: $(LOCKER)/bin/uv
+	@mkdir -p .ci/lock
+	@$(BUILD_REQUIRES) > build/requires.in
+	@$(COMPILE) --upgrade pyproject.toml --extra nats --extra test build/requires.in -o build/all.txt
+	@$(COMPILE) -c build/all.txt build/requires.in -o .ci/lock/build.txt
+	@$(COMPILE) -c build/all.txt pyproject.toml --extra nats -o .ci/lock/agent.txt
+	@$(COMPILE) -c build/all.txt pyproject.toml --extra demo -o .ci/lock/demo.txt
+	@$(COMPILE) -c build/all.txt pyproject.toml --extra nats --extra test -o .ci/lock/test.txt
+
+$(LOCKER)/bin/uv: | $(BIN)/pip
+	@$(BIN)/python -m venv $(LOCKER)
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(LOCKER)/bin/pip install --quiet 'uv>=0.9,<1' 'cyclonedx-bom>=7,<8'
+
+# For a machine like this one; `pip install --no-index --find-links wheelhouse` and the image read it.
+wheelhouse: .ci/lock/agent.txt .ci/lock/build.txt | $(BIN)/pip
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/pip download --quiet --only-binary :all: --require-hashes -d $@ -r .ci/lock/agent.txt -r .ci/lock/build.txt
+	@echo "$@: $$(ls $@ | wc -l) wheels"
+
+sbom: $(LOCKER)/bin/uv .ci/lock/agent.txt
+	@mkdir -p dist
+	@PYTHONWARNINGS=ignore $(LOCKER)/bin/cyclonedx-py requirements --output-reproducible --pyproject pyproject.toml -o dist/sbom.json .ci/lock/agent.txt
+
+clean:
+	@rm -rf .venv build dist wheelhouse .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
