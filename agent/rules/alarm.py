@@ -16,7 +16,7 @@ from typing import TypeAlias, assert_never
 from agent.model import Event, EventType, Priority, Value
 from agent.rules.machine import CALM, Machine, Phase, Zone, expire, look, lose, regain
 from agent.rules.spec import Absence, AlarmSpec, Condition, Limit, OnBad, State
-from agent.rules.telling import tell
+from agent.rules.telling import Happening, tell
 from agent.rules.view import View
 
 Mint: TypeAlias = Callable[[int], str]
@@ -57,9 +57,16 @@ class AlarmState:
     recheck: bool = False
 
     @property
+    def settled(self) -> bool:
+        """Decided by a good value under the rule's present limits."""
+        return self.seen and not self.recheck
+
+    @property
     def calm(self) -> bool:
         """Nothing is going on, so a value inside the limits changes nothing."""
-        return self.seen and not self.fault and all(machine.phase is Phase.NORMAL for machine in self.machines)
+        return (
+            self.seen and not self.fault and all(machine.phase is Phase.NORMAL for machine in self.machines)
+        )
 
 
 def fresh_state(spec: AlarmSpec) -> AlarmState:
@@ -92,12 +99,16 @@ def _due(condition: Condition, machine: Machine, view: View) -> int | None:
         case Phase.ACTIVE:
             return None
         case Phase.CLEARING:
+            if machine.blind is not None:
+                return missed
             return machine.due if missed is None else min(machine.due, missed)
         case _:
             return missed
 
 
-def advance(spec: AlarmSpec, state: AlarmState, view: View, now: int, mint: Mint) -> tuple[AlarmState, list[Event]]:
+def advance(
+    spec: AlarmSpec, state: AlarmState, view: View, now: int, mint: Mint
+) -> tuple[AlarmState, list[Event]]:
     """Let time pass up to `now`; every event is stamped with the instant at which its delay ran out."""
     events: list[Event] = []
     while (due := _next_flip(spec, state, view)) is not None and due <= now:
@@ -115,7 +126,8 @@ def advance(spec: AlarmSpec, state: AlarmState, view: View, now: int, mint: Mint
 
 def _next_flip(spec: AlarmSpec, state: AlarmState, view: View) -> int | None:
     dues = (
-        _due(condition, machine, view) for condition, machine in zip(spec.conditions, state.machines, strict=True)
+        _due(condition, machine, view)
+        for condition, machine in zip(spec.conditions, state.machines, strict=True)
     )
     return min((due for due in dues if due is not None), default=None)
 
@@ -134,7 +146,11 @@ def lose_sight(
 ) -> tuple[AlarmState, list[Event]]:
     """Observation stopped at `at`: the value went bad or stale."""
     machines = tuple(
-        machine if isinstance(condition, Absence) else CALM if spec.on_bad is OnBad.CLEAR else lose(machine, at)
+        machine
+        if isinstance(condition, Absence)
+        else CALM
+        if spec.on_bad is OnBad.CLEAR
+        else lose(machine, at)
         for condition, machine in zip(spec.conditions, state.machines, strict=True)
     )
     if machines == state.machines:
@@ -145,7 +161,9 @@ def lose_sight(
 # --- a sample is looked at ---------------------------------------------------------------------
 
 
-def observe(spec: AlarmSpec, state: AlarmState, view: View, now: int, mint: Mint) -> tuple[AlarmState, list[Event]]:
+def observe(
+    spec: AlarmSpec, state: AlarmState, view: View, now: int, mint: Mint
+) -> tuple[AlarmState, list[Event]]:
     """Look at a good (or uncertain) value, a keep-alive, or a connection that came up, at `now`."""
     try:
         machines = tuple(
@@ -155,19 +173,16 @@ def observe(spec: AlarmSpec, state: AlarmState, view: View, now: int, mint: Mint
     except TypeError:
         return mark_fault(spec, state, view, now, mint)
     after = _account(spec, state, machines, view, now)
-    reason = ""
-    if state.recheck:
-        reason = "rule_changed"
-    elif after.blind is not None:
-        reason = "returned_while_blind"
-    return project(spec, after, machines, now, view, mint, reason=reason, looked=True)
+    return project(
+        spec, after, machines, now, view, mint, reason="rule_changed" if state.recheck else "", looked=True
+    )
 
 
 def _observed(condition: Condition, machine: Machine, state: AlarmState, view: View, now: int) -> Machine:
     say = condition.say
     if isinstance(condition, Absence):
         if machine.phase is not Phase.ACTIVE:
-            return machine
+            return regain(machine, now, say.on_delay, say.off_delay)
         return replace(machine, phase=Phase.CLEARING, due=now + say.off_delay) if say.off_delay else CALM
     where = zone(condition, view.value)
     if state.recheck and state.occurrence:
@@ -207,14 +222,14 @@ def _account(
         blind = (state.away_since, now)
     if blind is not None and any(machine.phase is Phase.ACTIVE for machine in machines):
         blind = None  # it had not returned while the agent was away
-    peak = _peak(spec, state.peak, machines, view.value)
+    peak = _peak(spec, state, machines, view.value)
     if state.seen and not state.fault and blind == state.blind and peak == state.peak:
         return state
     return replace(state, seen=True, fault="", away_since=None, blind=blind, peak=peak)
 
 
 def _peak(
-    spec: AlarmSpec, peak: float | None, machines: Sequence[Machine], value: Value | None
+    spec: AlarmSpec, state: AlarmState, machines: Sequence[Machine], value: Value | None
 ) -> float | None:
     sides = [
         condition.side
@@ -222,10 +237,10 @@ def _peak(
         if isinstance(condition, Limit) and machine.phase is not Phase.NORMAL
     ]
     if not sides or not isinstance(value, int | float):
-        return None if not sides else peak
-    if peak is None:
+        return state.peak if state.occurrence else None
+    if state.peak is None:
         return value
-    return max(peak, value) if sides[-1] > 0 else min(peak, value)
+    return max(state.peak, value) if sides[-1] > 0 else min(state.peak, value)
 
 
 # --- what people see ---------------------------------------------------------------------------
@@ -244,36 +259,54 @@ def project(
 ) -> tuple[AlarmState, list[Event]]:
     """Take the machines' new phases, and tell what changed for people."""
     events = [
-        tell(spec, state, condition, EventType.EVENT_OCCURRED, mint(at), at, view, initial=after.initial, onset=after.since)
-        for condition, before, after in zip(spec.conditions, state.machines, machines, strict=True)
-        if condition.say.priority is Priority.JOURNAL and after.active and not before.active
+        tell(
+            spec,
+            state,
+            view,
+            Happening(EventType.EVENT_OCCURRED, condition, at, mint(at), "", now.initial, now.since),
+        )
+        for condition, before, now in zip(spec.conditions, state.machines, machines, strict=True)
+        if condition.say.priority is Priority.JOURNAL and now.active and not before.active
     ]
-    top = _top(spec, machines)
     moved = state if machines == state.machines else replace(state, machines=machines)
-    if top is None:
-        if not state.occurrence:
-            return moved, events
+    top = _top(spec, machines)
+    if top is None and state.occurrence:
+        why = "returned_while_blind" if state.blind else reason
         left = next(condition for condition in spec.conditions if condition.say.name == state.level)
-        told = tell(spec, moved, left, EventType.ALARM_RETURNED, mint(at), at, view, reason=reason)
+        told = tell(spec, moved, view, Happening(EventType.ALARM_RETURNED, left, at, mint(at), why))
         return AlarmState(machines, spec.digest, seen=moved.seen, fault=moved.fault), [*events, told]
-    condition, machine = top
-    kind = _kind(spec, state, condition, view, looked=looked)
-    if kind is None:
+    kind = _kind(spec, state, top[0], view, looked=looked) if top else None
+    if top is None or kind is None:
         return moved, events
-    identity = mint(at)
+    after, happening = _announce(moved, kind, *top, at, mint(at), view.value)
+    if kind is EventType.ALARM_CHANGED:
+        happening = replace(happening, reason=reason)
+    return after, [*events, tell(spec, after, view, happening)]
+
+
+def _announce(
+    state: AlarmState,
+    kind: EventType,
+    condition: Condition,
+    machine: Machine,
+    at: int,
+    identity: str,
+    value: Value | None,
+) -> tuple[AlarmState, Happening]:
+    """The state once `condition` is the level that people know of."""
+    priority = condition.say.priority
+    new = not state.occurrence
     after = replace(
-        moved,
+        state,
         level=condition.say.name,
-        occurrence=state.occurrence or identity,
-        onset=state.onset if state.occurrence else machine.since,
-        raised_at=state.raised_at if state.occurrence else at,
-        announced=(*state.announced, condition.say.priority),
-        code=view.value if isinstance(condition, State) else None,
+        occurrence=identity if new else state.occurrence,
+        onset=machine.since if new else state.onset,
+        raised_at=at if new else state.raised_at,
+        announced=state.announced if priority in state.announced else (*state.announced, priority),
+        code=value if isinstance(condition, State) else None,
         recheck=False,
     )
-    heard = replace(after, announced=state.announced)
-    told = tell(spec, heard, condition, kind, identity, at, view, initial=machine.initial, reason=reason if kind is EventType.ALARM_CHANGED else "")
-    return after, [*events, told]
+    return after, Happening(kind, condition, at, identity, initial=machine.initial and new)
 
 
 def _top(spec: AlarmSpec, machines: Sequence[Machine]) -> tuple[Condition, Machine] | None:
@@ -289,11 +322,13 @@ def _top(spec: AlarmSpec, machines: Sequence[Machine]) -> tuple[Condition, Machi
     return spec.conditions[index], machines[index]
 
 
-def _kind(spec: AlarmSpec, state: AlarmState, top: Condition, view: View, *, looked: bool) -> EventType | None:
+def _kind(
+    spec: AlarmSpec, state: AlarmState, top: Condition, view: View, *, looked: bool
+) -> EventType | None:
     if not state.occurrence:
         return EventType.ALARM_RAISED
     if state.recheck:
-        return EventType.ALARM_CHANGED
+        return EventType.ALARM_CHANGED if looked else None
     if top.say.name == state.level:
         return EventType.ALARM_CHANGED if looked and _code_changed(top, state, view) else None
     before = next((c.say.rank for c in spec.conditions if c.say.name == state.level), 0)
@@ -309,11 +344,14 @@ def _code_changed(condition: Condition, state: AlarmState, view: View) -> bool:
     return view.value != state.code and zone(condition, view.value) is Zone.IN
 
 
-def mark_fault(spec: AlarmSpec, state: AlarmState, view: View, now: int, mint: Mint) -> tuple[AlarmState, list[Event]]:
+def mark_fault(
+    spec: AlarmSpec, state: AlarmState, view: View, now: int, mint: Mint
+) -> tuple[AlarmState, list[Event]]:
     """The value cannot be compared: the rule is unknown, says so once, and holds what it had."""
     machines = tuple(lose(machine, now) for machine in state.machines)
     if state.fault:
         return (state if machines == state.machines else replace(state, machines=machines)), []
     fault = f"{view.tag} is {view.value!r}, and {spec.name} compares numbers: check the tag's type in sources.yaml"
     held = replace(state, machines=machines, fault=fault)
-    return held, [tell(spec, held, spec.conditions[0], EventType.RULE_UNKNOWN, mint(now), now, view, reason=fault)]
+    unknown = Happening(EventType.RULE_UNKNOWN, spec.conditions[0], now, mint(now), fault)
+    return held, [tell(spec, held, view, unknown)]

@@ -69,7 +69,9 @@ class Machine:
 CALM: Final = Machine()
 
 
-def look(machine: Machine, zone: Zone, now: int, on_delay: int, off_delay: int, *, initial: bool = False) -> Machine:
+def look(
+    machine: Machine, zone: Zone, now: int, on_delay: int, off_delay: int, *, initial: bool = False
+) -> Machine:
     """A good value was seen at `now`."""
     match machine.phase:
         case Phase.NORMAL if zone is Zone.IN:

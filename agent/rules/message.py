@@ -11,7 +11,20 @@ from typing import Final
 from agent.model import Json
 
 PLACEHOLDERS: Final = frozenset(
-    {"rule", "instance", "tag", "value", "unit", "level", "condition", "limit", "priority", "quality", "duration", "reason"}
+    {
+        "rule",
+        "instance",
+        "tag",
+        "value",
+        "unit",
+        "level",
+        "condition",
+        "limit",
+        "priority",
+        "quality",
+        "duration",
+        "reason",
+    }
 )
 
 
@@ -35,7 +48,11 @@ class Message:
         parts: list[tuple[str, str]] = []
         for literal, name, specification, conversion in fields:
             if name is not None and (name not in PLACEHOLDERS or specification or conversion):
-                shown = name + (f"!{conversion}" if conversion else "") + (f":{specification}" if specification else "")
+                shown = (
+                    name
+                    + (f"!{conversion}" if conversion else "")
+                    + (f":{specification}" if specification else "")
+                )
                 raise ValueError(f"unknown {{{shown}}}; known are {', '.join(sorted(PLACEHOLDERS))}")
             parts.append((literal, name or ""))
         return cls(tuple(parts))

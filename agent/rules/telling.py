@@ -3,10 +3,11 @@
 A field without meaning for the event is left out; unknown is None (design: delivery, "What is sent").
 """
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from agent.model import Event, EventType, Json, Priority
-from agent.rules.message import Message, show, show_duration
+from agent.model import SECOND, Event, EventType, Json, Priority
+from agent.rules.message import show, show_duration
 from agent.rules.spec import Absence, AlarmSpec, Awaited, ChangeSpec, Condition, Limit, State
 from agent.rules.view import View
 from agent.stamps import utc_text
@@ -17,47 +18,55 @@ if TYPE_CHECKING:
 _WORDS: Final = {"low_low": "low-low", "high_high": "high-high"}
 
 
-def tell(
-    spec: AlarmSpec,
-    state: "AlarmState",
-    condition: Condition,
-    kind: EventType,
-    identity: str,
-    at: int,
-    view: View,
-    *,
-    reason: str = "",
-    initial: bool = False,
-    onset: int | None = None,
-) -> Event:
-    """Make the event `kind` about `condition`; `state` is the rule's state as the event leaves it."""
-    returned = kind is EventType.ALARM_RETURNED
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """What is to be told: `kind` about `condition` at the instant `at`, under the event id `id`."""
+
+    kind: EventType
+    condition: Condition
+    at: int
+    id: str
+    reason: str = ""
+    initial: bool = False
+    onset: int | None = None
+
+
+def tell(spec: AlarmSpec, state: "AlarmState", view: View, what: Happening) -> Event:
+    """Make the event; `state` is the rule's state as the event leaves it."""
+    condition, returned = what.condition, what.kind is EventType.ALARM_RETURNED
     data: dict[str, Json] = {"rule": spec.name, "instance": spec.name, "condition": condition.say.name}
-    instants = {"onset": state.onset if onset is None else onset}
-    if kind.startswith("alarm."):
-        data |= {"occurrence": state.occurrence, "level": "normal" if returned else condition.say.name}
-    if kind is EventType.RULE_UNKNOWN:
+    instants = {"onset": state.onset if what.onset is None else what.onset}
+    if what.kind is EventType.RULE_UNKNOWN:
         instants = {}
+    if what.kind.startswith("alarm."):
+        data |= {"occurrence": state.occurrence, "level": "normal" if returned else condition.say.name}
     data |= _subject(spec, view) | _figures(condition)
-    if state.peak is not None and kind is not EventType.EVENT_OCCURRED:
+    if state.peak is not None and what.kind is not EventType.EVENT_OCCURRED:
         data["peak"] = state.peak
     if returned:
-        data["duration_s"] = (at - state.raised_at) / 1e9
+        data["duration_s"] = (what.at - state.raised_at) / SECOND
     if returned and state.blind is not None:
         instants |= {"blind.from": state.blind[0], "blind.to": state.blind[1]}
-    if initial:
+    if what.initial:
         data["initial"] = True
-    if reason:
-        data["reason"] = reason
-    priority = Priority.JOURNAL if kind is EventType.RULE_UNKNOWN else condition.say.priority
+    if what.reason:
+        data["reason"] = what.reason
+    priority = Priority.JOURNAL if what.kind is EventType.RULE_UNKNOWN else condition.say.priority
     wording = condition.say.message or spec.message
-    facts = data | {"priority": priority.word, "duration": show_duration(at - instants.get("onset", at))}
-    data["message"] = wording.fill(facts) if wording else _sentence(spec, condition, kind, facts)
+    facts = data | {
+        "priority": priority.word,
+        "duration": show_duration(what.at - instants.get("onset", what.at)),
+    }
+    data["message"] = wording.fill(facts) if wording else _sentence(spec, condition, what.kind, facts)
     data["rules_hash"] = spec.digest
-    return Event(identity, kind, at, spec.name, priority, data, instants, view.tag, spec.name, state.announced)
+    return Event(
+        what.id, what.kind, what.at, spec.name, priority, data, instants, view.tag, spec.name, state.announced
+    )
 
 
-def tell_change(spec: ChangeSpec, kind: EventType, identity: str, at: int, view: View, extra: dict[str, Json]) -> Event:
+def tell_change(
+    spec: ChangeSpec, kind: EventType, identity: str, at: int, view: View, extra: dict[str, Json]
+) -> Event:
     """Make the `tag.changed` of a report by exception."""
     data: dict[str, Json] = {"rule": spec.name, "instance": spec.name, "condition": "change"}
     data |= {"tag": view.tag, "value": view.value, "quality": view.quality.value}
@@ -108,7 +117,11 @@ def _sentence(spec: AlarmSpec, condition: Condition, kind: EventType, facts: dic
             name = _WORDS.get(condition.say.name, condition.say.name)
             return head + is_now + (", back to normal" if back else f", {name} limit {_with_unit(at, unit)}")
         case State():
-            return head + f"{facts['tag']} is {_with_unit(facts['value'], unit)}" + (", back to normal" if back else "")
+            return (
+                head
+                + f"{facts['tag']} is {_with_unit(facts['value'], unit)}"
+                + (", back to normal" if back else "")
+            )
         case Absence(awaited=Awaited.CONNECTION):
             cause = f": {facts['cause']}" if facts.get("cause") else ""
             return head + f"{spec.subject} " + ("is connected again" if back else f"is not connected{cause}")
