@@ -1,0 +1,1 @@
+"""The OPC UA source: subscriptions to variables, over a connection that knows its server."""

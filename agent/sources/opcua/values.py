@@ -1,0 +1,122 @@
+"""What a server sends, as readings: pure.
+
+Rules for whoever changes this file: the status decides first (asyncua's `read_values` drops it: an
+uncertain value came back as a good one); a value that cannot be used is None with the reason, never
+a guess; nothing here raises, whatever a server sends.
+"""
+
+from datetime import UTC, datetime, timedelta
+from math import isfinite
+from typing import Final
+from uuid import UUID
+
+from asyncua import ua
+
+from agent.model import Quality, Reading, Value
+
+_GOOD: Final = 0
+_UNCERTAIN: Final = 1
+_NAME_BITS: Final = 0xFFFF0000  # the lower half carries flags, not the meaning (OPC 10000-4, 7.39)
+_OVERFLOW: Final = 0x480  # information type DataValue, and its bit Overflow (OPC 10000-4, 7.39)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+NODE_GONE: Final = frozenset({ua.StatusCodes.BadNodeIdUnknown, ua.StatusCodes.BadNodeIdInvalid})
+"""The node is not there: subscribing to it again may find it back."""
+
+_REMEDIES: Final = {
+    ua.StatusCodes.BadNodeIdUnknown: "check the node id in the configuration against the server's tree",
+    ua.StatusCodes.BadNodeIdInvalid: "check the node id in the configuration against the server's tree",
+    ua.StatusCodes.BadAttributeIdInvalid: "the node is an object or a folder: name one of its variables",
+    ua.StatusCodes.BadNotReadable: "allow reading this variable at the server",
+    ua.StatusCodes.BadUserAccessDenied: "allow the user of this source to read this variable at the server",
+    ua.StatusCodes.BadNotConnected: "check the server's own connection to the device",
+    ua.StatusCodes.BadNoCommunication: "check the server's own connection to the device",
+    ua.StatusCodes.BadWaitingForInitialData: "the server has not read it from the device yet",
+    ua.StatusCodes.BadOutOfService: "the variable is out of service at the server",
+    ua.StatusCodes.BadDeviceFailure: "look at the device behind the server",
+    ua.StatusCodes.BadSensorFailure: "look at the sensor",
+    ua.StatusCodes.BadConfigurationError: "check the variable's configuration at the server",
+    ua.StatusCodes.BadTooManyMonitoredItems: "the server takes no more variables: name fewer tags",
+    ua.StatusCodes.UncertainLastUsableValue: "the server repeats the last value it had",
+    ua.StatusCodes.UncertainNoCommunicationLastUsableValue: "check the server's own connection to the device",
+    ua.StatusCodes.UncertainSensorNotAccurate: "look at the sensor",
+    ua.StatusCodes.UncertainEngineeringUnitsExceeded: "the value is outside the range that the server knows",
+}
+
+
+def status_reason(code: int) -> str:
+    """Name a status as OPC UA tools do, with what it means and what to look at."""
+    name, meaning = ua.status_codes.get_name_and_doc(code & _NAME_BITS)
+    if meaning.startswith("Unknown StatusCode"):
+        return f"status 0x{code:08X}: the server's manual says what it means"
+    return f"{name}: {_REMEDIES.get(code & _NAME_BITS, meaning)}"
+
+
+def status_of(data: ua.DataValue) -> int:
+    """Give the status code; a server may leave out a good one."""
+    return _GOOD if data.StatusCode is None else int(data.StatusCode.value)
+
+
+def has_overflowed(data: ua.DataValue) -> bool:
+    """Tell whether the server dropped values between this one and the one before it."""
+    return status_of(data) & _OVERFLOW == _OVERFLOW
+
+
+def to_reading(tag: str, data: ua.DataValue, received: int, *, baseline: bool) -> Reading:
+    """Turn one notification into a reading; `received` is monotonic nanoseconds."""
+    status = status_of(data)
+    source_time = _nanoseconds(data.SourceTimestamp)
+    severity = status >> 30
+    if severity not in (_GOOD, _UNCERTAIN):  # 3 is reserved, and bad (OPC 10000-4, 7.39)
+        return Reading(tag, None, Quality.BAD, received, status_reason(status), source_time, baseline)
+    raw = None if data.Value is None else data.Value.Value
+    value = _plain(raw)
+    if value is None:
+        return Reading(tag, None, Quality.BAD, received, _unusable(raw), source_time, baseline)
+    if severity == _UNCERTAIN:
+        reason = status_reason(status)
+        return Reading(tag, value, Quality.UNCERTAIN, received, reason, source_time, baseline)
+    return Reading(tag, value, Quality.GOOD, received, "", source_time, baseline)
+
+
+def _plain(raw: object) -> Value | None:
+    """Give the value as one of ours; None where it is none of them."""
+    match raw:
+        case bool() | None:
+            return raw
+        case float():
+            return raw if isfinite(raw) else None
+        case int():
+            return int(raw)  # an enumeration is its number
+        case str():
+            return str(raw)
+        case datetime():
+            return raw.isoformat().replace("+00:00", "Z")
+        case UUID():
+            return str(raw)
+        case ua.LocalizedText():
+            return raw.Text or ""
+    return None
+
+
+def _unusable(raw: object) -> str:
+    match raw:
+        case None:
+            return "the server sent no value (null): see whether the device behind it delivers"
+        case float():
+            return f"the server sent {raw}, which is no number: look at the calculation at the server"
+        case list():
+            kind = "an array"
+        case bytes():
+            kind = "a byte string"
+        case _:
+            kind = f"a structure ({type(raw).__name__})"
+    return f"the server sent {kind}, which is not supported: name a node with a single value"
+
+
+def _nanoseconds(stamp: datetime | None) -> int | None:
+    """UTC nanoseconds; None where there is no stamp, which some servers write as the year 1601."""
+    if stamp is None or stamp.tzinfo is None or stamp < _EPOCH:
+        return None
+    return (stamp - _EPOCH) // _MICROSECOND * 1000
