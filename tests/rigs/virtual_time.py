@@ -31,6 +31,9 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._jumping = _JumpingSelector()
         super().__init__(self._jumping)
+        # A timer is due within the clock's resolution. One nanosecond vanishes in a float of more
+        # than 97 days, and the loop would then turn for ever beside a timer that is due.
+        self._clock_resolution = 1e-6
 
     def time(self) -> float:
         return self._jumping.now
