@@ -119,7 +119,11 @@ class _Compiler:
             rule: RuleSpec = self._change(section.change, tag, message)
         else:
             rule = self._alarm(tag, message)
-        return None if self.errors else rule
+        return None if self.spoiled() else rule
+
+    def spoiled(self) -> bool:
+        """An error was reported."""
+        return self.errors > 0
 
     def _alarm(self, tag: TagSpec | None, message: Message | None) -> AlarmSpec:
         section = self.section
