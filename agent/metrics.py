@@ -20,3 +20,21 @@ POLL_LATENESS = Histogram(
 SOURCE_UP = Gauge("edge_relay_source_up", "1 while the source's connection is proven.", ["source"])
 ITEMS_WANTED = Gauge("edge_relay_source_items_wanted", "Tags configured on the source.", ["source"])
 ITEMS_ALIVE = Gauge("edge_relay_source_items_alive", "Tags that the device accepted.", ["source"])
+ATTEMPTS = Counter(
+    "edge_relay_delivery_attempts_total",
+    "Delivery attempts by what came of them: 2xx to 5xx, none (no answer), crash (a bug of ours).",
+    ["destination", "answer"],
+)
+DELIVERY_LATENCY = Histogram(
+    "edge_relay_delivery_latency_seconds",
+    "From the first byte sent to the end of the answer, attempts that were answered.",
+    ["destination"],
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20),
+)
+DEAD_LETTERS = Counter("edge_relay_dead_letters_total", "Events given up, with a reason.", ["destination"])
+QUEUE_DEPTH = Gauge(
+    "edge_relay_destination_queue_depth", "Events in memory that wait for the destination.", ["destination"]
+)
+OLDEST_AGE = Gauge(
+    "edge_relay_destination_oldest_age_seconds", "Age of the oldest event that waits.", ["destination"]
+)
