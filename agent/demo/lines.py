@@ -1,0 +1,115 @@
+"""What a person reads of an arrival: one line, with a tone that a terminal may colour.
+
+Rules for whoever changes this file: pure text; an event with fewer fields than expected still makes
+a line.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from agent.demo.receiver import Arrival
+from agent.model import SECOND, Json
+
+
+class Tone(StrEnum):
+    """How a line is meant."""
+
+    SCENE = "scene"
+    ALARM = "alarm"
+    GOOD = "good"
+    PROBLEM = "problem"
+    PLAIN = "plain"
+
+
+def tone_of(arrival: Arrival) -> Tone:
+    """The tone of an arrival: alarms stand out, returns calm down."""
+    if arrival.receipt is None:
+        return Tone.PROBLEM
+    match arrival.receipt.type:
+        case "alarm.raised" | "alarm.escalated":
+            return Tone.ALARM
+        case "alarm.returned" | "alarm.deescalated":
+            return Tone.GOOD
+        case _:
+            return Tone.PLAIN
+
+
+def arrival_line(arrival: Arrival) -> str:
+    """`08:00:03.120  alarm.raised  R1-temperature  R1.TT101 = 171.2 °C  (high 170)  seq 12  signature ok`."""
+    time = datetime.fromtimestamp(arrival.at_wall / SECOND, UTC).astimezone().strftime("%H:%M:%S.%f")[:-3]
+    data = data_of(arrival.event)
+    parts = [time, _text(arrival.event.get("type")) or "(not a standard event)", _text(data.get("rule"))]
+    if tag := _text(data.get("tag")):
+        parts.append(f"{tag} = {measured(data)}")
+    if threshold := crossed(data):
+        parts.append(f"({threshold})")
+    return "  ".join(part for part in (*parts, _verdict(arrival)) if part)
+
+
+def way_line(arrival: Arrival, ways: Mapping[str, str]) -> str:
+    """`Modbus 40011 = 171.2 °C -> high 170 -> seq 12 -> POST 14 ms after -> signature ok`; `ways` by tag."""
+    data = data_of(arrival.event)
+    kind = _text(arrival.event.get("type"))
+    tag = _text(data.get("tag"))
+    start = f"{ways.get(tag, tag)} = {measured(data)}" if tag else _text(data.get("rule")) or "agent"
+    happened = (
+        crossed(data) if kind == "alarm.raised" else " ".join((kind.partition(".")[2], crossed(data))).strip()
+    )
+    return " -> ".join(part for part in (start, happened or kind, _delay(arrival), _verdict(arrival)) if part)
+
+
+def data_of(event: Mapping[str, Json]) -> Mapping[str, Json]:
+    """The event's `data`, empty if it has none."""
+    data = event.get("data")
+    return data if isinstance(data, dict) else {}
+
+
+def measured(data: Mapping[str, Json]) -> str:
+    """`171.2 °C`, `true`, `unknown`."""
+    return f"{_value(data.get('value'))} {_text(data.get('unit'))}".strip()
+
+
+def crossed(data: Mapping[str, Json]) -> str:
+    """`high 170`, empty for an event without a limit."""
+    return (
+        f"{_text(data.get('level')) or 'limit'} {_value(data['limit'])}"
+        if data.get("limit") is not None
+        else ""
+    )
+
+
+def _verdict(arrival: Arrival) -> str:
+    if arrival.problem:
+        return f"answered {arrival.status}: {arrival.problem}"
+    if arrival.receipt is None:
+        return f"signature ok, answered {arrival.status} on purpose"
+    seq = f"seq {arrival.receipt.seq}" if arrival.receipt.seq is not None else ""
+    again = f"again (duplicate {arrival.receipt.duplicates})" if arrival.receipt.duplicates else ""
+    return "  ".join(part for part in (seq, "signature ok", again) if part)
+
+
+def _delay(arrival: Arrival) -> str:
+    """From the stamp of the event to its arrival; both clocks are this machine's in the demo."""
+    try:
+        stamp = datetime.fromisoformat(_text(arrival.event.get("timestamp")))
+    except ValueError:
+        return ""
+    seconds = arrival.at_wall / SECOND - stamp.timestamp()
+    return f"POST {seconds:.1f} s after" if seconds >= 1 else f"POST {max(seconds, 0) * 1000:.0f} ms after"
+
+
+def _value(value: Json) -> str:
+    match value:
+        case None:
+            return "unknown"
+        case bool():
+            return "true" if value else "false"
+        case float():
+            return f"{value:.6g}"
+        case _:
+            return str(value)
+
+
+def _text(value: Json) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,42 @@
+"""The demo's folder: what is written anew, what is the user's."""
+
+import stat
+
+import yaml
+
+from agent.demo.configuration import RULES_YAML, Stage
+
+
+def test_the_folder_has_three_files_and_a_key_of_its_owner(tmp_path):
+    """agent.yaml points at the receiver and the page; the secret is in a file for its owner's eyes only."""
+    Stage(tmp_path, 8470, 9000).write("sources: {}\n", "whsec_x")
+    agent = yaml.safe_load((tmp_path / "agent.yaml").read_text())
+
+    assert agent["destinations"]["receiver"] == {
+        "url": "http://127.0.0.1:9000/events",
+        "signing": {"secret": "${file:receiver.key}"},
+    }
+    assert agent["http"]["listen"] == "127.0.0.1:8470"
+    assert agent["agent"]["data_dir"] == str(tmp_path / "data")
+    assert (tmp_path / "rules.yaml").read_text() == RULES_YAML
+    assert (tmp_path / "receiver.key").read_text() == "whsec_x\n"
+    assert stat.S_IMODE((tmp_path / "receiver.key").stat().st_mode) == 0o600
+
+
+def test_rules_that_the_user_edited_are_kept(tmp_path):
+    """The ports are this run's, the rules are the user's."""
+    Stage(tmp_path, 8470, 9000).write("sources: {}\n", "whsec_x")
+    (tmp_path / "rules.yaml").write_text("rules: {}\n")
+    Stage(tmp_path, 8471, 9000).write("sources: {a: {}}\n", "whsec_y")
+
+    assert (tmp_path / "rules.yaml").read_text() == "rules: {}\n"
+    assert "8471" in (tmp_path / "agent.yaml").read_text()
+    assert (tmp_path / "sources.yaml").read_text() == "sources: {a: {}}\n"
+
+
+def test_a_folder_with_an_odd_name_is_still_yaml(tmp_path):
+    """A colon, a quote and a brace in the path stay in the path."""
+    folder = tmp_path / 'de: "mo" {1}'
+    Stage(folder, 8470, 9000).write("sources: {}\n", "whsec_x")
+
+    assert yaml.safe_load((folder / "agent.yaml").read_text())["agent"]["data_dir"] == str(folder / "data")
