@@ -1,0 +1,169 @@
+"""What a message's bytes say: a value, and the device's own time.
+
+Rules for whoever changes this file: pure functions of bytes; nothing in a payload may raise (it is
+written by strangers), what cannot be read is `Unreadable` with a reason for a person; sizes are
+bounded before anything is parsed; nothing is guessed: a time without zone is not a time.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, TypeAlias, cast
+
+import orjson
+
+from agent.codec.json_path import JsonPath, Missing, find, kind
+from agent.model import Json, Value
+
+LARGEST_PAYLOAD: Final = 1_000_000
+"""Bytes. A reading is a few hundred; a megabyte is a picture or a mistake."""
+
+_LONGEST_TEXT: Final = 4_096
+_EXCERPT: Final = 80
+_NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?")
+_INTEGER: Final = re.compile(r"[+-]?\d{1,19}")
+_NOT_FINITE: Final = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
+_NUMERIC_STAMP: Final = re.compile(r"\d{10,19}(?:\.\d{1,9})?")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+# A number is taken for the finest unit in which it lies before the year 5138.
+_NANOSECONDS_PER_UNIT: Final = ((1e11, 1_000_000_000), (1e14, 1_000_000), (1e17, 1_000), (1e20, 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """There is no value in this; `why` completes the sentence "no value: ..."."""
+
+    why: str
+
+
+Document: TypeAlias = "Json | Unreadable"
+
+_EMPTY: Final = Unreadable("the payload is empty (with that a retained message is deleted)")
+
+
+def excerpt(payload: bytes) -> str:
+    """Show the beginning of a payload, printable and short."""
+    text = payload[: _EXCERPT * 4].decode("utf-8", "backslashreplace")
+    text = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+    return text if len(text) <= _EXCERPT and len(payload) <= _EXCERPT * 4 else f"{text[:_EXCERPT]}..."
+
+
+def _too_large(payload: bytes) -> Unreadable | None:
+    if len(payload) <= LARGEST_PAYLOAD:
+        return None
+    return Unreadable(
+        f"the payload has {len(payload):,} bytes, more than {LARGEST_PAYLOAD:,}: {excerpt(payload)}"
+    )
+
+
+def parse_json(payload: bytes) -> Document:
+    """Parse a payload as JSON; depth is bounded by orjson (1,024), NaN and Infinity are not JSON.
+
+    Integers are exact within 64 bits.
+    """
+    if too_large := _too_large(payload):
+        return too_large
+    try:
+        return cast("Json", orjson.loads(payload))
+    except orjson.JSONDecodeError as error:
+        if not payload:
+            return _EMPTY
+        return Unreadable(f"the payload is not JSON ({error.msg} at byte {error.pos}): {excerpt(payload)}")
+
+
+def json_value(document: Document, path: JsonPath) -> Value | Unreadable:
+    """Find a tag's value in a parsed payload."""
+    if isinstance(document, Unreadable):
+        return document
+    found = find(document, path)
+    match found:
+        case Missing():
+            return Unreadable(f"{path}: {found.why}")
+        case str() if len(found) > _LONGEST_TEXT:
+            return Unreadable(f"{path} is text of {len(found):,} characters, more than {_LONGEST_TEXT:,}")
+        case bool() | int() | float() | str():
+            return found
+        case _:
+            return Unreadable(f"{path} is {kind(found)}: expected a number, true, false or text")
+
+
+def plain_value(payload: bytes) -> Value | Unreadable:
+    """Read a payload that is the value itself: a number, true, false, or else text."""
+    if too_large := _too_large(payload):
+        return too_large
+    try:
+        text = payload.decode().strip()
+    except UnicodeDecodeError:
+        return Unreadable(f"the payload is not UTF-8 text: {excerpt(payload)}")
+    if not text:
+        return _EMPTY
+    if text[0] in "{[":
+        return Unreadable(
+            f"the payload is JSON: say where the value stands in it, value: $.NAME: {excerpt(payload)}"
+        )
+    if len(text) > _LONGEST_TEXT:
+        return Unreadable(f"the payload is text of {len(text):,} characters, more than {_LONGEST_TEXT:,}")
+    return _scalar(text)
+
+
+def _scalar(text: str) -> Value | Unreadable:
+    if text.lower() in {"true", "false"}:
+        return text.lower() == "true"
+    return _number(text) if _NUMBER.fullmatch(text) or _NOT_FINITE.fullmatch(text) else text
+
+
+def _number(text: str) -> int | float | Unreadable:
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    number = float(text)
+    if number - number != 0:  # true of NaN and both infinities, and of nothing else
+        return Unreadable(f"{text[:_EXCERPT]} is not a finite number")
+    return number
+
+
+def json_time(document: Document, path: JsonPath) -> int | Unreadable:
+    """Find the device's stamp in a parsed payload: nanoseconds UTC.
+
+    Taken are seconds, milliseconds, microseconds or nanoseconds since 1970 (told apart by their
+    size; digits in quotes too), and ISO 8601 with its zone.
+    """
+    if isinstance(document, Unreadable):
+        return document
+    found = find(document, path)
+    if isinstance(found, Missing):
+        return Unreadable(f"time {path}: {found.why}")
+    if isinstance(found, str):
+        stamp = _from_number(_number(found)) if _NUMERIC_STAMP.fullmatch(found) else _from_iso(found)
+    else:
+        stamp = _from_number(found)
+    return stamp if isinstance(stamp, int) else Unreadable(f"time {path}: {stamp.why}")
+
+
+def _from_number(found: object) -> int | Unreadable:
+    if isinstance(found, bool) or not isinstance(found, int | float) or found < 0:
+        return Unreadable(
+            f"{str(found)[:_EXCERPT]!r} is no time: expected seconds or milliseconds since 1970, "
+            f"or ISO 8601 with its zone"
+        )
+    for below, unit in _NANOSECONDS_PER_UNIT:
+        if found < below:
+            # A float holds today's microseconds exactly, not its nanoseconds.
+            return found * unit if isinstance(found, int) else round(found * (unit / 1_000)) * 1_000
+    return Unreadable(f"{found:g} is no time: too large even for nanoseconds since 1970")
+
+
+def _from_iso(text: str) -> int | Unreadable:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return Unreadable(
+            f"{text[:_EXCERPT]!r} is no time: expected 2026-11-21T06:00:00Z, or a number of seconds or "
+            f"milliseconds since 1970"
+        )
+    if moment.tzinfo is None:
+        return Unreadable(
+            f"{text[:_EXCERPT]!r} has no zone, and none is guessed: let the publisher add Z or +01:00, "
+            f"or leave out time:"
+        )
+    return (moment - _EPOCH) // _MICROSECOND * 1_000

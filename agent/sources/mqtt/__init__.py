@@ -1,0 +1,1 @@
+"""MQTT: tags that arrive as messages from a broker."""

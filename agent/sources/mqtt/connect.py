@@ -1,0 +1,183 @@
+"""Opening a connection to a broker: paho's client, made as this agent needs it, and its blocking connect.
+
+Rules for whoever changes this file: one `Client` lives for one session and never reconnects by
+itself (the supervisor owns that); paho's `connect` blocks in DNS, TCP and TLS, so it runs on a
+daemon thread of its own: a resolver that hangs for a minute holds up neither the loop, nor the
+store's threads, nor the end of the process; whoever stops waiting leaves no socket behind.
+"""
+
+import asyncio
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from agent.errors import SourceError
+from agent.model import MILLISECOND, SECOND
+from agent.sources.mqtt.config import MqttSource, MqttTls
+from agent.sources.mqtt.reasons import not_connected
+
+_SESSION_KEPT_FOR: Final = 30 * 86_400  # seconds; a plant's longest holiday, not for ever
+_IN_FLIGHT: Final = 500  # messages the broker may send ahead of our acknowledgements (MQTT 5)
+_LARGEST_PACKET: Final = (
+    16_000_000  # bytes; what is larger the broker (MQTT 5) discards instead of our memory
+)
+
+Failure: TypeAlias = OSError | UnicodeError | SourceError
+
+
+def new_client(config: MqttSource) -> Client:
+    """Make an unconnected client for one session."""
+    version_5 = config.protocol == "5"
+    client = Client(
+        CallbackAPIVersion.VERSION2,
+        client_id=config.client_id,
+        clean_session=None if version_5 else not config.keep_session,
+        protocol=MQTTProtocolVersion.MQTTv5 if version_5 else MQTTProtocolVersion.MQTTv311,
+        reconnect_on_failure=False,
+        manual_ack=True,
+    )
+    client.connect_timeout = config.timeout / SECOND
+    if config.user:
+        client.username_pw_set(config.user, config.password.reveal() if config.password else None)
+    return client
+
+
+async def connect(client: Client, config: MqttSource) -> socket.socket:
+    """Connect and send CONNECT; the answer is still to be read from the socket, which stays paho's.
+
+    Raises:
+        SourceError: no connection; with the cause and the remedy.
+    """
+    loop = asyncio.get_running_loop()
+    connected: asyncio.Future[socket.socket] = loop.create_future()
+
+    def settle(outcome: socket.socket | Failure) -> None:
+        if connected.done():  # nobody waits any more
+            close(client)
+        elif isinstance(outcome, socket.socket):
+            connected.set_result(outcome)
+        else:
+            connected.set_exception(outcome)
+
+    threading.Thread(
+        target=_attempt, args=(client, config, loop, settle), name=f"mqtt connect {config.url}", daemon=True
+    ).start()
+    opened = False
+    try:
+        async with asyncio.timeout(config.timeout / SECOND):
+            sock = await connected
+        opened = True
+    except (OSError, UnicodeError) as error:
+        raise SourceError(not_connected(config, error)) from error
+    finally:
+        # It was settled in the very moment in which the wait was given up: nobody else closes it.
+        if not opened and connected.done() and not connected.cancelled():
+            close(client)
+    return sock
+
+
+def _attempt(
+    client: Client,
+    config: MqttSource,
+    loop: asyncio.AbstractEventLoop,
+    settle: Callable[[socket.socket | Failure], None],
+) -> None:
+    outcome: socket.socket | Failure = SourceError(
+        "connecting ended in a bug; its traceback is in the agent's log"
+    )
+    try:
+        if config.url.tls:
+            client.tls_set_context(_tls_context(config.tls or MqttTls()))
+        client.connect(
+            config.url.host,
+            config.url.port,
+            keepalive=config.keepalive // SECOND,
+            clean_start=not config.keep_session if config.protocol == "5" else MQTT_CLEAN_START_FIRST_ONLY,
+            properties=_properties(config) if config.protocol == "5" else None,
+        )
+        sock = client.socket()
+        if not isinstance(sock, socket.socket):
+            raise ConnectionResetError("it was closed at once")
+        _tune(sock, config)
+        outcome = sock
+    except (OSError, UnicodeError, SourceError) as error:
+        outcome = error
+    finally:
+        try:
+            loop.call_soon_threadsafe(settle, outcome)
+        except RuntimeError:  # the loop is closed: the agent has ended meanwhile
+            close(client)
+
+
+def _properties(config: MqttSource) -> Properties:
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    properties.ReceiveMaximum = _IN_FLIGHT
+    properties.MaximumPacketSize = _LARGEST_PACKET
+    if config.keep_session:
+        properties.SessionExpiryInterval = _SESSION_KEPT_FOR
+    return properties
+
+
+def _tune(sock: socket.socket, config: MqttSource) -> None:
+    """Send acknowledgements at once, and give up on a peer that confirms nothing for a keepalive."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux (RFC 5482)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, config.keepalive // MILLISECOND)
+
+
+class _HandshakeSocket(ssl.SSLSocket):
+    """Closes itself when the handshake fails; paho leaves that to the garbage collector."""
+
+    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - the signature is ssl's
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
+
+
+def _tls_context(tls: MqttTls) -> ssl.SSLContext:
+    """Trust one authority, or the system's; host name and chain are always checked.
+
+    Raises:
+        SourceError: a certificate file cannot be used.
+    """
+    try:
+        context = ssl.create_default_context(cafile=tls.ca)
+    except (OSError, ssl.SSLError) as error:
+        raise SourceError(
+            f"{_unusable(tls.ca, error)}: tls: ca: wants a PEM file of the broker's authority"
+        ) from None
+    # Python 3.13 switched strict RFC 5280 on, which refuses the home-made authorities of most plants.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    context.sslsocket_class = _HandshakeSocket
+    if tls.certificate:
+        try:
+            # Without a password given, OpenSSL would ask for one on the terminal, and wait.
+            context.load_cert_chain(tls.certificate, tls.key, password="")
+        except (OSError, ssl.SSLError) as error:
+            raise SourceError(
+                f"{_unusable(tls.key or tls.certificate, error)}: "
+                f"tls: certificate: and key: want PEM files that belong together, the key without a password"
+            ) from None
+    return context
+
+
+def _unusable(path: Path | None, error: OSError) -> str:
+    return f"the file {path} cannot be used ({error.strerror or error})"
+
+
+def close(client: Client) -> None:
+    """Say goodbye if the socket takes it at once, and close; never waits, never raises."""
+    client.on_disconnect = None
+    client.disconnect()
+    if (sock := client.socket()) is not None:
+        sock.close()

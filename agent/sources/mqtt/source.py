@@ -1,0 +1,217 @@
+"""One session with an MQTT broker: messages in, readings out, acknowledged after they were taken.
+
+Rules for whoever changes this file: a QoS 1 message is acknowledged after `emit` returned, in the
+order of arrival (MQTT 3.1.1, 4.6), on the connection it came on and on no other; a payload that
+cannot be read is acknowledged too, it would come back for ever; the session never reconnects. All
+of it runs in the event loop, in tasks of one group: what any callback raises ends the session.
+"""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Sequence
+from typing import Final, NoReturn
+
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.enums import LogLevel
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from agent.clock import Clock
+from agent.errors import SourceError, StoreUnavailable
+from agent.metrics import ITEMS_ALIVE, ITEMS_WANTED
+from agent.model import SECOND, Link, Seen, bad
+from agent.sources.base import Emit
+from agent.sources.mqtt.config import MqttSource
+from agent.sources.mqtt.connect import close, connect, new_client
+from agent.sources.mqtt.decode import Topics
+from agent.sources.mqtt.inbox import Arrived, Inbox
+from agent.sources.mqtt.loop import PahoLoop
+from agent.sources.mqtt.reasons import lost, not_subscribed, refused, silent, unanswered
+from agent.sources.mqtt.subscriptions import Subscriptions
+
+_log = logging.getLogger(__name__)
+
+_OFFER_AGAIN: Final = 1.0  # seconds until a batch that the store did not take is offered again
+_ASK_AGAIN: Final = 60.0  # seconds until refused topics are asked for again
+_STALLED: Final = 2.0  # seconds without reading, because `emit` takes nothing
+_STRANGERS: Final = 100  # topics of earlier configurations that are unsubscribed
+
+
+async def run(name: str, config: MqttSource, emit: Emit, clock: Clock) -> None:
+    """Be one session: connect, subscribe, emit until the connection ends.
+
+    Raises:
+        SourceError: no connection, refused, or lost; with the cause and the remedy.
+    """
+    ITEMS_WANTED.labels(name).set(len(config.tags))
+    client = new_client(config)
+    sock = await connect(client, config)
+    try:
+        await _Session(name, config, emit, clock, client, sock).run()
+    finally:
+        close(client)
+        ITEMS_ALIVE.labels(name).set(0)
+
+
+class _Session:
+    def __init__(
+        self, name: str, config: MqttSource, emit: Emit, clock: Clock, client: Client, sock: socket.socket
+    ) -> None:
+        self._name = name
+        self._config = config
+        self._emit = emit
+        self._clock = clock
+        self._client = client
+        self._topics = Topics(config.tags)
+        self._inbox = Inbox()
+        self._dropping = False
+        self._strangers: set[str] = set()
+        self._socket_error = ""
+        self._accepted = asyncio.Event()
+        self._subscriptions = Subscriptions(client, config)
+        client.on_log = self._on_log
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        self._paho = PahoLoop(client, sock, self._on_message)
+
+    async def run(self) -> None:
+        tasks = {
+            "link": self._paho.drive(),
+            "keepalive": self._paho.keep_alive(f"MQTT broker {self._config.url}"),
+            "subscriptions": self._subscribe(),
+            "hand over": self._hand_over(),
+            "stall": self._watch_stall(),
+        }
+        try:
+            async with asyncio.TaskGroup() as group:
+                for what, task in tasks.items():
+                    group.create_task(task, name=f"mqtt {self._name} {what}")
+        except ExceptionGroup as errors:
+            # One of them ended it and is the reason; a bug among them must not hide behind weather.
+            _, bugs = errors.split(SourceError)
+            first = (bugs or errors).exceptions[0]
+            raise first from first.__cause__
+        finally:
+            self._paho.stop()
+
+    async def _subscribe(self) -> NoReturn:
+        try:
+            async with asyncio.timeout(self._config.timeout / SECOND):
+                await self._accepted.wait()
+        except TimeoutError:
+            raise SourceError(silent(self._config)) from None
+        wanted = self._topics.names()
+        told: set[str] = set()
+        while True:
+            answers = await self._subscriptions.ask(wanted)
+            for topic, reason in answers.items():
+                self._tell(topic, reason, told)
+            wanted = [topic for topic, reason in answers.items() if reason.is_failure]
+            without = sum(len(self._topics.tags_of(topic)) for topic in wanted)
+            ITEMS_ALIVE.labels(self._name).set(len(self._config.tags) - without)
+            await asyncio.sleep(_ASK_AGAIN)
+
+    async def _hand_over(self) -> NoReturn:
+        while True:
+            batch = await self._inbox.take()
+            self._dropping = False
+            self._paho.resume()
+            if seen := [one for arrived in batch for one in arrived.seen]:
+                await self._offer(seen)
+            for arrived in batch:
+                if arrived.mid is not None:
+                    self._client.ack(arrived.mid, qos=1)
+            self._paho.flush()
+
+    async def _offer(self, seen: Sequence[Seen]) -> None:
+        while True:
+            try:
+                return await self._emit(seen)
+            except StoreUnavailable:
+                await asyncio.sleep(_OFFER_AGAIN)
+
+    async def _watch_stall(self) -> NoReturn:
+        """Keep the link alive while the store takes nothing: read on, and drop the oldest QoS 0."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(_STALLED / 2)
+            paused = self._paho.paused_since
+            if paused is not None and loop.time() - paused > _STALLED and self._inbox.drop_oldest():
+                self._dropping = True
+                self._paho.resume()
+                _log.warning(
+                    "source %s: the store takes nothing; the oldest QoS 0 messages are dropped", self._name
+                )
+
+    def _on_message(self, message: MQTTMessage) -> None:
+        topic = _topic(message, self._config)
+        seen = self._topics.readings(
+            topic, bytes(message.payload), retained=message.retain, received=self._clock.monotonic()
+        )
+        if not seen:
+            self._unsubscribe_stranger(topic)
+        if self._inbox.full and not (self._dropping and self._inbox.drop_oldest()):
+            self._paho.pause()
+        self._inbox.put(Arrived(seen, message.mid if message.qos else None))
+
+    def _unsubscribe_stranger(self, topic: str) -> None:
+        """Leave a topic that only an earlier configuration asked for; a kept session remembers it."""
+        if topic not in self._strangers and len(self._strangers) < _STRANGERS:
+            self._strangers.add(topic)
+            self._client.unsubscribe(topic)
+            _log.info("source %s: no tag is on %s any more: unsubscribed", self._name, topic)
+
+    def _tell(self, topic: str, reason: ReasonCode, told: set[str]) -> None:
+        """Make the tags of a refused topic bad, once; tell when it is allowed at last."""
+        if reason.is_failure and topic not in told:
+            told.add(topic)
+            why = not_subscribed(self._config, topic, reason)
+            _log.warning("source %s: %s", self._name, why)
+            now = self._clock.monotonic()
+            self._inbox.put(Arrived([bad(tag, now, why) for tag in self._topics.tags_of(topic)]))
+        elif not reason.is_failure and topic in told:
+            told.discard(topic)
+            _log.info("source %s: the subscription to %s is accepted now", self._name, topic)
+        if reason.value < self._config.qos:
+            _log.warning(
+                "source %s: the broker grants %s only QoS 0: a crash may lose messages", self._name, topic
+            )
+
+    def _on_connect(
+        self,
+        client: Client,
+        _userdata: object,
+        _flags: ConnectFlags,
+        reason: ReasonCode,
+        _properties: Properties | None,
+    ) -> None:
+        if reason.is_failure:
+            raise SourceError(refused(self._config, reason))
+        client.on_log = None  # it formats every packet
+        self._accepted.set()
+        self._inbox.put(Arrived([Link(self._name, up=True, at=self._clock.monotonic())]))
+
+    def _on_disconnect(
+        self,
+        _client: Client,
+        _userdata: object,
+        flags: DisconnectFlags,
+        reason: ReasonCode,
+        _properties: Properties | None,
+    ) -> None:
+        if not self._accepted.is_set():
+            raise SourceError(unanswered(self._config, self._socket_error))
+        raise SourceError(lost(self._config, reason, told=flags.is_disconnect_packet_from_server))
+
+    def _on_log(self, _client: Client, _userdata: object, level: int, text: str) -> None:
+        if level == LogLevel.MQTT_LOG_ERR:
+            self._socket_error = text
+
+
+def _topic(message: MQTTMessage, config: MqttSource) -> str:
+    try:
+        return message.topic
+    except UnicodeDecodeError:
+        # MQTT 3.1.1, 1.5.3: whoever receives it must close the connection.
+        raise SourceError(f"MQTT broker {config.url}: it sent a topic that is not UTF-8") from None
