@@ -6,10 +6,20 @@ folder); this file holds only what two of them need, and imports nothing of the 
 """
 
 import re
+from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+)
 
+from agent.config.secrets import SecretPlaces
 from agent.model import MILLISECOND, SECOND
 
 _UNITS: Final = {
@@ -19,14 +29,18 @@ _UNITS: Final = {
     "h": 3600 * SECOND,
     "d": 86_400 * SECOND,
 }
-_DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
+_LONGEST: Final = 366 * 86_400 * SECOND
+DURATION_PATTERN: Final = r"^(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+$"
+_DURATION: Final = re.compile(DURATION_PATTERN)
 _DURATION_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 
 
 class Section(BaseModel):
     """A map of the configuration: frozen, unknown keys refused, no silent conversion of types."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
 
 def parse_duration(value: object) -> int:
@@ -36,7 +50,10 @@ def parse_duration(value: object) -> int:
         ValueError: no unit, or not a duration.
     """
     if isinstance(value, str) and _DURATION.fullmatch(text := value.replace(" ", "")):
-        return sum(round(float(number) * _UNITS[unit]) for number, unit in _DURATION_PART.findall(text))
+        parts = [float(number) * _UNITS[unit] for number, unit in _DURATION_PART.findall(text)]
+        if sum(parts) > _LONGEST:
+            raise ValueError("expected a duration of a year at most")
+        return sum(map(round, parts))
     if isinstance(value, int | float) and not isinstance(value, bool):
         raise ValueError(f"a duration needs a unit: write {value}s, {value}m or {value}ms")  # noqa: TRY004 - pydantic reports ValueError alone
     raise ValueError("expected a duration such as 500ms, 10s, 5m or 1h30m")
@@ -56,7 +73,13 @@ def format_duration(nanoseconds: int) -> str:
 Duration = Annotated[
     int,
     BeforeValidator(parse_duration),
-    WithJsonSchema(
-        {"type": "string", "pattern": f"^{_DURATION.pattern}$", "examples": ["500ms", "10s", "1h30m"]}
-    ),
+    WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "examples": ["500ms", "10s", "1h30m"]}),
 ]
+
+
+def _beside_the_configuration(path: Path, info: ValidationInfo) -> Path:
+    return (info.context.folder if isinstance(info.context, SecretPlaces) else Path()) / path
+
+
+FilePath = Annotated[Path, Field(strict=False), AfterValidator(_beside_the_configuration)]
+"""A file or folder; a relative path is relative to the folder of the configuration."""

@@ -1,0 +1,88 @@
+"""The files of a configuration, read and merged into one document.
+
+Rules for whoever changes this file: nothing is overridden silently. Sections that stand in several
+files are joined entry by entry; the same entry twice is an error that names both places.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from agent.config.yaml_text import Document, Key, Keys, Place, Plain, Position, read_yaml
+from agent.errors import ConfigError, Problem
+
+
+def read_files(path: Path) -> Document:
+    """Read a file, or all `*.yaml` of a folder in the order of their names.
+
+    Raises:
+        ConfigError: there is nothing to read.
+    """
+    data: dict[Key, Plain] = {}
+    places: dict[Keys, Place] = {(): Place(Position(str(path)), Position(str(path)))}
+    problems: list[Problem] = []
+    complete = True
+    for file in _files(path, problems):
+        document = read_yaml(_content(file), str(file))
+        problems += document.problems
+        complete = complete and document.complete
+        problems += _merge(data, places, document)
+    return Document(data, places, tuple(problems), complete)
+
+
+def _files(path: Path, problems: list[Problem]) -> list[Path]:
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise ConfigError(
+            [
+                Problem(
+                    str(path), 0, 0, "no such file or folder: `edge-relay init DIR` writes one to begin with"
+                )
+            ]
+        )
+    names = [file for file in sorted(path.iterdir()) if file.is_file() and not file.name.startswith(".")]
+    problems += [
+        Problem(str(file), 0, 0, f"this file is not read: rename it to {file.stem}.yaml", "warning")
+        for file in names
+        if file.suffix.lower() in {".yml", ".yaml"} and file.suffix != ".yaml"
+    ]
+    if files := [file for file in names if file.suffix == ".yaml"]:
+        return files
+    raise ConfigError(
+        [
+            Problem(
+                str(path), 0, 0, "no *.yaml in this folder: `edge-relay init DIR` writes some to begin with"
+            )
+        ]
+    )
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise ConfigError([Problem(str(file), 0, 0, f"cannot be read: {error.strerror}")]) from None
+
+
+def _merge(data: dict[Key, Plain], places: dict[Keys, Place], document: Document) -> Iterator[Problem]:
+    """Add a document to what was read before it; what stands there already stays."""
+    refused: set[Keys] = set()
+    for section, value in document.data.items():
+        entries = {} if value is None else value  # `rules:` with everything below it commented out
+        known = data.get(section, {})
+        if isinstance(known, dict) and isinstance(entries, dict):
+            refused |= {(section, name) for name in entries.keys() & known.keys()}
+            data[section] = entries | known
+        elif section in data:
+            refused.add((section,))
+        else:
+            data[section] = entries
+    for path, place in document.places.items():
+        if path in refused:
+            first = places[path].key
+            name = path[-1]
+            yield Problem(
+                *place.key, f"`{name}` is given twice, first in {first.file}:{first.line}: delete one of them"
+            )
+        if not refused.intersection((path[:1], path[:2])):
+            places.setdefault(path, place)

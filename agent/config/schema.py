@@ -1,0 +1,38 @@
+"""The JSON Schema of a configuration, for editors: completion, and a sentence for every key.
+
+A file that begins with `# yaml-language-server: $schema=edge-relay.schema.json` gets it in any
+editor with a YAML language server. What an editor cannot judge (whether a tag exists) `check` says.
+"""
+
+from pydantic import JsonValue, TypeAdapter
+
+from agent.config.fields import DURATION_PATTERN, format_duration
+from agent.config.model import File
+
+_JSON: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(dict[str, JsonValue])
+
+
+def configuration_schema() -> dict[str, JsonValue]:
+    """Give the schema of one file; a file of a folder may leave out sections that stand in another."""
+    schema = _JSON.validate_python(File.model_json_schema())
+    del schema["required"]
+    schema["title"] = "Edge Relay configuration"
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | _tidied(schema)
+
+
+def _tidied(schema: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Say defaults as they are written in YAML, and that a key without a value is refused."""
+    tidied: dict[str, JsonValue] = {}
+    for key, value in schema.items():
+        if isinstance(value, dict) and key != "default":
+            tidied[key] = _tidied(value)
+        elif isinstance(value, list):
+            members = [_tidied(member) if isinstance(member, dict) else member for member in value]
+            tidied[key] = [member for member in members if member != {"type": "null"}]
+        elif key != "default":
+            tidied[key] = value
+        elif isinstance(value, int) and schema.get("pattern") == DURATION_PATTERN:
+            tidied[key] = format_duration(value)
+        elif not isinstance(value, dict | None):
+            tidied[key] = value
+    return tidied
