@@ -44,11 +44,11 @@ def arrival_line(arrival: Arrival) -> str:
         parts.append(f"{tag} = {measured(data)}")
     if threshold := crossed(data):
         parts.append(f"({threshold})")
-    return "  ".join(part for part in (*parts, _verdict(arrival)) if part)
+    return "  ".join(part for part in (*parts, *_verdict(arrival)) if part)
 
 
 def way_line(arrival: Arrival, ways: Mapping[str, str]) -> str:
-    """`Modbus 40011 = 171.2 °C -> high 170 -> seq 12 -> POST 14 ms after -> signature ok`; `ways` by tag."""
+    """`Modbus 40011 = 171.2 °C -> high 170 -> POST 14 ms after -> seq 12 -> signature ok`; `ways` by tag."""
     data = data_of(arrival.event)
     kind = _text(arrival.event.get("type"))
     tag = _text(data.get("tag"))
@@ -56,7 +56,9 @@ def way_line(arrival: Arrival, ways: Mapping[str, str]) -> str:
     happened = (
         crossed(data) if kind == "alarm.raised" else " ".join((kind.partition(".")[2], crossed(data))).strip()
     )
-    return " -> ".join(part for part in (start, happened or kind, _delay(arrival), _verdict(arrival)) if part)
+    return " -> ".join(
+        part for part in (start, happened or kind, _delay(arrival), *_verdict(arrival)) if part
+    )
 
 
 def data_of(event: Mapping[str, Json]) -> Mapping[str, Json]:
@@ -79,14 +81,14 @@ def crossed(data: Mapping[str, Json]) -> str:
     )
 
 
-def _verdict(arrival: Arrival) -> str:
+def _verdict(arrival: Arrival) -> list[str]:
     if arrival.problem:
-        return f"answered {arrival.status}: {arrival.problem}"
+        return [f"answered {arrival.status}: {arrival.problem}"]
     if arrival.receipt is None:
-        return f"signature ok, answered {arrival.status} on purpose"
-    seq = f"seq {arrival.receipt.seq}" if arrival.receipt.seq is not None else ""
-    again = f"again (duplicate {arrival.receipt.duplicates})" if arrival.receipt.duplicates else ""
-    return "  ".join(part for part in (seq, "signature ok", again) if part)
+        return ["signature ok", f"answered {arrival.status} on purpose"]
+    seq = [] if arrival.receipt.seq is None else [f"seq {arrival.receipt.seq}"]
+    again = [f"again (duplicate {arrival.receipt.duplicates})"] if arrival.receipt.duplicates else []
+    return [*seq, "signature ok", *again]
 
 
 def _delay(arrival: Arrival) -> str:

@@ -177,7 +177,9 @@ def key_of(secret: str) -> bytes:
     """
     encoded = secret.removeprefix("whsec_")
     with contextlib.suppress(binascii.Error):
-        key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)  # others leave the padding out
+        key = base64.b64decode(
+            encoded + "=" * (-len(encoded) % 4), validate=True
+        )  # others leave the padding out
         if encoded != secret and len(key) >= _SHORTEST_KEY:
             return key
     raise DemoError("the secret is not `whsec_` and base64: make one with `edge-relay keygen`")

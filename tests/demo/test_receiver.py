@@ -167,7 +167,7 @@ async def test_a_good_event_is_answered_204_and_kept(tmp_path):
     assert tone_of(arrivals[0]) is Tone.ALARM
     assert (
         way_line(arrivals[0], {"R1.TT101": "Modbus 40011"})
-        == "Modbus 40011 = 171.2 °C -> high 170 -> POST 14 ms after -> seq 12  signature ok"
+        == "Modbus 40011 = 171.2 °C -> high 170 -> POST 14 ms after -> seq 12 -> signature ok"
     )
 
 

@@ -1,0 +1,83 @@
+"""The demo as a user starts it: the real agent over real protocols, an outage, and an exact ledger."""
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+PATIENCE = 100  # seconds
+
+
+@contextlib.asynccontextmanager
+async def demo(*arguments: str):
+    """A child in a group of its own, surely gone afterwards with everything that it started."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "agent", "demo", *arguments),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    family = []
+    try:
+        async with asyncio.timeout(PATIENCE):
+            yield process, family
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        for member in family:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(member, signal.SIGKILL)
+
+
+async def lines_until(process, wanted):
+    """Read lines up to the one that matches."""
+    lines = []
+    while line := (await process.stdout.readline()).decode():
+        lines.append(line.rstrip())
+        if re.search(wanted, line):
+            return lines
+    raise AssertionError("\n".join([f"the demo ended without {wanted!r}:", *lines]))
+
+
+async def test_the_demo_played_once_ends_with_an_exact_ledger(tmp_path):
+    """Exit 0: an alarm over each protocol within ten seconds, a backlog that drains, nothing lost, nothing twice."""
+    async with demo("--once", "--outage", "5s", "--directory", str(tmp_path)) as (process, _):
+        out = (await process.stdout.read()).decode()
+        status = await process.wait()
+
+    assert status == 0, out
+    first = dict(re.findall(r"First alarm over (\S+|OPC UA), ([\d.]+) s after the start", out))
+    assert set(first) == {"Modbus", "OPC UA", "MQTT"}
+    assert all(float(seconds) <= 10 for seconds in first.values()), first
+    assert re.search(r"receiver gone for 5 s: [1-9]\d* events wait on disk", out)
+    ledger = re.search(r"Ledger: (\d+) produced = (\d+) delivered, 0 lost, 0 duplicates", out)
+    assert ledger, out
+    assert ledger[1] == ledger[2] != "0"
+    assert "http://127.0.0.1:" in out
+
+
+def children_of(pid):
+    """The process ids of its children, as the kernel lists them."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_stopped_demo_leaves_nothing_behind(tmp_path, number):
+    """Ctrl-C and SIGTERM end the agent too, in the middle of the play, and without a traceback."""
+    async with demo("--directory", str(tmp_path)) as (process, family):
+        await lines_until(process, "First alarm over")
+        family += children_of(process.pid)
+
+        assert len(family) == 1
+
+        process.send_signal(number)
+        rest = (await process.stdout.read()).decode()
+
+        assert await process.wait() == 0, rest
+        assert "Traceback" not in rest
+        assert not Path(f"/proc/{family[0]}").exists()
