@@ -4,7 +4,10 @@ import stat
 
 import yaml
 
+from agent.clock import SystemClock
+from agent.config.load import load
 from agent.demo.configuration import RULES_YAML, Stage
+from agent.demo.plant import Plant, Ports
 
 
 def test_the_folder_has_three_files_and_a_key_of_its_owner(tmp_path):
@@ -21,6 +24,26 @@ def test_the_folder_has_three_files_and_a_key_of_its_owner(tmp_path):
     assert (tmp_path / "rules.yaml").read_text() == RULES_YAML
     assert (tmp_path / "receiver.key").read_text() == "whsec_x\n"
     assert stat.S_IMODE((tmp_path / "receiver.key").stat().st_mode) == 0o600
+
+
+def test_the_configuration_is_one_without_a_word_of_complaint(tmp_path):
+    """What the user is invited to edit passes the loader, warnings included."""
+    plant = Plant(SystemClock(), Ports(5020, 4840, 1883), servers=None)
+    Stage(tmp_path, 8470, 9000).write(plant.sources_yaml(), "whsec_" + "A" * 44)
+    configuration = load(tmp_path)
+
+    assert configuration.warnings == ()
+    assert set(configuration.tags) == {
+        "R1.TT101",
+        "R1.PT102",
+        "P101.RUN",
+        "TANK1.LT",
+        "BOILER.STEAM",
+        "COMP1.CURRENT",
+    }
+    assert {"R1-temperature", "boiler-steam", "compressor-current"} <= {
+        rule.name for rule in configuration.rules
+    }
 
 
 def test_rules_that_the_user_edited_are_kept(tmp_path):
