@@ -6,7 +6,6 @@ import socket
 from collections.abc import Callable
 
 import pytest
-
 from rigs.virtual_time import VirtualTimeLoop
 
 
