@@ -1,0 +1,142 @@
+"""One session with a Modbus device, or with several behind one gateway: connect, poll, emit.
+
+Rules for whoever changes this file: one batch a poll; a unit that is silent is asked when the others
+have been read and emitted, and at most one such timeout is spent after a poll; the session ends when
+no unit answers. It never writes: see `plan.Area.function`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import groupby
+from operator import attrgetter
+
+from agent.clock import Clock
+from agent.errors import SourceError, StoreUnavailable
+from agent.metrics import ITEMS_ALIVE, ITEMS_WANTED, POLL_LATENESS, POLLS, POLLS_SKIPPED, READINGS
+from agent.model import SECOND, Link, Reading, Seen
+from agent.sources.base import Emit
+from agent.sources.modbus.config import ModbusSource
+from agent.sources.modbus.connection import Connection, connected
+from agent.sources.modbus.grid import Grid
+from agent.sources.modbus.plan import plan
+from agent.sources.modbus.unit import Unit
+
+
+async def run(name: str, config: ModbusSource, emit: Emit, clock: Clock) -> None:
+    """Read the device until it is lost.
+
+    Raises:
+        SourceError: no connection, or no unit behind it answers (any more).
+    """
+    blocks = plan(config.points(), config.limits)
+    units = [
+        Unit(name, number, list(group), clock) for number, group in groupby(blocks, key=attrgetter("unit"))
+    ]
+    ITEMS_WANTED.labels(name).set(len(config.tags))
+    try:
+        async with connected(config, clock) as connection:
+            await _Session(name, config, units, connection, emit, clock).run()
+    finally:
+        ITEMS_ALIVE.labels(name).set(0)
+
+
+class _Session:
+    """The polls of one connection."""
+
+    def __init__(
+        self,
+        name: str,
+        config: ModbusSource,
+        units: Sequence[Unit],
+        connection: Connection,
+        emit: Emit,
+        clock: Clock,
+    ) -> None:
+        self._name = name
+        self._where = config.endpoint
+        self._attempts = 1 + config.retries
+        self._timeout = config.timeout
+        self._grid = Grid.of(name, config.poll_every)
+        self._units = units
+        self._connection = connection
+        self._emit = emit
+        self._clock = clock
+        self._announced = False
+        self._unseen = set(config.tags)  # no good value since the connect, or since the unit fell silent
+        self._polls = POLLS.labels(name)
+        self._skipped = POLLS_SKIPPED.labels(name)
+        self._lateness = POLL_LATENESS.labels(name)
+        self._readings = READINGS.labels(name)
+        self._alive = ITEMS_ALIVE.labels(name)
+
+    async def run(self) -> None:
+        """Poll at once, and then on the grid."""
+        await self._prove_silent()
+        due = self._clock.monotonic()
+        while True:
+            self._polls.inc()
+            self._lateness.observe(max(self._clock.monotonic() - due, 0) / SECOND)
+            await self._poll()
+            await self._prove_silent()
+            # A timer may fire a moment early: counted from the instant that was due, no point comes twice.
+            now = max(self._clock.monotonic(), due)
+            self._skipped.inc(self._grid.points(due, now))
+            due = self._grid.after(now)
+            await self._connection.wait(due - self._clock.monotonic())
+
+    async def _poll(self) -> None:
+        """Read every unit that answers; all tags in one batch."""
+        batch: list[Reading] = []
+        attempts = self._attempts
+        for unit in self._units:
+            if unit.silence:
+                batch += unit.silent_readings()
+                continue
+            batch += await unit.read(self._connection, attempts)
+            if unit.silence:  # the line itself may be dead: the others get no patience in this poll
+                attempts = 1
+        self._end_if_silent()
+        self._alive.set(sum(unit.alive for unit in self._units))
+        self._readings.inc(len(batch))
+        await self._offer(batch)
+        for unit in self._units:
+            if unit.silence:
+                self._unseen.update(unit.tags)
+
+    async def _prove_silent(self) -> None:
+        """Ask units that were silent whether they are there, until one costs us a timeout.
+
+        As long as none answers, every one is asked: the connection is not proven.
+        """
+        for unit in sorted(self._units, key=lambda unit: unit.probe.due):
+            if not unit.silence or unit.probe.due > self._clock.monotonic():
+                continue
+            began = self._clock.monotonic()
+            await unit.prove(self._connection)
+            waited = unit.silence and self._clock.monotonic() - began >= self._timeout
+            if waited and self._any_answers():
+                return
+        self._end_if_silent()
+
+    def _any_answers(self) -> bool:
+        return any(not unit.silence for unit in self._units)
+
+    def _end_if_silent(self) -> None:
+        if not self._any_answers():
+            many = f"none of {len(self._units)} units answers; " if len(self._units) > 1 else ""
+            raise SourceError(f"{self._where}: {many}{self._units[0].silence}")
+
+    async def _offer(self, batch: list[Reading]) -> None:
+        """Emit; what the store does not take is not lost: the next poll brings newer values."""
+        first = (
+            {r.tag for r in batch if r.tag in self._unseen and r.value is not None} if self._unseen else ()
+        )
+        seen: list[Seen] = [replace(r, baseline=r.tag in first) for r in batch] if first else [*batch]
+        if not self._announced:
+            seen.insert(0, Link(self._name, up=True, at=self._clock.monotonic()))
+        try:
+            await self._emit(seen)
+        except StoreUnavailable:
+            return
+        self._announced = True
+        self._unseen.difference_update(first)

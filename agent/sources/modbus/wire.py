@@ -1,0 +1,177 @@
+"""One socket to a Modbus device: a request goes out, the frame that answers it comes back.
+
+pymodbus makes and takes apart the frames. Its client is not used, for what it does between them:
+it notices a lost connection only after timeout x retries, drops a late answer together with the
+right one behind it, takes transaction id 0 for any answer, reconnects behind our back (pymodbus
+3.16.1, tests/sources/modbus/test_modbus_misbehaving.py), and costs more than twice the CPU.
+
+Rules for whoever changes this file: one request in flight; a loss ends the request that waits, at
+once; what nobody asked for is never an answer. Nothing here can write to a device: the function code
+comes from `Area.function`, which knows the four that read.
+"""
+
+import asyncio
+import socket
+import struct
+from typing import Final, cast
+
+from pymodbus.exceptions import ModbusException
+from pymodbus.framer import FramerRTU, FramerSocket
+from pymodbus.pdu import DecodePDU
+
+from agent.clock import Clock
+from agent.errors import SourceError
+from agent.model import SECOND
+from agent.sources.modbus.address import manual_address
+from agent.sources.modbus.answer import Data, Frame, Outcome, Refused, Silent, Wrong, judge
+from agent.sources.modbus.plan import Block
+
+_RTU_OVERHEAD: Final = 3  # unit and checksum
+_SHORTEST_RTU: Final = 5  # an exception response; fewer surplus bytes are noise of the line
+_MOST_WAITING: Final = 70_000  # bytes; the longest frame that an MBAP header can announce is 65,541
+_REQUEST: Final = struct.Struct(">BHH")
+
+# A half-open connection is noticed within 15 s even while nothing is asked (design: reliability, N2).
+_KEEP_ALIVE: Final = (
+    (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
+    (socket.IPPROTO_TCP, "TCP_KEEPIDLE", 5),
+    (socket.IPPROTO_TCP, "TCP_KEEPINTVL", 3),
+    (socket.IPPROTO_TCP, "TCP_KEEPCNT", 3),
+    (socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", 10_000),
+)
+
+
+class Wire(asyncio.Protocol):
+    """The protocol of one connected socket."""
+
+    def __init__(self, where: str, clock: Clock, *, rtu: bool) -> None:
+        """Prepare for `create_connection`.
+
+        Args:
+            where: host and port, for messages.
+            clock: stamps the answers.
+            rtu: frames of the serial line instead of Modbus TCP.
+        """
+        self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        """Done with the reason once the connection is gone."""
+        self.astray = False
+        """Whether requests and answers may be out of step: this socket is to be replaced."""
+        self._where = where
+        self._clock = clock
+        self._rtu = rtu
+        self._framer = (FramerRTU if rtu else FramerSocket)(DecodePDU(False))
+        self._transport: asyncio.Transport | None = None
+        self._buffer = b""
+        self._transaction = 0
+        self._waiting: asyncio.Future[Frame | None] | None = None
+        self._foreign = 0
+        self._heard = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Set up the socket (called by asyncio)."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one without saying so
+        if (sock := transport.get_extra_info("socket")) is not None:
+            for level, option, value in _KEEP_ALIVE:
+                if hasattr(socket, option):  # not every system has every one
+                    sock.setsockopt(level, getattr(socket, option), value)
+
+    def data_received(self, data: bytes) -> None:
+        """Take in what came, and hand over the frame that is waited for (called by asyncio)."""
+        self._buffer += data
+        self._heard += len(data)
+        if self._waiting is None and self._rtu:
+            # RTU frames carry no transaction id: an answer that comes late would be taken for the next one.
+            self.astray |= len(self._buffer) >= _SHORTEST_RTU
+        while self._buffer and (used := self._take_frame()):
+            self._buffer = self._buffer[used:]
+        if len(self._buffer) > _MOST_WAITING:
+            self.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End the request that waits (called by asyncio)."""
+        reason = f"{self._where} closed the connection" + (f" ({exc})" if exc else "")
+        if not self.lost.done():
+            self.lost.set_result(reason)
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    async def ask(self, block: Block, transaction: int, within: int) -> Outcome:
+        """Send one request and wait for its answer.
+
+        Args:
+            block: what to read.
+            transaction: its id; a repetition of the same request has the same, so that the late
+                answer to the first is as good.
+            within: nanoseconds.
+
+        Raises:
+            SourceError: the connection is gone.
+        """
+        if self._transport is None or self.lost.done():
+            raise SourceError(await self.lost)
+        self._transaction = 0 if self._rtu else transaction
+        self._foreign = 0
+        self._heard = 0
+        if self._rtu:
+            self._buffer = b""
+        self._waiting = asyncio.get_running_loop().create_future()
+        request = _REQUEST.pack(block.area.function, block.start, block.count)
+        self._transport.write(self._framer.encode(request, block.unit, transaction))
+        try:
+            async with asyncio.timeout(within / SECOND):
+                frame = await self._waiting
+        except TimeoutError:
+            self.astray = self._rtu or bool(self._buffer)
+            return Silent(self._why_silent(block, within))
+        finally:
+            self._waiting = None
+        if frame is None:
+            raise SourceError(await self.lost)
+        return self._judged(block, frame)
+
+    def discard(self) -> None:
+        """Forget what came without being asked for."""
+        self._buffer = b""
+        self.astray = False
+
+    def close(self) -> None:
+        """Close at once; what was not sent yet is not sent."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _judged(self, block: Block, frame: Frame) -> Data | Refused | Wrong:
+        outcome = judge(block, frame)
+        if self._rtu and (self.astray or isinstance(outcome, Wrong)):
+            self.astray = True
+            return outcome if isinstance(outcome, Wrong) else Wrong("two answers came to one request")
+        return outcome
+
+    def _take_frame(self) -> int:
+        """Hand over the next frame of the buffer; how many bytes it took, 0 if it is not complete."""
+        try:
+            used, unit, transaction, pdu = self._framer.decode(self._buffer)
+        except (ModbusException, IndexError, struct.error):  # noise that looks like a function code
+            return len(self._buffer)
+        if not pdu:  # incomplete, or noise: the checksum does not fit
+            return used
+        if self._rtu:
+            # The framer throws away what stands around the frame; a whole second frame may be in it.
+            self.astray |= len(self._buffer) - len(pdu) - _RTU_OVERHEAD >= _SHORTEST_RTU
+        if self._waiting is None or self._waiting.done() or transaction != self._transaction:
+            self._foreign += 1  # an answer to a request that was given up
+        else:
+            self._waiting.set_result(Frame(unit, bytes(pdu), self._clock.monotonic()))
+        return used
+
+    def _why_silent(self, block: Block, within: int) -> str:
+        asked = f"{block.area.value} {manual_address(block.area, block.start)}"
+        text = f"no answer within {within / SECOND:g} s when asked for {asked}"
+        if self._foreign:
+            return f"{text}, only late ones to other requests: the device is slow, raise the timeout"
+        if not self._heard:
+            return text
+        framing, other = ("RTU", "tcp") if self._rtu else ("Modbus TCP", "rtu+tcp")
+        return (
+            f"{text}; {self._heard} bytes came that are no sound {framing} frame: "
+            f"does it speak {other}://, or is the line disturbed?"
+        )
