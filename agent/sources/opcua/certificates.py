@@ -123,6 +123,15 @@ def pinned_certificate(file: Path) -> x509.Certificate:
         raise SourceError(f"server_certificate {file} is no certificate in DER or PEM form") from error
 
 
+def leaf(chain: bytes) -> x509.Certificate:
+    """Take the first certificate of what a server shows: some append their issuers to it.
+
+    Raises:
+        ValueError: that is no certificate.
+    """
+    return x509.load_der_x509_certificate(chain[: int.from_bytes(chain[2:4], "big") + 4])
+
+
 def check_server(
     presented: x509.Certificate, pinned: x509.Certificate, application_uri: str | None, wall: int
 ) -> None:
@@ -152,7 +161,7 @@ def check_server(
             f"refused the server's certificate {_name(presented)}, thumbprint {thumbprint(presented)}: it is "
             f"valid from {presented.not_valid_before_utc:%Y-%m-%d %H:%M} to "
             f"{presented.not_valid_after_utc:%Y-%m-%d %H:%M} UTC and this machine's clock says "
-            f"{now:%Y-%m-%d %H:%M}: set the clock, or renew the certificate at the server and here"
+            f"{now:%Y-%m-%d}: set the clock, or renew the certificate at the server and here"
         )
     if application_uri is not None and application_uri not in (uris := _alternative_uris(presented)):
         raise SourceError(

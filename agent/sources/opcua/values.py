@@ -11,6 +11,7 @@ from typing import Final
 from uuid import UUID
 
 from asyncua import ua
+from asyncua.ua.status_codes import StatusCodes, get_name_and_doc
 
 from agent.model import Quality, Reading, Value
 
@@ -21,51 +22,54 @@ _OVERFLOW: Final = 0x480  # information type DataValue, and its bit Overflow (OP
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
-NODE_GONE: Final = frozenset({ua.StatusCodes.BadNodeIdUnknown, ua.StatusCodes.BadNodeIdInvalid})
-"""The node is not there: subscribing to it again may find it back."""
-
+_NODE_GONE: Final = (StatusCodes.BadNodeIdUnknown, StatusCodes.BadNodeIdInvalid)
 _REMEDIES: Final = {
-    ua.StatusCodes.BadNodeIdUnknown: "check the node id in the configuration against the server's tree",
-    ua.StatusCodes.BadNodeIdInvalid: "check the node id in the configuration against the server's tree",
-    ua.StatusCodes.BadAttributeIdInvalid: "the node is an object or a folder: name one of its variables",
-    ua.StatusCodes.BadNotReadable: "allow reading this variable at the server",
-    ua.StatusCodes.BadUserAccessDenied: "allow the user of this source to read this variable at the server",
-    ua.StatusCodes.BadNotConnected: "check the server's own connection to the device",
-    ua.StatusCodes.BadNoCommunication: "check the server's own connection to the device",
-    ua.StatusCodes.BadWaitingForInitialData: "the server has not read it from the device yet",
-    ua.StatusCodes.BadOutOfService: "the variable is out of service at the server",
-    ua.StatusCodes.BadDeviceFailure: "look at the device behind the server",
-    ua.StatusCodes.BadSensorFailure: "look at the sensor",
-    ua.StatusCodes.BadConfigurationError: "check the variable's configuration at the server",
-    ua.StatusCodes.BadTooManyMonitoredItems: "the server takes no more variables: name fewer tags",
-    ua.StatusCodes.UncertainLastUsableValue: "the server repeats the last value it had",
-    ua.StatusCodes.UncertainNoCommunicationLastUsableValue: "check the server's own connection to the device",
-    ua.StatusCodes.UncertainSensorNotAccurate: "look at the sensor",
-    ua.StatusCodes.UncertainEngineeringUnitsExceeded: "the value is outside the range that the server knows",
+    StatusCodes.BadNodeIdUnknown: "check the node id in the configuration against the server's tree",
+    StatusCodes.BadNodeIdInvalid: "check the node id in the configuration against the server's tree",
+    StatusCodes.BadAttributeIdInvalid: "the node is an object or a folder: name one of its variables",
+    StatusCodes.BadNotReadable: "allow reading this variable at the server",
+    StatusCodes.BadUserAccessDenied: "allow the user of this source to read this variable at the server",
+    StatusCodes.BadNotConnected: "check the server's own connection to the device",
+    StatusCodes.BadNoCommunication: "check the server's own connection to the device",
+    StatusCodes.BadWaitingForInitialData: "the server has not read it from the device yet",
+    StatusCodes.BadOutOfService: "the variable is out of service at the server",
+    StatusCodes.BadDeviceFailure: "look at the device behind the server",
+    StatusCodes.BadSensorFailure: "look at the sensor",
+    StatusCodes.BadConfigurationError: "check the variable's configuration at the server",
+    StatusCodes.BadTooManyMonitoredItems: "the server takes no more variables: name fewer tags",
+    StatusCodes.UncertainLastUsableValue: "the server repeats the last value it had",
+    StatusCodes.UncertainNoCommunicationLastUsableValue: "check the server's own connection to the device",
+    StatusCodes.UncertainSensorNotAccurate: "look at the sensor",
+    StatusCodes.UncertainEngineeringUnitsExceeded: "the value is outside the range that the server knows",
 }
 
 
 def status_reason(code: int) -> str:
     """Name a status as OPC UA tools do, with what it means and what to look at."""
-    name, meaning = ua.status_codes.get_name_and_doc(code & _NAME_BITS)
+    name, meaning = get_name_and_doc(code & _NAME_BITS)
     if meaning.startswith("Unknown StatusCode"):
         return f"status 0x{code:08X}: the server's manual says what it means"
     return f"{name}: {_REMEDIES.get(code & _NAME_BITS, meaning)}"
 
 
-def status_of(data: ua.DataValue) -> int:
+def _status_of(data: ua.DataValue) -> int:
     """Give the status code; a server may leave out a good one."""
     return _GOOD if data.StatusCode is None else int(data.StatusCode.value)
 
 
 def has_overflowed(data: ua.DataValue) -> bool:
     """Tell whether the server dropped values between this one and the one before it."""
-    return status_of(data) & _OVERFLOW == _OVERFLOW
+    return _status_of(data) & _OVERFLOW == _OVERFLOW
+
+
+def is_node_gone(data: ua.DataValue) -> bool:
+    """Tell whether the node is not there: only subscribing to it again may find it back."""
+    return _status_of(data) & _NAME_BITS in _NODE_GONE
 
 
 def to_reading(tag: str, data: ua.DataValue, received: int, *, baseline: bool) -> Reading:
     """Turn one notification into a reading; `received` is monotonic nanoseconds."""
-    status = status_of(data)
+    status = _status_of(data)
     source_time = _nanoseconds(data.SourceTimestamp)
     severity = status >> 30
     if severity not in (_GOOD, _UNCERTAIN):  # 3 is reserved, and bad (OPC 10000-4, 7.39)
@@ -80,24 +84,23 @@ def to_reading(tag: str, data: ua.DataValue, received: int, *, baseline: bool) -
     return Reading(tag, value, Quality.GOOD, received, "", source_time, baseline)
 
 
-def _plain(raw: object) -> Value | None:
+def _plain(raw: object) -> Value | None:  # noqa: PLR0911 - a table of types
     """Give the value as one of ours; None where it is none of them."""
     match raw:
-        case bool() | None:
-            return raw
         case float():
             return raw if isfinite(raw) else None
-        case int():
+        case int() if not isinstance(raw, bool):
             return int(raw)  # an enumeration is its number
-        case str():
+        case bool() | str():
+            return raw
+        case UUID():
             return str(raw)
         case datetime():
             return raw.isoformat().replace("+00:00", "Z")
-        case UUID():
-            return str(raw)
         case ua.LocalizedText():
             return raw.Text or ""
-    return None
+        case _:
+            return None
 
 
 def _unusable(raw: object) -> str:

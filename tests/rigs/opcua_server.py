@@ -1,0 +1,259 @@
+"""A real OPC UA server on a thread of its own, which can be hurt; and a line to it that can go bad.
+
+asyncua takes a second to build a server's address space and another to end, so one server serves a
+whole run of tests; each test adds nodes of its own.
+"""
+
+import asyncio
+import concurrent.futures
+import contextlib
+import datetime as dt
+import logging
+import threading
+from pathlib import Path
+from typing import Self
+
+from asyncua import Server, ua
+from asyncua.common.utils import ServiceError
+from asyncua.crypto.permission_rules import User, UserRole
+from asyncua.server.monitored_item_service import MonitoredItemService
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+NAMESPACE = "urn:plant:boiler"
+APPLICATION = "urn:plant:boiler:server"
+USER, PASSWORD = "relay", "right"
+_POLICIES = [
+    ua.SecurityPolicyType.NoSecurity,
+    ua.SecurityPolicyType.Basic256Sha256_Sign,
+    ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt,
+    ua.SecurityPolicyType.Aes128Sha256RsaOaep_SignAndEncrypt,
+    ua.SecurityPolicyType.Aes256Sha256RsaPss_SignAndEncrypt,
+]
+
+
+class _Users:
+    def __init__(self) -> None:
+        self.anonymous = True
+
+    def get_user(self, iserver, username=None, password=None, certificate=None):
+        if username is None:
+            return User(role=UserRole.User) if self.anonymous else None
+        return User(role=UserRole.User) if (username, password) == (USER, PASSWORD) else None
+
+
+class OpcUaServer:
+    """The server; its methods may be called from any thread but its own."""
+
+    def __init__(self, port: int, folder: Path) -> None:
+        self.port = port
+        self.url = f"opc.tcp://127.0.0.1:{port}"
+        self.certificate = folder / "server.der"
+        self._key = folder / "server.pem"
+        self.requested: list[int] = []
+        """How many monitored items each request asked for."""
+        self._users = _Users()
+        self._ready: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="opcua server")
+        for chatty in ("asyncua.server", "asyncua.uaprocessor"):
+            logging.getLogger(chatty).setLevel(logging.CRITICAL)
+
+    def __enter__(self) -> Self:
+        make_certificate(self.certificate, self._key, APPLICATION)
+        self._thread.start()
+        self._ready.result(20)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._end.set)
+        self._thread.join(20)
+
+    async def _serve(self) -> None:
+        self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
+        self.server = Server(user_manager=self._users)
+        await self.server.init()
+        await self.server.set_application_uri(APPLICATION)
+        self.server.set_endpoint(self.url)
+        self.server.set_security_policy(_POLICIES)
+        await self.server.load_certificate(self.certificate)
+        await self.server.load_private_key(self._key)
+        self.index = await self.server.register_namespace(NAMESPACE)
+        await self.server.start()
+        self._ready.set_result(None)
+        await self._end.wait()
+        await self.server.stop()
+
+    def call(self, work):
+        """Run a coroutine on the server's loop."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+
+    def add(
+        self, name: str, value, variant: ua.VariantType | None = None, *, index: int | None = None
+    ) -> None:
+        node = ua.NodeId(name, self.index if index is None else index)
+        parent = self.server.nodes.objects
+        self.call(parent.add_variable(node, f"{node.NamespaceIndex}:{name}", ua.Variant(value, variant)))
+
+    def set(self, name: str, value, variant=None, *, status: int = 0, stamp=None) -> None:
+        data = ua.DataValue(ua.Variant(value, variant), ua.StatusCode(status), SourceTimestamp=stamp)
+        self.call(self.server.write_attribute_value(ua.NodeId(name, self.index), data))
+
+    def write_node(self, number: int, value, variant=None) -> None:
+        """Write one of the server's own nodes (operation limits, the namespace array)."""
+        self.call(
+            self.server.write_attribute_value(ua.NodeId(number), ua.DataValue(ua.Variant(value, variant)))
+        )
+
+    @property
+    def sessions(self) -> int:
+        return len(self.server.iserver._external_sessions)
+
+    @property
+    def subscriptions(self) -> int:
+        return len(self.server.iserver.subscription_service.subscriptions)
+
+    def stop(self) -> None:
+        """Power off: connections are cut, and the server forgets its sessions."""
+        self.call(self._stop())
+
+    async def _stop(self) -> None:
+        await self.server.bserver.stop()
+        for session in list(self.server.iserver._external_sessions.values()):
+            await session.close_session(True)
+
+    def restart(self) -> None:
+        self.call(self.server.bserver.start())
+
+    def forget_subscriptions(self) -> None:
+        """Lose all subscriptions and say nothing, as some servers do when their program is loaded."""
+        service = self.server.iserver.subscription_service
+        self.call(service.delete_subscriptions(list(service.subscriptions)))
+
+    @contextlib.contextmanager
+    def wanting_user(self):
+        self._users.anonymous = False
+        try:
+            yield
+        finally:
+            self._users.anonymous = True
+
+    @contextlib.contextmanager
+    def refusing_clients(self, status: int):
+        async def refuse(certificate, application):
+            raise ServiceError(status)
+
+        self.server.iserver.certificate_validator = refuse
+        try:
+            yield
+        finally:
+            self.server.iserver.certificate_validator = None
+
+    @contextlib.contextmanager
+    def calling_itself(self, uri: str):
+        servers = [endpoint.Server for endpoint in self.server.iserver.endpoints]
+        for server in servers:
+            server.ApplicationUri = uri
+        try:
+            yield
+        finally:
+            for server in servers:
+                server.ApplicationUri = APPLICATION
+
+    @contextlib.contextmanager
+    def limiting_calls(self, items: int):
+        """Publish MaxMonitoredItemsPerCall and refuse what exceeds it; `requested` has the sizes."""
+        self.requested.clear()
+        original = MonitoredItemService.create_monitored_items
+
+        async def limited(service, params):
+            self.requested.append(len(params.ItemsToCreate))
+            if len(params.ItemsToCreate) > items:
+                raise ServiceError(ua.StatusCodes.BadTooManyOperations)
+            return await original(service, params)
+
+        limit = ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall
+        MonitoredItemService.create_monitored_items = limited
+        self.write_node(limit, items, ua.VariantType.UInt32)
+        try:
+            yield
+        finally:
+            MonitoredItemService.create_monitored_items = original
+            self.write_node(limit, 0, ua.VariantType.UInt32)
+
+
+def make_certificate(
+    certificate: Path, key_file: Path, uri: str, *, years: tuple[int, int] = (2020, 2050)
+) -> None:
+    """Write a self-signed certificate of a server and its key."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, certificate.stem)])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .not_valid_before(dt.datetime(years[0], 1, 1, tzinfo=dt.UTC))
+        .not_valid_after(dt.datetime(years[1], 1, 1, tzinfo=dt.UTC))
+        .serial_number(x509.random_serial_number())
+        .public_key(key.public_key())
+        .add_extension(
+            x509.SubjectAlternativeName([x509.UniformResourceIdentifier(uri), x509.DNSName("localhost")]),
+            critical=False,
+        )
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    certificate.write_bytes(made.public_bytes(serialization.Encoding.DER))
+    key_file.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+
+
+class Line:
+    """A TCP line to a port, in the running loop: `delay` seconds each way back, `dead`: swallows all."""
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        self.delay = 0.0
+        self.dead = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._connect, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        self.url = f"opc.tcp://127.0.0.1:{self.port}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._server.wait_closed()
+
+    async def _connect(self, reader, writer) -> None:
+        self._tasks.add(task := asyncio.current_task())
+        task.add_done_callback(self._tasks.discard)
+        try:
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
+            try:
+                async with asyncio.TaskGroup() as pumps:
+                    pumps.create_task(self._pump(reader, far_writer, back=False))
+                    pumps.create_task(self._pump(far_reader, writer, back=True))
+            finally:
+                far_writer.close()
+        except (OSError, ExceptionGroup):
+            pass
+        finally:
+            writer.close()
+
+    async def _pump(self, reader, writer, *, back: bool) -> None:
+        while data := await reader.read(65536):
+            if back and self.delay:
+                await asyncio.sleep(self.delay)
+            if not self.dead:
+                writer.write(data)
+        raise ConnectionResetError
