@@ -90,7 +90,7 @@ def _dotted_steps(text: str) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def find(document: Json, path: JsonPath) -> Json | Missing:
+def find(document: Json, path: JsonPath) -> "Json | Missing":
     """Follow a path."""
     here = document
     for step in path.steps:

@@ -11,18 +11,19 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
 from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, Client
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from agent.errors import SourceError
 from agent.model import MILLISECOND, SECOND
 from agent.sources.mqtt.config import MqttSource, MqttTls
-from agent.sources.mqtt.reasons import not_connected
+from agent.sources.mqtt.reasons import not_connected, unanswered
 
 _SESSION_KEPT_FOR: Final = 30 * 86_400  # seconds; a plant's longest holiday, not for ever
 _IN_FLIGHT: Final = 500  # messages the broker may send ahead of our acknowledgements (MQTT 5)
@@ -33,8 +34,106 @@ _LARGEST_PACKET: Final = (
 Failure: TypeAlias = OSError | UnicodeError | SourceError
 
 
-def new_client(config: MqttSource) -> Client:
-    """Make an unconnected client for one session."""
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A connection on which CONNECT was sent.
+
+    Attributes:
+        client: paho's side of it; `close` ends it.
+        sock: its socket, which stays paho's.
+        errors: what went wrong on the socket so far; paho tells that to its log and to nobody else.
+    """
+
+    client: Client
+    sock: socket.socket
+    errors: list[str]
+
+
+async def connect(config: MqttSource) -> Connection:
+    """Connect and send CONNECT; the answer is still to be read.
+
+    Raises:
+        SourceError: no connection; with the cause and the remedy.
+    """
+    loop = asyncio.get_running_loop()
+    connected: asyncio.Future[Connection] = loop.create_future()
+
+    def settle(outcome: Connection | Failure) -> None:
+        if isinstance(outcome, Connection):
+            if connected.done():  # nobody waits any more
+                close(outcome.client)
+            else:
+                connected.set_result(outcome)
+        elif not connected.done():
+            connected.set_exception(outcome)
+
+    threading.Thread(
+        target=_attempt, args=(config, loop, settle), name=f"mqtt connect {config.url}", daemon=True
+    ).start()
+    opened = False
+    try:
+        async with asyncio.timeout(config.timeout / SECOND):
+            connection = await connected
+        opened = True
+    except (OSError, UnicodeError) as error:
+        raise SourceError(not_connected(config, error)) from error
+    finally:
+        # It was settled in the very moment in which the wait was given up: nobody else closes it.
+        if not opened and connected.done() and not connected.cancelled() and not connected.exception():
+            close(connected.result().client)
+    return connection
+
+
+def _attempt(
+    config: MqttSource,
+    loop: asyncio.AbstractEventLoop,
+    settle: Callable[[Connection | Failure], None],
+) -> None:
+    outcome: Connection | Failure = SourceError(
+        "connecting ended in a bug; its traceback is in the agent's log"
+    )
+    try:
+        outcome = _open(config)
+    except (OSError, UnicodeError, SourceError) as error:
+        outcome = error
+    finally:
+        try:
+            loop.call_soon_threadsafe(settle, outcome)
+        except RuntimeError:  # the loop is closed: the agent has ended meanwhile
+            if isinstance(outcome, Connection):
+                close(outcome.client)
+
+
+def _open(config: MqttSource) -> Connection:
+    """Connect, blocking.
+
+    Raises:
+        OSError: in DNS, TCP or TLS.
+        UnicodeError: the host's name cannot be one.
+        SourceError: a certificate file cannot be used, or the broker hung up at once.
+    """
+    client = _new_client(config)
+    errors: list[str] = []
+    client.on_log = lambda _client, _userdata, level, text: (
+        errors.append(text) if level == LogLevel.MQTT_LOG_ERR else None
+    )
+    if config.url.tls:
+        client.tls_set_context(_tls_context(config.tls or MqttTls()))
+    client.connect(
+        config.url.host,
+        config.url.port,
+        keepalive=config.keepalive // SECOND,
+        clean_start=not config.keep_session if config.protocol == "5" else MQTT_CLEAN_START_FIRST_ONLY,
+        properties=_properties(config) if config.protocol == "5" else None,
+    )
+    sock = client.socket()
+    if not isinstance(sock, socket.socket):
+        raise SourceError(unanswered(config, errors))
+    _tune(sock, config)
+    return Connection(client, sock, errors)
+
+
+def _new_client(config: MqttSource) -> Client:
     version_5 = config.protocol == "5"
     client = Client(
         CallbackAPIVersion.VERSION2,
@@ -48,73 +147,6 @@ def new_client(config: MqttSource) -> Client:
     if config.user:
         client.username_pw_set(config.user, config.password.reveal() if config.password else None)
     return client
-
-
-async def connect(client: Client, config: MqttSource) -> socket.socket:
-    """Connect and send CONNECT; the answer is still to be read from the socket, which stays paho's.
-
-    Raises:
-        SourceError: no connection; with the cause and the remedy.
-    """
-    loop = asyncio.get_running_loop()
-    connected: asyncio.Future[socket.socket] = loop.create_future()
-
-    def settle(outcome: socket.socket | Failure) -> None:
-        if connected.done():  # nobody waits any more
-            close(client)
-        elif isinstance(outcome, socket.socket):
-            connected.set_result(outcome)
-        else:
-            connected.set_exception(outcome)
-
-    threading.Thread(
-        target=_attempt, args=(client, config, loop, settle), name=f"mqtt connect {config.url}", daemon=True
-    ).start()
-    opened = False
-    try:
-        async with asyncio.timeout(config.timeout / SECOND):
-            sock = await connected
-        opened = True
-    except (OSError, UnicodeError) as error:
-        raise SourceError(not_connected(config, error)) from error
-    finally:
-        # It was settled in the very moment in which the wait was given up: nobody else closes it.
-        if not opened and connected.done() and not connected.cancelled():
-            close(client)
-    return sock
-
-
-def _attempt(
-    client: Client,
-    config: MqttSource,
-    loop: asyncio.AbstractEventLoop,
-    settle: Callable[[socket.socket | Failure], None],
-) -> None:
-    outcome: socket.socket | Failure = SourceError(
-        "connecting ended in a bug; its traceback is in the agent's log"
-    )
-    try:
-        if config.url.tls:
-            client.tls_set_context(_tls_context(config.tls or MqttTls()))
-        client.connect(
-            config.url.host,
-            config.url.port,
-            keepalive=config.keepalive // SECOND,
-            clean_start=not config.keep_session if config.protocol == "5" else MQTT_CLEAN_START_FIRST_ONLY,
-            properties=_properties(config) if config.protocol == "5" else None,
-        )
-        sock = client.socket()
-        if not isinstance(sock, socket.socket):
-            raise ConnectionResetError("it was closed at once")
-        _tune(sock, config)
-        outcome = sock
-    except (OSError, UnicodeError, SourceError) as error:
-        outcome = error
-    finally:
-        try:
-            loop.call_soon_threadsafe(settle, outcome)
-        except RuntimeError:  # the loop is closed: the agent has ended meanwhile
-            close(client)
 
 
 def _properties(config: MqttSource) -> Properties:

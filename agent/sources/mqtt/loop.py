@@ -70,7 +70,6 @@ class PahoLoop:
         """
         while True:
             await asyncio.sleep(_TICK)
-            self._ready.set()
             if self.paused_since is not None:
                 continue
             self._client.loop_misc()

@@ -6,31 +6,35 @@ engineer can do; no text holds a password (a user's name it may).
 
 import socket
 import ssl
+from collections.abc import Sequence
 
 from paho.mqtt.reasoncodes import ReasonCode
 
+from agent.model import SECOND
 from agent.sources.mqtt.config import MqttSource
 
 
 def not_connected(config: MqttSource, error: OSError | UnicodeError) -> str:
     """Say why there is no connection."""
-    broker = f"MQTT broker {config.url}"
     match error:
         case ssl.SSLCertVerificationError():
-            return f"{broker}: its certificate is refused: {_untrusted(config, error)}"
+            why = f"its certificate is refused: {_untrusted(config, error)}"
         case ssl.SSLError():
-            return f"{broker}: no TLS connection ({_openssl(error)}): {_tls_remedy(str(error))}"
+            why = f"no TLS connection ({_openssl(error)}): {_tls_remedy(str(error))}"
+        case ConnectionResetError() if config.url.tls:
+            why = f"no TLS connection (connection reset): {_tls_remedy('')}"
         case socket.gaierror() | UnicodeError():
-            return f"{broker}: the name {config.url.host} is unknown: check url, and the machine's DNS"
+            why = f"the name {config.url.host} is not found: check url, and the machine's DNS"
         case TimeoutError():
-            return (
-                f"{broker}: no answer within {config.timeout / 1e9:g} s: check address and port, "
+            why = (
+                f"no answer within {config.timeout / SECOND:g} s: check address and port, "
                 f"that the broker is running, and the firewalls between"
             )
         case ConnectionRefusedError():
-            return f"{broker}: connection refused: check that the broker is running, and the port in url"
+            why = "connection refused: check that the broker is running, and the port in url"
         case _:
-            return f"{broker}: no connection: {error.strerror or error}: check network, address and port"
+            why = f"no connection ({error.strerror or error}): check network, address and port"
+    return f"MQTT broker {config.url}: {why}"
 
 
 def _untrusted(config: MqttSource, error: ssl.SSLCertVerificationError) -> str:
@@ -85,27 +89,34 @@ def refused(config: MqttSource, reason: ReasonCode) -> str:
             return f"{broker}: it refuses the session ({name}): see the broker's log"
 
 
-def unanswered(config: MqttSource, error: str) -> str:
+def unanswered(config: MqttSource, errors: Sequence[str]) -> str:
     """Say what it may be when the broker hangs up instead of answering CONNECT.
 
     Args:
         config: the source.
-        error: the last error on the socket; with TLS 1.3 the verdict on a client certificate comes
-            only here, after the handshake.
+        errors: what paho logged of the socket; with TLS 1.3 the verdict on a client certificate
+            comes only here, after the handshake.
     """
     broker = f"MQTT broker {config.url}"
+    error = errors[-1] if errors else ""
     if "SSL" in error:
         return f"{broker}: it ended the TLS connection ({error}): {_tls_remedy(error)}"
-    causes = ["that it speaks MQTT " + config.protocol]
     if not config.url.tls:
-        causes.append("whether the port expects TLS (mqtts://)")
-    return f"{broker}: it closed the connection without an answer: check {', '.join(causes)}, and the broker's log"
+        cause = "whether the port expects TLS (mqtts://)"
+    elif config.tls and config.tls.certificate:
+        cause = "whether it trusts the certificate in tls: certificate:"
+    else:
+        cause = "whether it asks for a client certificate (tls: {certificate: FILE, key: FILE})"
+    return (
+        f"{broker}: it closed the connection without an answer: check that it speaks MQTT {config.protocol}, "
+        f"{cause}, and the broker's log"
+    )
 
 
 def silent(config: MqttSource) -> str:
     """Say what it may be when nothing follows CONNECT."""
     return (
-        f"MQTT broker {config.url}: it did not answer within {config.timeout / 1e9:g} s: check that this is "
+        f"MQTT broker {config.url}: it did not answer within {config.timeout / SECOND:g} s: check that this is "
         f"the broker's port{'' if config.url.tls else ' (with TLS it wants mqtts://)'}, and the broker's log"
     )
 

@@ -8,12 +8,10 @@ of it runs in the event loop, in tasks of one group: what any callback raises en
 
 import asyncio
 import logging
-import socket
 from collections.abc import Sequence
 from typing import Final, NoReturn
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
-from paho.mqtt.enums import LogLevel
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -23,7 +21,7 @@ from agent.metrics import ITEMS_ALIVE, ITEMS_WANTED
 from agent.model import SECOND, Link, Seen, bad
 from agent.sources.base import Emit
 from agent.sources.mqtt.config import MqttSource
-from agent.sources.mqtt.connect import close, connect, new_client
+from agent.sources.mqtt.connect import Connection, close, connect
 from agent.sources.mqtt.decode import Topics
 from agent.sources.mqtt.inbox import Arrived, Inbox
 from agent.sources.mqtt.loop import PahoLoop
@@ -45,35 +43,33 @@ async def run(name: str, config: MqttSource, emit: Emit, clock: Clock) -> None:
         SourceError: no connection, refused, or lost; with the cause and the remedy.
     """
     ITEMS_WANTED.labels(name).set(len(config.tags))
-    client = new_client(config)
-    sock = await connect(client, config)
+    connection = await connect(config)
     try:
-        await _Session(name, config, emit, clock, client, sock).run()
+        await _Session(name, config, emit, clock, connection).run()
     finally:
-        close(client)
+        close(connection.client)
         ITEMS_ALIVE.labels(name).set(0)
 
 
 class _Session:
     def __init__(
-        self, name: str, config: MqttSource, emit: Emit, clock: Clock, client: Client, sock: socket.socket
+        self, name: str, config: MqttSource, emit: Emit, clock: Clock, connection: Connection
     ) -> None:
         self._name = name
         self._config = config
         self._emit = emit
         self._clock = clock
-        self._client = client
+        self._client = client = connection.client
+        self._errors = connection.errors
         self._topics = Topics(config.tags)
         self._inbox = Inbox()
         self._dropping = False
         self._strangers: set[str] = set()
-        self._socket_error = ""
         self._accepted = asyncio.Event()
         self._subscriptions = Subscriptions(client, config)
-        client.on_log = self._on_log
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
-        self._paho = PahoLoop(client, sock, self._on_message)
+        self._paho = PahoLoop(client, connection.sock, self._on_message)
 
     async def run(self) -> None:
         tasks = {
@@ -201,12 +197,8 @@ class _Session:
         _properties: Properties | None,
     ) -> None:
         if not self._accepted.is_set():
-            raise SourceError(unanswered(self._config, self._socket_error))
+            raise SourceError(unanswered(self._config, self._errors))
         raise SourceError(lost(self._config, reason, told=flags.is_disconnect_packet_from_server))
-
-    def _on_log(self, _client: Client, _userdata: object, level: int, text: str) -> None:
-        if level == LogLevel.MQTT_LOG_ERR:
-            self._socket_error = text
 
 
 def _topic(message: MQTTMessage, config: MqttSource) -> str:
