@@ -94,7 +94,7 @@ class Progress:
 
     The writer says `begin` before it touches the disk and `end` after, whatever came of it. Between
     the two it is at work, outside it waits (for work, or for room): only being at work for too long
-    is being stuck. Called from the writer's thread, read from the loop's: one attribute, no lock.
+    is being stuck. The writer may live in a thread of its own: one attribute, so no lock.
     """
 
     def __init__(self, clock: Clock, patience: int = _WRITER_PATIENCE) -> None:
