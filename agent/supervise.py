@@ -84,11 +84,16 @@ class Supervisor:
         self._failures = 0
 
     def alive(self) -> None:
-        """The running session proved itself: the next wait is the first one, and its patience starts anew."""
+        """The running session proved itself: the next wait is the first one, and its patience starts anew.
+
+        Means nothing between sessions, so `on_down` may use the same `emit` that tells it.
+        """
+        if self._limit is None or self._limit.expired():
+            return
         if self.reason:
             _log.info("%s is up again", self.name)
         self._forget()
-        if self._limit is not None and self._patience is not None and not self._limit.expired():
+        if self._patience is not None:
             self._limit.reschedule(asyncio.get_running_loop().time() + self._patience)
 
     async def run(self) -> NoReturn:
