@@ -3,6 +3,7 @@
     EdgeRelayError
     ├── ConfigError        the operator mends the file; carries every problem found, with positions
     ├── SourceError        weather at a PLC or broker; the supervisor backs off and reconnects
+    ├── StoreRefused       the operator acts: the store's file cannot be opened by this program
     └── StoreUnavailable   the disk does not take it now; nothing was accepted, offer it again
 
 Rules for whoever adds one: name its owner, put the remedy into the message, never a secret. An
@@ -45,6 +46,10 @@ class ConfigError(EdgeRelayError):
 
 class SourceError(EdgeRelayError):
     """A source lost its device. The message names the device, the cause, and what to look at."""
+
+
+class StoreRefused(EdgeRelayError):
+    """The store cannot be opened: in use, written by a newer program, not a store at all."""
 
 
 class StoreUnavailable(EdgeRelayError):

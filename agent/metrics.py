@@ -38,3 +38,4 @@ QUEUE_DEPTH = Gauge(
 OLDEST_AGE = Gauge(
     "edge_relay_destination_oldest_age_seconds", "Age of the oldest event that waits.", ["destination"]
 )
+COMMITS = Counter("edge_relay_store_commits_total", "Transactions that the store put on disk.")

@@ -6,6 +6,7 @@ other instants are monotonic nanoseconds of the boot named beside them.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import TypeAlias
 
 from agent.model import Event
@@ -117,3 +118,125 @@ class MarkDead:
 
 
 Mark: TypeAlias = MarkDelivered | MarkCharged | MarkDead
+
+
+class DeliveryState(IntEnum):
+    """Where a delivery stands; the numbers are on disk and never change their meaning."""
+
+    PENDING = 0
+    DELIVERED = 1
+    DEAD = 2
+    DROPPED = 3
+
+    @property
+    def word(self) -> str:
+        """The word of the command line and of the API."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryStatus:
+    """How far an event is with one destination, for people.
+
+    Attributes:
+        destination: its name.
+        state: where it stands.
+        previous: the `seq` before it that was addressed to this destination.
+        charged: attempts that counted against its schedule since it was made or resent.
+        settled_wall: when its outcome was known; None while pending.
+        reason: why it is dead or was dropped.
+        resent: a person sent it again.
+    """
+
+    destination: str
+    state: DeliveryState
+    previous: int | None
+    charged: int
+    settled_wall: int | None
+    reason: str
+    resent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An event as it is listed; `stored` is None when its row is damaged."""
+
+    seq: int
+    stored: Stored | None
+    deliveries: tuple[DeliveryStatus, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A delivery that ended without a 2xx, until a person resends or drops it.
+
+    Attributes:
+        seq: the event's.
+        status: destination, reason, when it died.
+        stored: the event; None when its row is damaged (such a letter cannot be resent).
+        attempts: the last ten charged attempts, oldest first; only where one letter is asked for.
+    """
+
+    seq: int
+    status: DeliveryStatus
+    stored: Stored | None
+    attempts: tuple[Attempt, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which dead letters: AND between the fields, None means any.
+
+    Attributes:
+        destination: its name.
+        seq: one event.
+        rule: the rule it came from.
+        reason: the reason of its death, word for word.
+        since_wall: events that happened at or after this.
+        until_wall: events that happened before this.
+    """
+
+    destination: str | None = None
+    seq: int | None = None
+    rule: str | None = None
+    reason: str | None = None
+    since_wall: int | None = None
+    until_wall: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """Which events: AND between the fields, None means any.
+
+    Attributes:
+        since_wall: happened at or after this.
+        type: the type's beginning, `alarm.`.
+        rule: the rule it came from.
+        state: a delivery of it stands there.
+    """
+
+    since_wall: int | None = None
+    type: str | None = None
+    rule: str | None = None
+    state: DeliveryState | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationFacts:
+    """What of a destination's health must survive a restart.
+
+    Attributes:
+        disabled: why it is disabled until a person enables it; None: it is not.
+        failing_since_wall: since when it has been failing; None: it is not.
+    """
+
+    disabled: str | None = None
+    failing_since_wall: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Oldest:
+    """The event that has waited longest for a destination."""
+
+    seq: int
+    at_wall: int

@@ -1,0 +1,55 @@
+"""What one transaction is going to write: numbers given out to the events of a group, in queue order.
+
+Pure: nothing is used up until the caller says that it is on disk (`Counters.advance`).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from agent.store.counters import Counters
+from agent.store.records import Delivery, Stored
+from agent.store.rows import Draft, EventRow, event_row
+
+INSERT_DELIVERY: Final = "INSERT INTO delivery (destination, seq, previous) VALUES (?, ?, ?)"
+
+DeliveryRow: TypeAlias = tuple[int, int, int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The rows of a group of steps.
+
+    Attributes:
+        events: rows for INSERT_EVENT.
+        deliveries: rows for INSERT_DELIVERY.
+        handed: for each step, its deliveries as they are handed on once they are on disk.
+        seq: the newest number afterwards.
+        previous: the newest number of each destination that is addressed.
+    """
+
+    events: list[EventRow]
+    deliveries: list[DeliveryRow]
+    handed: list[list[Delivery]]
+    seq: int
+    previous: dict[str, int]
+
+
+def plan(group: Iterable[Sequence[Draft]], counters: Counters, boot: str, offset: int) -> Plan:
+    """Number the events of each step in turn; `offset` is wall clock minus monotonic clock, now."""
+    made = Plan([], [], [], counters.seq, {})
+    seq = counters.seq
+    for drafts in group:
+        handed: list[Delivery] = []
+        for draft in drafts:
+            seq += 1
+            made.events.append(event_row(seq, draft, boot, offset))
+            stored = Stored(seq, draft.event, boot, offset)
+            for name in draft.destinations:
+                counter = counters.destinations[name]
+                previous = made.previous.get(name, counter.newest)
+                made.deliveries.append((counter.key, seq, previous))
+                handed.append(Delivery(name, stored, previous))
+                made.previous[name] = seq
+        made.handed.append(handed)
+    return Plan(made.events, made.deliveries, made.handed, seq, made.previous)

@@ -1,0 +1,76 @@
+"""Lets go of what nobody waits for any more, a bite at a time between commits.
+
+An event goes when it is old and every delivery of it is delivered or dropped; pending and dead ones
+stay. The newest event, and the newest of each destination, stay too: they are the counters that
+`seq` and `previous` go on from.
+"""
+
+# ruff: noqa: S608 - statements are put together from constants; values are always bound
+
+from typing import Final
+
+import aiosqlite
+import orjson
+
+from agent.store.counters import Counters
+from agent.store.turns import Turns
+
+BITE: Final = 500
+# Free pages that a store at rest reuses itself; giving back more is worth the writes.
+SLACK_PAGES: Final = 1_024
+VACUUM_PAGES: Final = 256
+_CEILING: Final = f"SELECT max(seq) FROM (SELECT seq FROM event WHERE seq > ? ORDER BY seq LIMIT {BITE})"
+_OLD: Final = (
+    "SELECT seq, EXISTS (SELECT 1 FROM delivery WHERE destination IN (SELECT id FROM destination) "
+    "AND delivery.seq = event.seq AND state IN (0, 2)) "
+    'FROM event WHERE seq > ? AND seq <= ? AND at + "offset" < ?'
+)
+_NUMBERS: Final = "seq IN (SELECT value FROM json_each(?))"
+_OF_ALL: Final = f"destination IN (SELECT id FROM destination) AND {_NUMBERS}"
+
+
+async def prune(turns: Turns, counters: Counters, before_wall: int) -> int:
+    """Delete settled events that happened before `before_wall`, give space back; how many went.
+
+    Raises:
+        StoreUnavailable: the disk does not take it; earlier bites are done.
+    """
+    after: int | None = 0
+    count = 0
+
+    async def bite() -> tuple[int | None, int]:
+        """The number to go on above (None at the end), and how many went."""
+        [(ceiling,)] = await turns.connection.execute_fetchall(_CEILING, (after,))
+        if ceiling is None:
+            return None, 0
+        old = list(await turns.connection.execute_fetchall(_OLD, (after, ceiling, before_wall)))
+        kept = {counters.seq, *(counter.newest for counter in counters.destinations.values())}
+        settled = [seq for seq, awaited in old if not awaited and seq not in kept]
+        if settled:
+            await _delete(turns.connection, settled)
+        # Time and numbers rise together, but for a clock that was set: a bite without old events is the end.
+        return (ceiling if old else None), len(settled)
+
+    while after is not None:
+        after, gone = await turns.run(bite)
+        count += gone
+    while await turns.run(lambda: _give_back(turns.connection)):
+        pass
+    return count
+
+
+async def _delete(connection: aiosqlite.Connection, numbers: list[int]) -> None:
+    parameter = (orjson.dumps(numbers).decode(),)
+    await connection.execute(f"DELETE FROM attempt WHERE {_OF_ALL}", parameter)
+    await connection.execute(f"DELETE FROM delivery WHERE {_OF_ALL}", parameter)
+    await connection.execute(f"DELETE FROM event WHERE {_NUMBERS}", parameter)
+    await connection.commit()
+
+
+async def _give_back(connection: aiosqlite.Connection) -> bool:
+    """Return a bite of free pages to the disk; False when few are left."""
+    [(free,)] = await connection.execute_fetchall("PRAGMA freelist_count")
+    if free <= SLACK_PAGES:
+        return False
+    await connection.execute_fetchall(f"PRAGMA incremental_vacuum({VACUUM_PAGES})")
+    return True

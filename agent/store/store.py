@@ -1,0 +1,282 @@
+"""The durable middle of the agent: what is committed here survives kill -9, power loss and a full disk.
+
+    async with await Store.open(path, clock=clock, boot=boot) as store:
+        await store.sync_destinations(names)
+        await store.commit(Step(...))
+
+`commit` returns when the step is on disk and announced (`on_commit`). Whoever runs the store awaits
+`watch` in its TaskGroup: a defect of the writer ends the process, not just the storing.
+
+Rules for whoever changes this folder: the module here is the only one that others import (with
+`records`); SQL runs only inside a job of `Turns`; nothing on the way of a commit grows with the
+number of rows.
+"""
+
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self, TypeAlias
+
+from agent.clock import Clock
+from agent.model import SECOND
+from agent.store import dead_letters, destinations, queries, retention
+from agent.store.counters import Counters
+from agent.store.opening import closed_on_error, open_connection
+from agent.store.records import (
+    DeadLetter,
+    Delivery,
+    DestinationFacts,
+    EventFilter,
+    Listed,
+    Mark,
+    MarkDead,
+    Oldest,
+    Selection,
+    Step,
+)
+from agent.store.states import read_states
+from agent.store.turns import Turns
+from agent.store.writer import Writer
+
+TICK: Final = 5 * SECOND
+DAMAGED: Final = "damaged"
+_NEWEST: Final = 2**63 - 1
+
+OnCommit: TypeAlias = Callable[[Step, Sequence[Delivery]], None]
+OnFailure: TypeAlias = Callable[[str], None]
+OnDamaged: TypeAlias = Callable[[str, int], None]
+
+_log = logging.getLogger(__name__)
+
+
+def _nobody(*_: object) -> None:
+    """Listen in nobody's place."""
+
+
+class Store:
+    """One open store; `open` makes it.
+
+    Every coroutine raises StoreUnavailable when SQLite says no (nothing of it is done, or of a walk in
+    bites: the bites before stay done) or the store is closed; what is named a destination raises KeyError
+    when the store does not know it.
+
+    The three callbacks are called on the loop and must not raise; they may be set at any time.
+
+    Attributes:
+        epoch: random, made with the file: `seq` counts within it.
+        on_commit: a step is on disk, and these deliveries of it wait; called in queue order before its
+            `commit` returns. Dead letters that are sent again come with an empty step.
+        on_failure: everything offered and not committed fell, for this reason; called once for a failed
+            transaction, and for each commit that is refused while the disk is given a rest (1 s).
+        on_damaged: a waiting event of this destination and number is damaged and became a dead letter.
+    """
+
+    def __init__(
+        self, turns: Turns, counters: Counters, epoch: str, clock: Clock, boot: str, tick: int
+    ) -> None:
+        self.epoch: Final = epoch
+        self.on_commit: OnCommit = _nobody
+        self.on_failure: OnFailure = _nobody
+        self.on_damaged: OnDamaged = _nobody
+        self._turns = turns
+        self._counters = counters
+        self._clock = clock
+        self._writer = Writer(turns, counters, listener=self, clock=clock, boot=boot, tick_s=tick / SECOND)
+
+    @classmethod
+    async def open(
+        cls,
+        path: Path,
+        *,
+        clock: Clock,
+        boot: str,
+        on_commit: OnCommit = _nobody,
+        on_failure: OnFailure = _nobody,
+        tick: int = TICK,
+    ) -> Self:
+        """Open the store's file, or make it.
+
+        Args:
+            path: the file; its folder exists.
+            clock: for stamps and for resting a full disk.
+            boot: id of this boot, kept with every event.
+            on_commit: see the class.
+            on_failure: see the class.
+            tick: nanoseconds after which outcomes and checkpoints go to disk at the latest.
+
+        Raises:
+            StoreRefused: in use, from a newer program, not a store, not writable: the message says which.
+        """
+        connection = await open_connection(path)
+        counters = Counters()
+        async with closed_on_error(connection, path):
+            [(epoch,)] = await connection.execute_fetchall("SELECT value FROM meta WHERE key = 'epoch'")
+            await counters.load(connection)
+        store = cls(Turns(connection, path), counters, epoch, clock, boot, tick)
+        store.on_commit, store.on_failure = on_commit, on_failure
+        return store
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def commit(self, step: Step) -> None:
+        """Return when the step is on disk. A cancelled caller's step is committed all the same.
+
+        Raises:
+            StoreUnavailable: it is not stored, nor is anything that queued behind it.
+            TypeError: an event has no JSON form; only this step is refused.
+            KeyError: it is addressed to a destination that `sync_destinations` was not told of.
+        """
+        await self._writer.commit(step)
+
+    def mark(self, mark: Mark) -> None:
+        """Keep an outcome; it is on disk with the next commit, at the latest a tick later.
+
+        Raises:
+            KeyError: the store does not know this destination.
+        """
+        self._writer.mark(mark)
+
+    def checkpoint(self, states: Mapping[str, bytes | None]) -> None:
+        """Keep rule state, taken from what is committed; rides like outcomes. None deletes."""
+        self._writer.checkpoint(states)
+
+    async def flush(self) -> None:
+        """Return when every outcome and checkpoint so far is on disk.
+
+        Raises:
+            StoreUnavailable: the disk does not take them; they are kept.
+        """
+        await self._writer.flush()
+
+    async def _settle(self) -> None:
+        """Let people see the outcomes that are known by now, if the disk takes them."""
+        await self._turns.run(self._writer.settle)
+
+    async def watch(self) -> None:
+        """Return when the store was closed; safe to cancel.
+
+        Raises:
+            Exception: a defect ended the writer.
+        """
+        await self._turns.watch()
+
+    async def close(self) -> None:
+        """Write what is queued and let go of the file; may be called again."""
+        await self._writer.close()
+
+    @property
+    def unavailable(self) -> str | None:
+        """Why nothing can be stored now, with the remedy; None while all is well."""
+        return self._writer.unavailable
+
+    @property
+    def writing_since(self) -> int | None:
+        """Monotonic instant at which the transaction under way began; None: none is (for the watchdog)."""
+        return self._writer.writing_since
+
+    @property
+    def seq(self) -> int:
+        """The newest event's number; 0 in an empty store."""
+        return self._counters.seq
+
+    def waiting_count(self, destination: str | None = None) -> int:
+        """How many deliveries have no outcome yet, of one destination or in all."""
+        return sum(counter.waiting for counter in self._counters.of(destination))
+
+    def dead_count(self, destination: str | None = None) -> int:
+        """How many dead letters there are, of one destination or in all."""
+        return sum(counter.dead for counter in self._counters.of(destination))
+
+    def oldest_waiting(self, destination: str) -> Oldest | None:
+        """The event that has waited longest, as of the last tick."""
+        [counter] = self._counters.of(destination)
+        return counter.oldest
+
+    async def states(self) -> dict[str, bytes]:
+        """All rule state, at the start."""
+        return await self._turns.run(lambda: read_states(self._turns.connection))
+
+    async def waiting(self, destination: str, after: int, limit: int) -> list[Delivery]:
+        """The next `limit` deliveries without an outcome whose `seq` is above `after`, by `seq`.
+
+        A damaged one becomes a dead letter and is left out.
+        """
+        [counter] = self._counters.of(destination)
+        found: list[Delivery] = []
+        last: int | None = after
+
+        async def bite() -> queries.Found:
+            marks = self._writer.unwritten(destination)
+            return await queries.find_waiting(
+                self._turns.connection, (destination, counter.key), last or 0, limit - len(found), marks
+            )
+
+        while last is not None and len(found) < limit:
+            part = await self._turns.run(bite)
+            found += part.deliveries
+            last = part.last
+            for seq in part.damaged:
+                self._give_up_damaged(destination, seq)
+        return found
+
+    def _give_up_damaged(self, destination: str, seq: int) -> None:
+        _log.error("event %d is damaged on disk and is not sent to %s: a dead letter", seq, destination)
+        self.mark(MarkDead(destination, seq, self._clock.wall(), DAMAGED))
+        self.on_damaged(destination, seq)
+
+    async def sync_destinations(self, names: Collection[str]) -> dict[str, int]:
+        """Tell the store which destinations are configured; before the first commit and after each reload.
+
+        A new one starts now. What waits for a removed one becomes dead letters `destination_removed`;
+        should it come back, its chain of `previous` goes on. Returns how many dead letters by name.
+        """
+        await self._settle()
+        return await destinations.sync_destinations(self._turns, self._counters, names, self._clock.wall())
+
+    async def destination_facts(self) -> dict[str, DestinationFacts]:
+        """What is kept of each destination's health."""
+        return await destinations.read_facts(self._turns)
+
+    async def set_destination(
+        self, name: str, *, disabled: str | None = None, failing_since_wall: int | None = None
+    ) -> None:
+        """Keep both facts of a destination's health, on disk when this returns."""
+        await destinations.write_facts(self._turns, name, DestinationFacts(disabled, failing_since_wall))
+
+    async def dead_letters(self, selection: Selection, limit: int) -> list[DeadLetter]:
+        """The newest letters of the selection, newest last, without their attempts."""
+        await self._settle()
+        return await dead_letters.find_dead(self._turns, self._counters, selection, limit)
+
+    async def dead_letter(self, destination: str, seq: int) -> DeadLetter | None:
+        """One letter with every attempt that is kept; None when there is none."""
+        await self._settle()
+        return await dead_letters.find_letter(self._turns, self._counters, destination, seq)
+
+    async def resend(self, selection: Selection) -> int:
+        """Make dead letters pending again and hand them over by `on_commit`; how many."""
+        await self._settle()
+        return await dead_letters.resend(
+            self._turns, self._counters, selection, lambda again: self.on_commit(Step(), again)
+        )
+
+    async def drop(self, selection: Selection) -> int:
+        """Give dead letters up for good; how many."""
+        await self._settle()
+        return await dead_letters.drop(self._turns, self._counters, selection, self._clock.wall())
+
+    async def events(self, wanted: EventFilter, limit: int, before_seq: int = _NEWEST) -> list[Listed]:
+        """The newest `limit` events that are wanted, with what became of their deliveries, newest last."""
+        await self._settle()
+        return await queries.find_events(self._turns, self._counters.names, wanted, before_seq, limit)
+
+    async def prune(self, keep_delivered: int) -> int:
+        """Delete events that are settled everywhere and older than `keep_delivered` nanoseconds; how many."""
+        return await retention.prune(self._turns, self._counters, self._clock.wall() - keep_delivered)

@@ -1,0 +1,122 @@
+"""The one task that uses the store's connection: jobs, each with the connection to itself, in turn.
+
+Rules for whoever changes this file:
+- Nobody else touches the connection: a reader beside an open transaction would see what may never be
+  committed. A job leaves no transaction open.
+- Nobody cancels this task, and a cancelled caller's job runs all the same: a transaction is never left
+  half done. It ends by `close`, after everything queued, or by a defect, which `watch` raises.
+"""
+
+import asyncio
+import sqlite3
+from collections import deque
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import aiosqlite
+
+from agent.errors import StoreUnavailable
+from agent.store.failures import explain
+
+_T = TypeVar("_T")
+
+
+class Turns:
+    """See the module.
+
+    Attributes:
+        connection: for the job that runs, and nobody else.
+        path: the store's file.
+        closed: no job is taken any more.
+    """
+
+    def __init__(self, connection: aiosqlite.Connection, path: Path) -> None:
+        self.connection: Final = connection
+        self.path: Final = path
+        self._jobs: deque[Callable[[], Awaitable[object]]] = deque()
+        self._waiting: set[asyncio.Future[Any]] = set()
+        self._wake = asyncio.Event()
+        self.closed = False
+        self._task = asyncio.create_task(self._take_turns(), name="store.writer")
+
+    def add(self, job: Callable[[], Awaitable[object]]) -> None:
+        """Run a job of the house itself; what it raises is a defect."""
+        self._jobs.append(job)
+        self._wake.set()
+
+    async def run(self, job: Callable[[], Awaitable[_T]]) -> _T:
+        """Run a job for somebody who waits for its result.
+
+        Raises:
+            StoreUnavailable: SQLite said no and the job is rolled back; or the store is closed.
+        """
+        self.refuse_if_closed()
+        future: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
+
+        async def turn() -> None:
+            # A defect of a job ends the job, not the storing: it is raised where the result is awaited.
+            attempt = asyncio.ensure_future(job())
+            await asyncio.wait([attempt])
+            error = attempt.exception()
+            if error is not None:
+                await self.connection.rollback()
+            if future.done():
+                return
+            if error is None:
+                future.set_result(attempt.result())
+            elif isinstance(error, sqlite3.Error | OSError):
+                future.set_exception(StoreUnavailable(explain(self.path, error)))
+            else:
+                future.set_exception(error)
+
+        self._waiting.add(future)
+        self.add(turn)
+        try:
+            return await future
+        finally:
+            self._waiting.discard(future)
+
+    def refuse_if_closed(self) -> None:
+        """Raise StoreUnavailable when no job will run any more."""
+        if self.closed:
+            raise StoreUnavailable(f"the store {self.path} is closed")
+
+    async def watch(self) -> None:
+        """Return when the store was closed; safe to cancel. Whoever runs the store watches it.
+
+        Raises:
+            Exception: a defect; nothing can be stored until the process starts anew.
+        """
+        await asyncio.shield(self._task)
+
+    async def close(self) -> None:
+        """Run what is queued, then let go of the file.
+
+        Raises:
+            Exception: see `watch`.
+        """
+        self.closed = True
+        self._wake.set()
+        try:
+            await asyncio.shield(self._task)
+        finally:
+            await self.connection.close()
+
+    def when_ended(self, callback: Callable[[], None]) -> None:
+        """Call back when no job will run any more, whatever the cause."""
+        self._task.add_done_callback(lambda _: callback())
+
+    async def _take_turns(self) -> None:
+        try:
+            while self._jobs or not self.closed:
+                if self._jobs:
+                    await self._jobs.popleft()()
+                else:
+                    self._wake.clear()
+                    await self._wake.wait()
+        finally:
+            self.closed = True
+            for future in self._waiting:
+                if not future.done():
+                    future.set_exception(StoreUnavailable(f"the store {self.path} is closed"))

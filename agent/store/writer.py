@@ -1,0 +1,257 @@
+"""Group commit: what is offered while a transaction is under way shares the next one, with no linger.
+
+The slower the disk, the larger the group. Outcomes and checkpoints ride along; alone they go at most
+once a tick, and nothing is written while nothing changes.
+
+Rules for whoever changes this file:
+- Nothing is announced before COMMIT came back; everything announced is in queue order.
+- When a transaction fails, its steps and all that queued behind them fall together, because they were
+  computed one upon the other. Outcomes never fall: they are true whatever the disk says.
+- Every StoreUnavailable of `commit` comes after `on_failure`: whoever steps on a tentative state has
+  fallen back by then.
+"""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from agent.clock import Clock
+from agent.errors import StoreUnavailable
+from agent.metrics import COMMITS
+from agent.model import SECOND
+from agent.store.counters import Counters
+from agent.store.failures import explain
+from agent.store.marks import write_marks
+from agent.store.plan import INSERT_DELIVERY, Plan, plan
+from agent.store.records import Delivery, Mark, Step
+from agent.store.riders import Riders
+from agent.store.rows import INSERT_EVENT, Draft, draft
+from agent.store.states import write_states
+from agent.store.turns import Turns
+
+_log = logging.getLogger(__name__)
+
+REFUSE_FOR: Final = SECOND  # a full disk is not asked a thousand times a second
+_PROBE: Final = "UPDATE meta SET value = value WHERE key = 'epoch'"
+
+
+@dataclass(frozen=True, slots=True)
+class _Offered:
+    step: Step
+    drafts: Sequence[Draft]
+    future: asyncio.Future[None]
+
+
+class Listener(Protocol):
+    """Who is told; see `Store`."""
+
+    on_commit: Callable[[Step, Sequence[Delivery]], None]
+    on_failure: Callable[[str], None]
+
+
+class Writer:
+    """See the module.
+
+    Attributes:
+        unavailable: why nothing can be committed, with the remedy; None while all is well.
+        writing_since: monotonic instant at which the transaction under way began; None: none is.
+    """
+
+    def __init__(
+        self,
+        turns: Turns,
+        counters: Counters,
+        *,
+        listener: Listener,
+        clock: Clock,
+        boot: str,
+        tick_s: float,
+    ) -> None:
+        self.unavailable: str | None = None
+        self.writing_since: int | None = None
+        self._turns = turns
+        self._counters = counters
+        self._listener = listener
+        self._clock = clock
+        self._boot = boot
+        self._tick_s = tick_s
+        self._riders = Riders()
+        self._queue: list[_Offered] = []
+        self._under_way: list[_Offered] = []
+        self._scheduled = False
+        self._refused_until = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._written = False
+        self._wal_used = False
+        self._upkeep_failed = False
+        turns.when_ended(self._end)
+
+    async def commit(self, step: Step) -> None:
+        """See `Store.commit`."""
+        drafts = [draft(addressed, self._counters.destinations) for addressed in step.events]
+        if self.unavailable is not None and self._clock.monotonic() < self._refused_until:
+            self._listener.on_failure(self.unavailable)
+            raise StoreUnavailable(self.unavailable)
+        self._turns.refuse_if_closed()
+        offered = _Offered(step, drafts, asyncio.get_running_loop().create_future())
+        self._queue.append(offered)
+        self._schedule()
+        await offered.future
+
+    def mark(self, mark: Mark) -> None:
+        """See `Store.mark`."""
+        self._counters.settle(mark)
+        if self._riders.add(mark) and self.unavailable is None:
+            self._schedule()
+        self._arm()
+
+    def checkpoint(self, states: Mapping[str, bytes | None]) -> None:
+        """See `Store.checkpoint`."""
+        self._riders.checkpoint(states)
+        self._arm()
+
+    def unwritten(self, destination: str) -> list[Mark]:
+        """The outcomes of a destination that the disk does not know yet, in order; for jobs."""
+        return [mark for mark in self._riders.marks if mark.destination == destination]
+
+    async def flush(self) -> None:
+        """See `Store.flush`."""
+        if not await self._turns.run(self.settle):
+            raise StoreUnavailable(self.unavailable or "")
+
+    async def close(self) -> None:
+        """Write what is queued; outcomes that the disk does not take are lost, and sent again."""
+        if not self._turns.closed:
+            self._turns.add(self.settle)
+        await self._turns.close()
+
+    def _schedule(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            self._turns.add(self._transaction)
+
+    async def settle(self) -> bool:
+        """Write all outcomes and checkpoints; False if the disk does not take them. A job."""
+        while self._riders:
+            if not await self._transaction():
+                return False
+        return True
+
+    async def _transaction(self) -> bool:
+        """Commit what is queued; False if it fell."""
+        self._scheduled = False
+        group = self._under_way = self._queue
+        self._queue = []
+        marks, checkpoints = self._riders.take()
+        # A step is newer than any checkpoint: those are taken from what is committed.
+        states = checkpoints | {key: state for offered in group for key, state in offered.step.states.items()}
+        self.writing_since = now = self._clock.monotonic()
+        made = plan(
+            (offered.drafts for offered in group), self._counters, self._boot, self._clock.wall() - now
+        )
+        try:
+            if made.events or marks or states or self.unavailable is not None:
+                await self._write(made, marks, states)
+        except (sqlite3.Error, OSError) as error:
+            # A connection that cannot even roll back is not to be trusted: the error ends the writer.
+            await self._turns.connection.rollback()
+            self._fall(explain(self._turns.path, error))
+            return False
+        finally:
+            self.writing_since = None
+        self._riders.arrived(marks, checkpoints)
+        self._announce(made)
+        return True
+
+    async def _write(self, made: Plan, marks: Sequence[Mark], states: Mapping[str, bytes | None]) -> None:
+        """Few calls, each a hop between threads of 30 us; the first one opens the transaction."""
+        connection = self._turns.connection
+        if made.events:
+            await connection.executemany(INSERT_EVENT, made.events)
+        if made.deliveries:
+            await connection.executemany(INSERT_DELIVERY, made.deliveries)
+        if states:
+            await write_states(connection, states)
+        if marks and not await write_marks(connection, marks, self._counters.destinations):
+            self._counters.doubt()
+        if self.unavailable is not None:
+            await connection.execute(_PROBE)  # something must be written to learn that it can be
+        await connection.commit()
+        COMMITS.inc()
+        self._written = self._wal_used = True
+        self._arm()
+
+    def _announce(self, made: Plan) -> None:
+        if self.unavailable is not None:
+            _log.warning("the store %s takes events again", self._turns.path)
+            self.unavailable = None
+        for offered in self._under_way:
+            self._riders.forget(offered.step.states)
+        self._counters.advance(made.seq, made.previous, made.handed)
+        for offered, deliveries in zip(self._under_way, made.handed, strict=True):
+            self._listener.on_commit(offered.step, deliveries)
+        for offered in self._under_way:
+            if not offered.future.done():
+                offered.future.set_result(None)
+        self._under_way = []
+
+    def _fall(self, reason: str) -> None:
+        if self.unavailable is None:
+            _log.warning("nothing can be stored: %s", reason)
+        self.unavailable = reason
+        if self._under_way:
+            self._under_way += self._queue
+            self._queue = []
+            for offered in self._under_way:
+                self._riders.forget(offered.step.states)
+            self._refused_until = self._clock.monotonic() + REFUSE_FOR
+            self._listener.on_failure(reason)
+            self._raise_all(reason)
+        self._arm()
+
+    async def _tick_over(self) -> None:
+        """What is due a tick after something changed; nothing ticks while nothing changes."""
+        self._timer = None
+        if self._riders or self.unavailable is not None:
+            await self._transaction()
+        quiet = not self._written
+        self._written = False
+        try:
+            await self._upkeep(quiet=quiet)
+        except (sqlite3.Error, OSError) as error:
+            # Nothing is lost by it: the next tick tries again, and what matters fails in a commit.
+            if not self._upkeep_failed:
+                _log.warning("upkeep waits: %s", explain(self._turns.path, error))
+            self._upkeep_failed = True
+        else:
+            self._upkeep_failed = False
+        if self._wal_used or self._upkeep_failed:
+            self._arm()
+
+    async def _upkeep(self, *, quiet: bool) -> None:
+        await self._counters.refresh(self._turns.connection, self._riders.marks)
+        if quiet and self._wal_used:
+            await self._turns.connection.execute_fetchall("PRAGMA wal_checkpoint(PASSIVE)")
+            self._wal_used = False
+
+    def _arm(self) -> None:
+        if self._timer is None and not self._turns.closed:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self._tick_s, self._turns.add, self._tick_over)
+
+    def _raise_all(self, reason: str) -> None:
+        for offered in self._under_way:
+            if not offered.future.done():
+                offered.future.set_exception(StoreUnavailable(reason))
+        self._under_way = []
+
+    def _end(self) -> None:
+        """Leave nobody waiting, whatever ended the task."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self.unavailable = f"the store {self._turns.path} is closed"
+        self._under_way += self._queue
+        self._raise_all(self.unavailable)
