@@ -41,7 +41,7 @@ class ChangeState:
 
 def next_due(spec: ChangeSpec, state: ChangeState, view: View) -> int | None:
     """The next instant at which time alone reports something; None while the value is not fresh."""
-    if state.reported is None:
+    if state.reported is None or view.value is None:
         return None
     dues = []
     if state.held:
@@ -57,8 +57,8 @@ def advance(
 ) -> tuple[ChangeState, list[Event]]:
     """Let time pass up to `now`."""
     events: list[Event] = []
-    while (due := next_due(spec, state, view)) is not None and due <= now and view.value is not None:
-        moved = _moved(spec, state, view.value)
+    while (due := next_due(spec, state, view)) is not None and due <= now:
+        moved = view.value is not None and _moved(spec, state, view.value)
         if moved or _overdue(spec, state, due):
             state, event = _report(spec, state, view, due, mint, moved=moved)
             events.append(event)

@@ -316,8 +316,6 @@ class Engine:
 
 
 def lost(tag: Tag, reading: Reading, now: int) -> TagState:
-    """The tag's state once it cannot be read: what was last evidence of it stays."""
+    """The tag's state once it cannot be read: when it was last good stays."""
     state = tag.state
-    if state.bad_since is not None:
-        return state._replace(reading=reading)
-    return TagState(reading, now, max(state.evidence, tag.source.state.alive), state.last_time)
+    return state._replace(reading=reading, bad_since=now if state.bad_since is None else state.bad_since)

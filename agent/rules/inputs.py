@@ -23,7 +23,7 @@ class TagState(NamedTuple):
     Attributes:
         reading: the last one; None: never read.
         bad_since: since when it cannot be read; None while it can.
-        evidence: when a good value was last received (or the start of the agent).
+        evidence: when a good value was last received, or the start of the agent.
         last_time: the newest device stamp taken, nanoseconds UTC; what is not newer is dropped.
         cut: freshness ends here whatever the reading says: a later one was lost with a failed commit.
     """
@@ -87,20 +87,24 @@ class Tag:
 
     def fresh_for(self, stale_after: int | None) -> int:
         """Until when the last value counts as observed, if it lasts `stale_after` from its receipt."""
+        return min(self.lasts(stale_after), self.state.cut)
+
+    def lasts(self, stale_after: int | None) -> int:
+        """Until when the source vouches for the last value; a failed commit of ours does not shorten this."""
         state = self.state
-        if state.bad_since is not None or state.reading is None:
-            return min(state.bad_since or state.evidence, state.cut)
-        return min(FOREVER if stale_after is None else state.reading.received + stale_after, state.cut)
+        lasts = FOREVER if stale_after is None else state.evidence + stale_after
+        return lasts if state.bad_since is None else min(lasts, state.bad_since)
 
     def absent_since(self, awaited: Awaited) -> int | None:
         """See `View.absent_since`."""
         match awaited:
             case Awaited.SAMPLE:
-                if self.state.bad_since is None:
-                    return max(self.state.evidence, self.source.state.alive)
-                return self.state.evidence
+                # Keep-alives prove a value that can be read, so not beyond the moment it went bad.
+                proven = self.source.state.alive
+                bad_since = self.state.bad_since
+                return max(self.state.evidence, proven if bad_since is None else min(proven, bad_since))
             case Awaited.QUALITY:
-                return self.fresh_until
+                return self.lasts(self.spec.stale_after)
             case Awaited.CONNECTION:
                 return self.source.absent_since(awaited)
 
@@ -149,7 +153,7 @@ class Sight:
 
     def absent_since(self, awaited: Awaited) -> int | None:
         """See `View.absent_since`."""
-        return self.fresh_until if awaited is Awaited.QUALITY else self.of.absent_since(awaited)
+        return self.of.lasts(self.stale_after) if awaited is Awaited.QUALITY else self.of.absent_since(awaited)
 
 
 class SourceState(NamedTuple):
