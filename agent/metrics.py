@@ -39,3 +39,14 @@ OLDEST_AGE = Gauge(
     "edge_relay_destination_oldest_age_seconds", "Age of the oldest event that waits.", ["destination"]
 )
 COMMITS = Counter("edge_relay_store_commits_total", "Transactions that the store put on disk.")
+TAGS_BAD = Gauge(
+    "edge_relay_source_tags_bad", "Tags that cannot be read although the source is connected.", ["source"]
+)
+EVALUATIONS = Counter("edge_relay_rule_evaluations_total", "Rules looked at because of a reading.")
+EVENTS = Counter("edge_relay_events_total", "Events stored, by their type.", ["type"])
+LOOP_LAG = Gauge("edge_relay_loop_lag_seconds", "How late the event loop woke up last.")
+STORE_BYTES = Gauge("edge_relay_store_bytes", "Size of the store on disk, its write-ahead log included.")
+STORE_AVAILABLE = Gauge("edge_relay_store_available", "1 while the store takes events.")
+WAITING = Gauge(
+    "edge_relay_destination_waiting", "Events on disk without an outcome, by destination.", ["destination"]
+)

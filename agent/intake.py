@@ -1,0 +1,111 @@
+"""One source at work: its sessions under a supervisor, its state for people, one line per problem.
+
+Rules: the log and the status tell changes, never each poll; a reason is told once, for all the tags
+that share it.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from agent.clock import Clock
+from agent.metrics import READINGS, SOURCE_UP, TAGS_BAD
+from agent.model import Json, Link, Quality, Reading, Seen
+from agent.pipeline import Pipeline
+from agent.sources import SourceConfig, session
+from agent.supervise import Supervisor
+
+_log = logging.getLogger(__name__)
+
+_NAMED: Final = 3
+
+
+class Intake:
+    """Runs one source until cancelled.
+
+    Attributes:
+        name, config: the source.
+        up: its connection is proven.
+        since: since when it is up or down, monotonic nanoseconds.
+        bad: why a tag cannot be read, by tag, while the connection is up.
+    """
+
+    def __init__(
+        self, name: str, config: SourceConfig, pipeline: Pipeline, clock: Clock, random: Callable[[], float]
+    ) -> None:
+        self.name = name
+        self.config = config
+        self.up = False
+        self.since = clock.monotonic()
+        self.bad: dict[str, str] = {}
+        self._pipeline = pipeline
+        self._clock = clock
+        self._readings = READINGS.labels(name)
+        self._up = SOURCE_UP.labels(name)
+        self._tags_bad = TAGS_BAD.labels(name)
+        self._up.set(0)
+        self._supervisor = Supervisor(
+            f"source {name}", self._session, on_down=self._down, clock=clock, random=random
+        )
+
+    async def run(self) -> None:
+        """Keep the source connected."""
+        await self._supervisor.run()
+
+    async def _session(self) -> None:
+        await session(self.config)(self.name, self._emit, self._clock)
+
+    async def _down(self, reason: str) -> None:
+        if self.up:
+            self.up, self.since = False, self._clock.monotonic()
+        self._up.set(0)
+        self.bad.clear()
+        await self._pipeline.emit([Link(self.name, up=False, at=self._clock.monotonic(), reason=reason)])
+
+    async def _emit(self, batch: Sequence[Seen]) -> None:
+        await self._pipeline.emit(batch)
+        self._readings.inc(len(batch))
+        if not self.up and any(isinstance(seen, Link) and seen.up for seen in batch):
+            self.up, self.since = True, self._clock.monotonic()
+            self._up.set(1)
+            _log.info("source %s is connected", self.name)
+        self._supervisor.alive()
+        self._tell_tags(batch)
+
+    def _tell_tags(self, batch: Sequence[Seen]) -> None:
+        new: dict[str, list[str]] = defaultdict(list)
+        good: list[str] = []
+        for seen in batch:
+            if not isinstance(seen, Reading):
+                continue
+            if seen.quality is Quality.BAD:
+                if self.bad.get(seen.tag) != seen.reason:
+                    self.bad[seen.tag] = seen.reason
+                    new[seen.reason].append(seen.tag)
+            elif seen.tag in self.bad:
+                del self.bad[seen.tag]
+                good.append(seen.tag)
+        for reason, tags in new.items():
+            _log.warning("source %s: %s cannot be read: %s", self.name, _names(tags), reason)
+        if good:
+            _log.info("source %s: %s can be read again", self.name, _names(good))
+        self._tags_bad.set(len(self.bad))
+
+    def status(self) -> dict[str, Json]:
+        """What people are told of it."""
+        return {
+            "type": self.config.type,
+            "state": "up" if self.up else "down",
+            "for_s": (self._clock.monotonic() - self.since) // 1_000_000_000,
+            "reason": "" if self.up else self._supervisor.reason or "not connected yet",
+            "tags": len(self.config.tags),
+            "bad": dict(self.bad),
+        }
+
+
+def _names(tags: Sequence[str]) -> str:
+    """`A`, `A and B`, or `A, B, C and 12 more`."""
+    if len(tags) > _NAMED:
+        return f"{', '.join(tags[:_NAMED])} and {len(tags) - _NAMED} more"
+    return " and ".join(tags) if len(tags) < _NAMED else f"{tags[0]}, {tags[1]} and {tags[2]}"

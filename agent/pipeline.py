@@ -1,0 +1,191 @@
+"""The road of one reading: rules, then disk, then the destinations' queues. THE place of idea 2.
+
+    async emit(seen)  ->  engine.take  ->  store.commit  ->  engine.keep, offer  ->  emit returns
+
+When `emit` returns, the consequence is on disk. The engine steps on a tentative state: when a commit
+fails, the store says so before anybody runs on (`_fell`), the engine falls back, and each waiting
+`emit` raises StoreUnavailable. Whoever emits while something tentative is under way waits for it too,
+even if its own batch changed nothing: it was computed on top.
+
+Rules for whoever changes this: nothing is awaited between `take` and `commit`, or batches overtake
+each other.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final, TypeAlias
+
+from agent.clock import Clock
+from agent.errors import StoreUnavailable
+from agent.model import SECOND, Event, EventType, Json, Priority, Seen, Tick
+from agent.rules.engine import Engine, Taken
+from agent.rules.saved import encode
+from agent.store.records import Addressed, Delivery, Step
+from agent.store.store import Store
+
+_log = logging.getLogger(__name__)
+
+CHECKPOINT_EVERY_S: Final = 5.0
+_RETRY_S: Final = 1.0
+
+Subscribers: TypeAlias = Callable[[Event], tuple[str, ...]]
+Offer: TypeAlias = Callable[[Sequence[Delivery]], None]
+
+
+class Pipeline:
+    """Takes what sources see and what the house itself has to say, and makes it last.
+
+    Attributes:
+        engine: the rules; replaced whole by a reload.
+        subscribers: which destinations an event is addressed to; replaced by a reload.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        store: Store,
+        subscribers: Subscribers,
+        offer: Offer,
+        clock: Clock,
+        mint: Callable[[int], str],
+    ) -> None:
+        self.engine = engine
+        self.subscribers = subscribers
+        self._store = store
+        self._offer = offer
+        self._clock = clock
+        self._mint = mint
+        self._under_way: deque[tuple[Step, Taken]] = deque()
+        self._sooner = asyncio.Event()
+        self._blind_since: int | None = None
+        self._fallen = asyncio.Event()
+        self._own: asyncio.Queue[Event] = asyncio.Queue()
+        store.on_commit = self._kept
+        store.on_failure = self._fell
+
+    # --- what comes in ---------------------------------------------------------------------------
+
+    async def emit(self, batch: Sequence[Seen]) -> None:
+        """Return when all that follows from `batch` is on disk.
+
+        Raises:
+            StoreUnavailable: nothing of the batch was taken; offer it again, or newer values.
+        """
+        await self.settle(self.engine.take(batch))
+
+    async def settle(self, taken: Taken) -> None:
+        """Return when `taken`, just taken from the engine, is on disk; raises like `emit`."""
+        if self.engine.due is not None:
+            self._sooner.set()
+        if taken.durable:
+            step = self._step(taken)
+            self._under_way.append((step, taken))
+            await self._store.commit(step)
+        elif self.engine.tentative:
+            await self._store.commit(Step())
+
+    def _step(self, taken: Taken) -> Step:
+        states: dict[str, bytes | None] = {
+            f"rule/{name}": encode(self.engine.runs[name].spec, state) for name, state in taken.runs.items()
+        }
+        states |= {f"tag/{name}": str(time).encode() for name, time in taken.times.items()}
+        states |= {f"rule/{name}": None for name in taken.removed}
+        return Step(tuple(Addressed(event, self.subscribers(event)) for event in taken.events), states)
+
+    def _kept(self, step: Step, deliveries: Sequence[Delivery]) -> None:
+        """A step is on disk (called by the store, in order)."""
+        if self._under_way and self._under_way[0][0] is step:
+            self.engine.keep(self._under_way.popleft()[1])
+        self._offer(deliveries)
+
+    def _fell(self, reason: str) -> None:
+        """Nothing that was offered is on disk (called by the store, before any `emit` goes on)."""
+        if self._blind_since is None:
+            _log.warning("rules hold their state, because nothing can be stored: %s", reason)
+            self._blind_since = self._clock.monotonic()
+            self._fallen.set()
+        self._under_way.clear()
+        self.engine.fall_back()
+
+    # --- what the house itself does ---------------------------------------------------------------
+
+    async def tick_forever(self) -> None:
+        """Let time pass for the rules: wake up when the next delay runs out, whatever the sources do."""
+        while True:
+            self._sooner.clear()
+            due = self.engine.due
+            wait = None if due is None else max(0.0, (due - self._clock.monotonic()) / SECOND)
+            try:
+                async with asyncio.timeout(wait):
+                    await self._sooner.wait()
+            except TimeoutError:
+                await self._tick()
+
+    async def _tick(self) -> None:
+        try:
+            await self.emit([Tick(self._clock.monotonic())])
+        except StoreUnavailable:
+            await asyncio.sleep(_RETRY_S)
+
+    async def checkpoint_forever(self) -> None:
+        """Keep what may be a few seconds old: peaks, pauses, the newest stamps of messages."""
+        while True:
+            await asyncio.sleep(CHECKPOINT_EVERY_S)
+            self.checkpoint()
+
+    def checkpoint(self) -> None:
+        """Hand what changed since the last checkpoint to the store, unless it is still tentative."""
+        engine = self.engine
+        if engine.tentative or not (engine.dirty or engine.late_times):
+            return
+        states: dict[str, bytes | None] = {
+            f"rule/{name}": encode(run.spec, run.state) for name, run in engine.dirty.items()
+        }
+        states |= {f"tag/{name}": str(time).encode() for name, time in engine.late_times.items()}
+        engine.dirty.clear()
+        engine.late_times.clear()
+        self._store.checkpoint(states)
+
+    def announce(self, event: Event) -> None:
+        """Take an event of the house itself (a failing destination, say); it is stored in its turn."""
+        self._own.put_nowait(event)
+
+    async def announce_forever(self) -> None:
+        """Store the house's own events, and the interval in which nothing could be stored."""
+        while True:
+            event = await self._own.get()
+            while not await self.tell(event):
+                await asyncio.sleep(_RETRY_S)
+
+    async def recover_forever(self) -> None:
+        """After a failed commit, try each second; the first that succeeds tells how long nobody watched."""
+        while True:
+            await self._fallen.wait()
+            await asyncio.sleep(_RETRY_S)
+            since, now = self._blind_since or 0, self._clock.monotonic()
+            if await self.tell(self.blind(since, now, "store")):
+                self._blind_since = None
+                self._fallen.clear()
+                _log.warning("rules go on: events are stored again after %.0f s", (now - since) / SECOND)
+
+    async def tell(self, event: Event) -> bool:
+        """Store an event of the house; False if the store does not take it now."""
+        try:
+            await self._store.commit(Step((Addressed(event, self.subscribers(event)),)))
+        except StoreUnavailable:
+            return False
+        return True
+
+    # --- the house's own events ---------------------------------------------------------------------
+
+    def event(self, kind: EventType, data: dict[str, Json], instants: dict[str, int] | None = None) -> Event:
+        """Make an event about the agent itself, now."""
+        now = self._clock.monotonic()
+        return Event(self._mint(now), kind, now, "agent", Priority.JOURNAL, data, instants or {})
+
+    def blind(self, since: int, until: int, reason: str) -> Event:
+        """Make the event that tells receivers of an interval in which nothing was watched."""
+        data: dict[str, Json] = {"reason": reason, "duration_s": (until - since) / SECOND}
+        return self.event(EventType.AGENT_BLIND, data, {"blind.from": since, "blind.to": until})
