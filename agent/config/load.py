@@ -67,6 +67,7 @@ class _Loading:
         self.document = document
         self.context = places
         self.problems = list(document.problems)
+        self.refused = {(problem.file, problem.line, problem.column) for problem in document.problems}
         self.wrong: set[Keys] = set()  # tags in which an error was found
         self.empty: set[Keys] = set()  # keys without a value
 
@@ -97,14 +98,19 @@ class _Loading:
         return Configuration(agent, store, http, sources, destinations, specs, tags, tuple(self.problems))
 
     def report(self, path: Keys, text: str, severity: str = "error", *, at_key: bool = False) -> None:
-        """Note a problem at the position of a path, or of the nearest part of it that is in a file."""
+        """Note a problem at the position of a path, or of the nearest part of it that is in a file.
+
+        Where the text itself was refused already, nothing is added.
+        """
         stands = path
         while stands not in self.document.places:
             stands = stands[:-1]
         place = self.document.places[stands]
         in_value = stands == path and not at_key and isinstance(_value(self.document.data, path), _SCALARS)
-        subject = _subject(path[:-1] if at_key else path)
-        self.problems.append(Problem(*(place.value if in_value else place.key), subject + text, severity))
+        position = place.value if in_value else place.key
+        if position not in self.refused:
+            subject = _subject(path[:-1] if at_key else path)
+            self.problems.append(Problem(*position, subject + text, severity))
         if severity == "error" and path[2:3] == ("tags",):
             self.wrong.add(path[:4])
 

@@ -9,26 +9,27 @@ X2); a wording has its file in `tests/config/bad`.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import string
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from agent.config.yaml_text import Key, Keys, Plain
+from agent.config.shape import child, known_keys, known_words
+from agent.config.yaml_text import Keys, Plain
 
 Validated = TypeVar("Validated")
-_Schema: TypeAlias = Mapping[str, object]
 
 _KINDS: Final = {
     "float_type": "a number",
     "float_parsing": "a number",
+    "finite_number": "a finite number",
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "int_parsing": "a whole number",
-    "finite_number": "a finite number",
     "string_type": "text",
     "bool_type": "true or false",
     "bool_parsing": "true or false",
@@ -40,21 +41,24 @@ _KINDS: Final = {
     "none_required": "nothing",
 }
 _TEMPLATES: Final = {
-    "greater_than": "expected more than {gt:g}",
-    "greater_than_equal": "expected at least {ge:g}",
-    "less_than": "expected less than {lt:g}",
-    "less_than_equal": "expected at most {le:g}",
-    "too_short": "expected at least {min_length} of them",
-    "too_long": "expected at most {max_length} of them",
-    "string_too_short": "expected text of {min_length} characters or more",
-    "string_too_long": "expected text of {max_length} characters or less",
-    "string_pattern_mismatch": "expected text of the form {pattern}",
+    "greater_than": "more than {gt:g}",
+    "greater_than_equal": "{ge:g} or more",
+    "less_than": "less than {lt:g}",
+    "less_than_equal": "{le:g} or less",
+    "too_short": "{min_length} or more entries",
+    "too_long": "{max_length} or less entries",
+    "string_too_short": "text of {min_length} or more characters",
+    "string_too_long": "text of {max_length} or less characters",
+    "string_pattern_mismatch": "text of the form {pattern}",
 }
 _NOUNS: Final = {type(None): "nothing", dict: "a map", list: "a list", tuple: "a list"}
 _QUOTED: Final = re.compile(r"'([^']*)'")
 _DELICATE: Final = re.compile(r"secret|passw|token|key|bearer|auth|signing|credential", re.IGNORECASE)
 _LONGEST_QUOTE: Final = 40
+_LONGEST_WORD: Final = 80
 _MANY_WORDS: Final = 12
+_TOO_MANY_TO_COMPARE: Final = 200
+_STROKES: Final = string.digits + string.ascii_letters + "._-/: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +76,41 @@ class Finding:
     at_key: bool = False
 
 
-def did_you_mean(word: object, known: Iterable[str]) -> str:
-    """Give `: did you mean ...?` for a misspelt word, else the words that are known, else nothing."""
-    words = list(known)
-    lower = {other.lower(): other for other in words}
-    if close := get_close_matches(str(word).lower(), lower, n=1):
-        return f": did you mean `{lower[close[0]]}`?"
-    if not words or len(words) > _MANY_WORDS:
-        return ""
-    return ": expected one of " + ", ".join(words) if len(words) > 1 else f": expected {words[0]}"
+def did_you_mean(word: object, known: Collection[str]) -> str:
+    """Give `: did you mean ...?` for a misspelt word, else the words that are known, if they are few."""
+    if (meant := _closest(str(word), known)) is not None:
+        return f": did you mean `{meant}`?"
+    return f": expected {_one_of(known)}" if 0 < len(known) <= _MANY_WORDS else ""
+
+
+def _closest(word: str, known: Collection[str]) -> str | None:
+    """Find the known word that was probably meant; upper and lower case make no difference.
+
+    Thousands of tags are not compared one by one (a plant's begin alike, so that takes 0.2 s for
+    each wrong name): there, only what is one stroke away is found.
+    """
+    if len(word) > _LONGEST_WORD:
+        return None
+    if len(known) > _TOO_MANY_TO_COMPARE:
+        names = set(known)
+        return next((other for other in _one_stroke_away(word) if other in names), None)
+    lower = {other.lower(): other for other in known}
+    return next((lower[close] for close in get_close_matches(word.lower(), lower, n=1)), None)
+
+
+def _one_stroke_away(word: str) -> Iterator[str]:
+    yield word.upper()
+    for cut in range(len(word) + 1):
+        head, tail = word[:cut], word[cut:]
+        yield head + tail[1:]
+        yield head + tail[1:2] + tail[:1] + tail[2:]
+        for stroke in _STROKES:
+            yield head + stroke + tail[1:]
+            yield head + stroke + tail
+
+
+def _one_of(words: Collection[str]) -> str:
+    return f"one of {', '.join(words)}" if len(words) > 1 else "".join(words)
 
 
 def findings(error: ValidationError, data: Plain, adapter: TypeAdapter[Validated]) -> Iterator[Finding]:
@@ -88,26 +118,34 @@ def findings(error: ValidationError, data: Plain, adapter: TypeAdapter[Validated
     by_path: dict[Keys, list[ErrorDetails]] = {}
     for detail in error.errors(include_url=False):
         by_path.setdefault(_path(detail, data), []).append(detail)
+    outer = {path[:length] for path in by_path for length in range(len(path))}
+    meant: set[Keys] = set()  # what misspelt keys were meant to be: it is not missing
     for path, details in by_path.items():
-        deeper = any(other[: len(path)] == path for other in by_path if len(other) > len(path))
-        if deeper and all(map(_of_another_kind, details)):
-            continue  # another member of a union came further: what it says is what was meant
-        yield _finding(path, details, data, adapter)
-
-
-def _of_another_kind(detail: ErrorDetails) -> bool:
-    return detail["type"] in _KINDS or (
-        detail["type"] == "literal_error" and isinstance(detail["input"], dict | list)
-    )
+        if details[0]["type"] in {"extra_forbidden", "invalid_key"}:
+            known = known_keys(adapter, path[:-1], data)
+            meant.add((*path[:-1], _closest(str(path[-1]), known) or ""))
+            yield Finding(path, _unknown_key(str(path[-1]), known), at_key=True)
+    for path, details in by_path.items():
+        further = path in outer and all(
+            map(_of_another_kind, details)
+        )  # another member of a union came further
+        match details[0]["type"]:
+            case "extra_forbidden" | "invalid_key":
+                pass
+            case "missing" | "union_tag_not_found" if path not in meant:
+                yield _missing(path, data, adapter)
+            case "missing" | "union_tag_not_found":
+                pass
+            case _ if not further:
+                yield Finding(path, _text(details, path))
 
 
 def _path(detail: ErrorDetails, data: Plain) -> Keys:
     """Strip from pydantic's location the steps that are not in the file: the members of unions."""
     path: Keys = ()
-    here = data
     for step in detail["loc"]:
         try:
-            here = _child(here, step)
+            data = child(data, step)
         except KeyError:
             continue
         path = (*path, step)
@@ -118,73 +156,60 @@ def _path(detail: ErrorDetails, data: Plain) -> Keys:
     return path
 
 
-def _child(data: Plain, step: Key) -> Plain:
-    """Give what stands under a key or index.
-
-    Raises:
-        KeyError: nothing.
-    """
-    if isinstance(data, dict):
-        return data[step]
-    if isinstance(data, list) and isinstance(step, int) and step < len(data):
-        return data[step]
-    raise KeyError(step)
+def _of_another_kind(detail: ErrorDetails) -> bool:
+    a_word = detail["type"] == "literal_error" and isinstance(detail["input"], dict | list)
+    return a_word or detail["type"] in _KINDS
 
 
-def _finding(
-    path: Keys, details: Sequence[ErrorDetails], data: Plain, adapter: TypeAdapter[Validated]
-) -> Finding:
-    first = details[0]
-    match first["type"]:
-        case "extra_forbidden" | "invalid_key":
-            return Finding(path, _unknown_key(str(path[-1]), path[:-1], data, adapter), at_key=True)
-        case "missing":
-            return Finding(path[:-1], f"`{path[-1]}` is missing")
-        case "union_tag_not_found":
-            words = _QUOTED.findall(str(first["ctx"].get("expected_tags", "")))
-            return Finding(path[:-1], f"`{path[-1]}` is missing{did_you_mean('', words)}")
-        case "union_tag_invalid":
-            return Finding(path, _unknown_word(first["ctx"]["tag"], first["ctx"]["expected_tags"], path))
-        case _:
-            return Finding(path, _text(first, path) if len(details) == 1 else _of_union(details, path))
-
-
-def _unknown_key(key: str, path: Keys, data: Plain, adapter: TypeAdapter[Validated]) -> str:
-    known = _known_keys(adapter.json_schema(), path, data)
+def _unknown_key(key: str, known: Collection[str]) -> str:
     if key.partition(":")[0] in known:
         return f"unknown key `{key}`: a space belongs after `:`"
     return f"unknown key `{key}`{did_you_mean(key, known)}"
 
 
-def _of_union(details: Sequence[ErrorDetails], path: Keys) -> str:
-    """Make one sentence of what the members of a union expected."""
-    words = [
-        _QUOTED.findall(detail["ctx"]["expected"]) for detail in details if detail["type"] == "literal_error"
-    ]
-    wholes = [_text(detail, path) for detail in details if detail["type"] != "literal_error"]
-    parts = [whole.removeprefix("expected ").partition(", got ")[0] for whole in wholes]
-    expected = " or ".join(dict.fromkeys([*parts, *(word for group in words for word in group)]))
-    return f"expected {expected}, got {_shown(details[0]['input'], path)}"
+def _missing(path: Keys, data: Plain, adapter: TypeAdapter[Validated]) -> Finding:
+    if isinstance(path[-1], int):
+        return Finding(path[:-1], f"expected {path[-1] + 1} entries or more")
+    words = known_words(adapter, path, data)
+    return Finding(path[:-1], f"`{path[-1]}` is missing" + (f": expected {_one_of(words)}" if words else ""))
 
 
-def _text(detail: ErrorDetails, path: Keys) -> str:
-    kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
+def _text(details: Sequence[ErrorDetails], path: Keys) -> str:
+    """Make one sentence of what was expected, by the one type of a field or by each member of a union."""
+    first = details[0]
+    value, context = first["input"], first.get("ctx", {})
+    words = list(dict.fromkeys(word for detail in details for word in _words(detail)))
+    kinds = [_expected(detail) for detail in details if not _words(detail)]
+    if first["type"] == "union_tag_invalid":
+        value = context["tag"]
+    if words and not kinds and isinstance(value, str):
+        return f"unknown word {_shown(value, path).removeprefix('the text ')}{did_you_mean(value, words)}"
+    if len(kinds) == 1 and not words and first["type"] not in {**_KINDS, **_TEMPLATES}:
+        return kinds[0]  # it says itself what stands there
+    kinds = list(dict.fromkeys(kind.removeprefix("expected ") for kind in kinds))
+    expected = " or ".join([*kinds, _one_of(words)] if words else kinds)
+    got = "" if "too_" in first["type"] else f", got {_shown(value, path)}{_hint(expected, value)}"
+    return f"expected {expected}{got}"
+
+
+def _words(detail: ErrorDetails) -> list[str]:
+    """Give the words of which one was expected."""
+    if detail["type"] == "union_tag_invalid":
+        return _QUOTED.findall(detail["ctx"]["expected_tags"])
+    if detail["type"] in {"literal_error", "enum"}:
+        return _QUOTED.findall(detail["ctx"]["expected"]) or re.split(r", | or ", detail["ctx"]["expected"])
+    return []
+
+
+def _expected(detail: ErrorDetails) -> str:
+    kind, context = detail["type"], detail.get("ctx", {})
     if kind == "value_error":
         return str(context["error"])
-    if kind in {"literal_error", "enum"}:
-        return _unknown_word(value, context["expected"], path)
     if kind in _KINDS:
-        return f"expected {_KINDS[kind]}, got {_shown(value, path)}{_hint(_KINDS[kind], value)}"
+        return _KINDS[kind]
     if kind in _TEMPLATES:
-        return f"{_TEMPLATES[kind].format(**context)}, got {_shown(value, path)}"
+        return _TEMPLATES[kind].format(**context)
     return detail["msg"].replace("Input should be", "expected")
-
-
-def _unknown_word(value: object, expected: str, path: Keys) -> str:
-    words = _QUOTED.findall(expected) or [expected]
-    if not isinstance(value, str):
-        return f"expected {' or '.join(words)}, got {_shown(value, path)}"
-    return f"unknown word {_shown(value, path).removeprefix('the text ')}{did_you_mean(value, words)}"
 
 
 def _shown(value: object, path: Keys) -> str:
@@ -204,8 +229,6 @@ def _hint(expected: str, value: object) -> str:
     match expected, value:
         case "text", bool() | int() | float():
             return ": put it in quotes"
-        case "text", None:
-            return " (`#` begins a comment: a text with it needs quotes)"
         case "a number" | "a whole number", str() if re.fullmatch(r"[-+]?\d+,\d+", value):
             return f": write {value.replace(',', '.')}"
         case "a number" | "a whole number", str() if re.fullmatch(r"[-+]?0\d+(\.\d*)?", value):
@@ -214,49 +237,3 @@ def _hint(expected: str, value: object) -> str:
             return f": write {'true' if value.lower() in {'yes', 'on'} else 'false'}"
         case _:
             return ""
-
-
-def _known_keys(root: _Schema, path: Keys, data: Plain) -> list[str]:
-    """Find the keys that may stand at a path, by the JSON Schema (union members included)."""
-    schemas = list(_members(root, root, data))
-    here = data
-    for step in path:
-        here = _child(here, step)
-        inner = [schema for outer in schemas for schema in _inside(outer, step)]
-        schemas = [member for schema in inner for member in _members(root, schema, here)]
-    return list(dict.fromkeys(key for schema in schemas for key in _map(schema, "properties")))
-
-
-def _inside(schema: _Schema, step: str | int) -> Iterator[_Schema]:
-    properties = _map(schema, "properties")
-    if str(step) in properties:
-        yield _map(properties, str(step))
-    else:
-        yield _map(schema, "additionalProperties" if isinstance(step, str) else "items")
-
-
-def _members(root: _Schema, schema: _Schema, data: Plain) -> Iterator[_Schema]:
-    """Give the members of a union that the data may be, resolved."""
-    if isinstance(reference := schema.get("$ref"), str):
-        yield from _members(root, _map(_map(root, "$defs"), reference.rpartition("/")[2]), data)
-        return
-    unions = [schema[word] for word in ("anyOf", "oneOf", "allOf") if word in schema]
-    for union in unions:
-        for member in union if isinstance(union, list) else ():
-            yield from _members(root, member, data)
-    if not unions and _may_be(schema, data):
-        yield schema
-
-
-def _may_be(schema: _Schema, data: Plain) -> bool:
-    constants = {
-        key: _map(_map(schema, "properties"), key).get("const") for key in _map(schema, "properties")
-    }
-    return not isinstance(data, dict) or all(
-        constant is None or data.get(key, constant) == constant for key, constant in constants.items()
-    )
-
-
-def _map(schema: _Schema, key: str) -> _Schema:
-    value = schema.get(key)
-    return value if isinstance(value, dict) else {}

@@ -103,6 +103,12 @@ class AgentSection(Section):
     """The time zone (IANA name) of times that are written without one."""
 
 
+def _room_for_events(size: int) -> int:
+    if size < _LEAST_STORE:
+        raise ValueError("expected 64MB or more: the store keeps some of it in reserve")
+    return size
+
+
 Size = Annotated[
     int,
     BeforeValidator(parse_size),
@@ -113,7 +119,9 @@ Size = Annotated[
 class StoreSection(Section):
     """Where events wait until they are delivered."""
 
-    max_size: Annotated[Size, Field(ge=_LEAST_STORE, json_schema_extra={"default": "2GB"})] = 2_000_000_000
+    max_size: Annotated[
+        Size, AfterValidator(_room_for_events), Field(json_schema_extra={"default": "2GB"})
+    ] = 2_000_000_000
     """The most that the store may take on the disk, everything included."""
     keep_delivered: Duration = 7 * _DAY
     """How long delivered events are kept, to be sent again when somebody asks."""

@@ -250,8 +250,6 @@ class _Reader:
             self.stop(event, "a map or list cannot be a key: a text that begins with `{` or `[` needs quotes")
         if event.implicit[0] and event.value == "<<":
             self.note(event, "`<<` is not part of YAML 1.2: write the keys out, or use `defaults:`")
-        if event.implicit[0] and not event.value:
-            self.note(event, "expected a key before `:`")
         value = self.scalar(event)
         return value if isinstance(value, int) and not isinstance(value, bool) else str(event.value)
 

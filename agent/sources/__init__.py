@@ -5,14 +5,44 @@ branch that was forgotten. An adapter is imported when a source of its kind is s
 agent that reads Modbus alone pays for no OPC UA.
 """
 
-from typing import Annotated, TypeAlias
+# ruff: noqa: PLC0415 - that import on demand is the point of this table
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, TypeAlias, assert_never
 
 from pydantic import Field
 
+from agent.clock import Clock
+from agent.sources.base import Emit
 from agent.sources.modbus.config import ModbusSource
+from agent.sources.mqtt.config import MqttSource
 from agent.sources.opcua.config import OpcUaSource
 from agent.sources.simulated import SimulatedSource
 
 SourceConfig: TypeAlias = Annotated[
-    ModbusSource | OpcUaSource | SimulatedSource, Field(discriminator="type")
+    ModbusSource | OpcUaSource | MqttSource | SimulatedSource, Field(discriminator="type")
 ]
+Session: TypeAlias = Callable[[str, Emit, Clock], Awaitable[None]]
+
+
+def session(config: SourceConfig) -> Session:
+    """Give the session of a source: called with its name, it runs until its connection is lost."""
+    match config:
+        case ModbusSource():
+            from agent.sources.modbus import source as modbus
+
+            return lambda name, emit, clock: modbus.run(name, config, emit, clock)
+        case OpcUaSource():
+            from agent.sources.opcua import source as opcua
+
+            return lambda name, emit, clock: opcua.run(name, config, emit, clock)
+        case MqttSource():
+            from agent.sources.mqtt import source as mqtt
+
+            return lambda name, emit, clock: mqtt.run(name, config, emit, clock)
+        case SimulatedSource():
+            from agent.sources import simulated
+
+            return lambda name, emit, clock: simulated.run(name, config, emit, clock)
+        case _:
+            assert_never(config)
