@@ -7,7 +7,12 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 from cryptography.x509.oid import NameOID
 
 _DAY = dt.timedelta(days=1)
@@ -28,8 +33,13 @@ class Authority:
         self.certificate = folder / f"{name}.pem"
         self.certificate.write_bytes(certificate.public_bytes(Encoding.PEM))
 
-    def issue(self, name: str, *, host: str = "127.0.0.1", ends_in: dt.timedelta = _DAY) -> tuple[Path, Path]:
-        """Issue a certificate that is good for `host`; give the files of certificate and key."""
+    def issue(
+        self, name: str, *, host: str = "127.0.0.1", ends_in: dt.timedelta = _DAY, password: str = ""
+    ) -> tuple[Path, Path]:
+        """Issue a certificate that is good for `host`; give the files of certificate and key.
+
+        `password` encrypts the key; without one it lies there readable.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         try:
             alternative = x509.IPAddress(ipaddress.ip_address(host))
@@ -43,7 +53,8 @@ class Authority:
         )
         files = self._folder / f"{name}.pem", self._folder / f"{name}.key"
         files[0].write_bytes(certificate.public_bytes(Encoding.PEM))
-        files[1].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        encryption = BestAvailableEncryption(password.encode()) if password else NoEncryption()
+        files[1].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption))
         return files
 
     def _builder(self, subject, public_key, *, ends_in):

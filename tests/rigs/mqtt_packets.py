@@ -74,14 +74,26 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 @contextlib.asynccontextmanager
 async def fake_broker(serve: Serve, ssl: object = None) -> AsyncIterator[int]:
     """Serve every connection so; give the port."""
+    serving: set[asyncio.Task] = set()
 
     async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+        serving.add(asyncio.current_task())
+        try:
             await serve(reader, writer)
-        writer.close()
+            writer.close()
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # the client went, or the test is over
+        finally:
+            if not writer.is_closing():
+                writer.transport.abort()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
     server = await asyncio.start_server(one, "127.0.0.1", 0, ssl=ssl)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
+        for task in serving:
+            task.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)

@@ -7,9 +7,19 @@ from collections.abc import Callable, Sequence
 from typing import Self
 
 from agent.clock import SystemClock
+from agent.metrics import ITEMS_ALIVE
 from agent.model import Link, Reading, Seen
 from agent.sources.mqtt.config import MqttSource
 from agent.sources.mqtt.source import run
+
+
+async def eventually(holds: Callable[[], bool], seconds: float = 5) -> None:
+    """Wait for what real sockets and threads bring about."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        await asyncio.sleep(0.005)
 
 
 class Session:
@@ -51,12 +61,16 @@ class Session:
 
     async def until(self, holds: Callable[[], bool], seconds: float = 5) -> None:
         """Wait for a condition; a session that ended meanwhile raises what ended it."""
-        deadline = time.monotonic() + seconds
-        while not holds():
+
+        def holds_or_ended() -> bool:
             if self.task.done():
                 self.task.result()
-            assert time.monotonic() < deadline, f"waited {seconds} s in vain; seen: {self.seen[-5:]}"
-            await asyncio.sleep(0.005)
+            return holds()
+
+        try:
+            await eventually(holds_or_ended, seconds)
+        except TimeoutError:
+            raise AssertionError(f"waited {seconds} s in vain; seen last: {self.seen[-5:]}") from None
 
     async def error(self, seconds: float = 5) -> BaseException:
         """Wait for the end of the session and give what ended it."""
@@ -72,3 +86,8 @@ def source(port: int, tags: dict[str, dict] | None = None, **keys: object) -> Mq
     """Make a configuration with a tag T on topic t unless others are given."""
     keys = {"client_id": "edge-relay-test", "timeout": "2s", "url": f"mqtt://127.0.0.1:{port}"} | keys
     return MqttSource.model_validate({"type": "mqtt", "tags": tags or {"T": {"topic": "t"}}, **keys})
+
+
+async def subscribed(session: Session) -> None:
+    """Wait until the broker has granted everything that was asked for."""
+    await session.until(lambda: ITEMS_ALIVE.labels("broker")._value.get() == len(session.config.tags))

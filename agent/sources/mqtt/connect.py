@@ -36,7 +36,7 @@ Failure: TypeAlias = OSError | UnicodeError | SourceError
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A connection on which CONNECT was sent.
+    """A connection on which CONNECT is about to be sent.
 
     Attributes:
         client: paho's side of it; `close` ends it.
@@ -50,7 +50,7 @@ class Connection:
 
 
 async def connect(config: MqttSource) -> Connection:
-    """Connect and send CONNECT; the answer is still to be read.
+    """Open a connection; CONNECT is still to be written.
 
     Raises:
         SourceError: no connection; with the cause and the remedy.
@@ -117,6 +117,9 @@ def _open(config: MqttSource) -> Connection:
     client.on_log = lambda _client, _userdata, level, text: (
         errors.append(text) if level == LogLevel.MQTT_LOG_ERR else None
     )
+    # With it set, paho leaves CONNECT in its queue: a connection that comes too late, when nobody waits
+    # for it any more, must not take the session over from the one that came in its place.
+    client.on_socket_register_write = lambda *_: None
     if config.url.tls:
         client.tls_set_context(_tls_context(config.tls or MqttTls()))
     client.connect(
@@ -126,6 +129,7 @@ def _open(config: MqttSource) -> Connection:
         clean_start=not config.keep_session if config.protocol == "5" else MQTT_CLEAN_START_FIRST_ONLY,
         properties=_properties(config) if config.protocol == "5" else None,
     )
+    client.on_socket_register_write = None
     sock = client.socket()
     if not isinstance(sock, socket.socket):
         raise SourceError(unanswered(config, errors))
@@ -210,6 +214,7 @@ def _unusable(path: Path | None, error: OSError) -> str:
 def close(client: Client) -> None:
     """Say goodbye if the socket takes it at once, and close; never waits, never raises."""
     client.on_disconnect = None
-    client.disconnect()
+    if not client.want_write():
+        client.disconnect()
     if (sock := client.socket()) is not None:
         sock.close()

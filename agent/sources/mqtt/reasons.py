@@ -133,8 +133,11 @@ def lost(config: MqttSource, reason: ReasonCode, *, told: bool) -> str:
     takeover = f"another client uses the client_id {config.client_id!r}: every client needs its own"
     if not told and reason == "Protocol error":
         return f"{broker}: it sent something that is not MQTT {config.protocol}; the connection was closed"
+    if not told and reason == "Keep alive timeout":
+        return f"{broker}: a ping was not answered in time: the link is dead or the broker hangs"
     if not told:
-        # MQTT 3.1.1 has no word for it: a session that is taken over is just cut (section 3.1.4).
+        # A session that is taken over is just cut: MQTT 3.1.1 has no word for it (section 3.1.4), and
+        # mosquitto 2.0 does not use the one of MQTT 5.
         hint = f" (if this repeats every few seconds, {takeover})" if config.client_id else ""
         return f"{broker}: the connection was lost{hint}"
     if reason == "Session taken over":

@@ -1,0 +1,131 @@
+"""What an engineer may write about a broker; what cannot work is refused with the remedy."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from agent.config.secrets import SecretPlaces
+from agent.model import SECOND
+from agent.sources.mqtt.config import BrokerUrl, MqttSource
+
+TAGS = {"COMP1.CURRENT": {"topic": "plant/compressor/1", "value": "$.current_a", "time": "$.ts", "unit": "A"}}
+
+
+def parse(**keys: object) -> MqttSource:
+    section = {"type": "mqtt", "url": "mqtt://broker", "client_id": "relay", "tags": TAGS} | keys
+    return MqttSource.model_validate(section, context=SecretPlaces({"PW": "canary"}, Path("/etc/edge-relay")))
+
+
+def test_the_short_form_has_the_defaults_that_keep_messages():
+    """Without a word about it: 3.1.1, QoS 1, a kept session, a tested line."""
+    config = parse()
+
+    assert (config.protocol, config.qos, config.keep_session) == ("3.1.1", 1, True)
+    assert config.keepalive == 10 * SECOND
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("mqtt://broker", BrokerUrl("broker", 1883, tls=False)),
+        ("mqtts://broker.plant", BrokerUrl("broker.plant", 8883, tls=True)),
+        ("mqtt://10.0.0.5:1884/", BrokerUrl("10.0.0.5", 1884, tls=False)),
+        ("mqtt://[fe80::1]:1883", BrokerUrl("fe80::1", 1883, tls=False)),
+    ],
+)
+def test_a_url_names_host_port_and_tls(url, expected):
+    """Ports have their defaults."""
+    assert parse(url=url).url == expected
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"url": "tcp://broker"}, "expected mqtt://HOST"),
+        ({"url": "broker:1883"}, "expected mqtt://HOST"),
+        ({"url": "mqtt://"}, "expected mqtt://HOST"),
+        ({"url": "mqtt://broker:99999"}, "expected mqtt://HOST"),
+        ({"url": 1883}, "expected mqtt://HOST"),
+        ({"url": "mqtt://relay:canary@broker"}, "no user or password belongs in the url"),
+        ({"url": "mqtt://broker/plant/1"}, "a topic belongs to a tag"),
+        ({"protocol": "3.1"}, "Input should be '3.1.1' or '5'"),
+        ({"qos": 2}, "write qos: 1: with QoS 2 a message is confirmed before it is stored"),
+        ({"qos": 3}, "Input should be 0 or 1"),
+        ({"client_id": ""}, "keep_session needs a client_id"),
+        ({"password": "${env:PW}", "url": "mqtts://broker"}, "a password needs a user"),
+        ({"user": "relay", "password": "${env:PW}"}, "mqtt:// shows the password to anyone on the network"),
+        ({"tls": {"ca": "ca.pem"}}, "tls: has no effect on mqtt://"),
+        ({"url": "mqtts://broker", "tls": {"key": "k.pem"}}, "a key needs its certificate"),
+        ({"keepalive": "1s"}, "expected 5s to 10m"),
+        ({"timeout": "0s"}, "expected 1s to 60s"),
+        ({"tags": {}}, "at least 1 item"),
+        (
+            {"tags": {"T": {"topic": "plant/+/telemetry"}}},
+            "plant/+/telemetry: a tag has one topic, without the wildcards",
+        ),
+        ({"tags": {"T": {"topic": "plant/#"}}}, "without the wildcards + and #"),
+        ({"tags": {"T": {"topic": "$share/g/t"}}}, "a shared subscription spreads"),
+        ({"tags": {"T": {"topic": ""}}}, "expected a topic"),
+        ({"tags": {"T": {"topic": None}}}, "Input should be a valid string"),
+        ({"tags": {"T": {"topic": "t", "value": "$.a[*]"}}}, "expected a path to one value"),
+        ({"tags": {"T": {"topic": "t", "payload": "sparkplug_b"}}}, "Extra inputs are not permitted"),
+    ],
+)
+def test_what_cannot_work_is_refused_with_the_remedy(keys, message):
+    """At load, not when the broker is met; and no secret is shown."""
+    with pytest.raises(ValidationError) as caught:
+        parse(**keys)
+
+    assert message in str(caught.value)
+    assert "canary" not in "".join(error["msg"] for error in caught.value.errors())
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"protocol": 5},
+        {"protocol": "5"},
+        {"keep_session": False, "client_id": ""},
+        {"url": "mqtt://localhost", "user": "relay", "password": "${env:PW}"},
+        {"url": "mqtts://broker", "user": "relay", "password": "${env:PW}"},
+        {"user": "relay", "password": "${env:PW}", "insecure_password": True},
+        {"qos": 0},
+    ],
+)
+def test_what_works_is_taken(keys):
+    """The other side of the refusals."""
+    parse(**keys)
+
+
+def test_certificates_lie_beside_the_configuration():
+    """A relative path is relative to the configuration's folder."""
+    tls = parse(url="mqtts://broker", tls={"ca": "ca.pem", "certificate": "/c.pem"}).tls
+
+    assert tls is not None
+    assert (tls.ca, tls.certificate) == (Path("/etc/edge-relay/ca.pem"), Path("/c.pem"))
+
+
+def test_tags_stay_fresh_while_connected_unless_written():
+    """The nearest `stale_after` wins; a tag with `time` drops what is not newer."""
+    config = parse(tags=TAGS | {"T": {"topic": "t", "stale_after": "5s", "range": [0, 10]}})
+    first, second = config.tag_specs("floor")
+
+    assert (first.name, first.source, first.unit, first.stale_after, first.timed) == (
+        "COMP1.CURRENT",
+        "floor",
+        "A",
+        None,
+        True,
+    )
+    assert (second.stale_after, second.timed, second.range) == (5 * SECOND, False, (0, 10))
+    assert parse(stale_after="1m").tag_specs("floor")[0].stale_after == 60 * SECOND
+
+
+def test_the_configuration_needs_no_mqtt_library():
+    """A command that only reads the file does not pay for paho."""
+    code = "import sys, agent.sources.mqtt.config; sys.exit(any(name.startswith('paho') for name in sys.modules))"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
