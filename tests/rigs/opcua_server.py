@@ -162,6 +162,28 @@ class OpcUaServer:
                 server.ApplicationUri = APPLICATION
 
     @contextlib.contextmanager
+    def publishing_every(self, milliseconds: int):
+        """Publish no more often than that, whatever is asked, and keep what ModifySubscription asks."""
+        service = self.server.iserver.subscription_service
+        create, modify = service.create_subscription, service.modify_subscription
+
+        async def slower(params, callback, session, request_callback=None):
+            params.RequestedPublishingInterval = max(milliseconds, params.RequestedPublishingInterval)
+            return await create(params, callback, session, request_callback)
+
+        def obeying(params):
+            service.subscriptions[
+                params.SubscriptionId
+            ].data.RevisedMaxKeepAliveCount = params.RequestedMaxKeepAliveCount
+            return modify(params)
+
+        service.create_subscription, service.modify_subscription = slower, obeying
+        try:
+            yield
+        finally:
+            del service.create_subscription, service.modify_subscription
+
+    @contextlib.contextmanager
     def limiting_calls(self, items: int):
         """Publish MaxMonitoredItemsPerCall and refuse what exceeds it; `requested` has the sizes."""
         self.requested.clear()

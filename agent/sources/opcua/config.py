@@ -73,6 +73,7 @@ def _url(text: str) -> str:
     try:
         parts = urlsplit(text)
         host, port = parts.hostname, parts.port
+        (host or "").encode("idna")  # what the resolver will do, raising UnicodeError where nobody expects it
     except ValueError:
         parts, host, port = urlsplit(""), None, None
     if parts.scheme != "opc.tcp" or not host:

@@ -90,13 +90,13 @@ async def connected(name: str, config: OpcUaSource, clock: Clock) -> AsyncIterat
 async def keep_channel(client: Client) -> None:
     """Renew the keys of the channel for as long as the session lasts.
 
-    asyncua's own loop ends on the first failure, unseen; here it ends the session.
+    asyncua's own loop ends on the first failure, unseen; here that ends the session. The next
+    request uses the new keys.
     """
     while True:
         # At 75 % of the lifetime, as OPC 10000-4, 5.6.2 has it.
         await asyncio.sleep(max(client.secure_channel_timeout / 1000 * 0.75, _LEAST_RENEWAL))
         await client.open_secure_channel(renew=True)
-        client.uaclient.revolve_security_token()
 
 
 def _credentials(config: OpcUaSource, clock: Clock) -> _Credentials:

@@ -144,7 +144,11 @@ class Items:
 
     def read(self, change: ua.DataChangeNotification, received: int) -> list[Reading]:
         """Turn a notification into readings, and note which nodes are gone."""
-        return [self._read(item.ClientHandle, item.Value, received) for item in change.MonitoredItems]
+        return [
+            self._read(item.ClientHandle, item.Value, received)
+            for item in change.MonitoredItems
+            if item.ClientHandle < len(self._tags)  # a server may make mistakes
+        ]
 
     def _read(self, handle: int, data: ua.DataValue, received: int) -> Reading:
         tag, section = self._tags[handle]

@@ -84,6 +84,7 @@ def test_url_has_a_port(text, expected):
     [
         ({"url": "http://plc"}, "expected opc.tcp://HOST:PORT"),
         ({"url": "opc.tcp://plc:99999"}, "expected opc.tcp://HOST:PORT"),
+        ({"url": f"opc.tcp://{'a' * 64}"}, "expected opc.tcp://HOST:PORT"),
         ({"url": "opc.tcp://u:p@plc"}, "write them as user: and password:"),
         ({"security": ...}, "`security: {server_certificate: boiler.der}`"),
         ({"security": ...}, "`security: none`"),
