@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent.delivery.body import Identity, Place, render
+from agent.errors import EdgeRelayError
 from agent.model import MILLISECOND, Json
 from agent.stamps import utc_text
 from agent.store.records import (
@@ -27,7 +28,7 @@ from agent.store.store import Store
 MOST: Final = 10_000
 
 
-class Unknown(Exception):
+class UnknownError(EdgeRelayError):
     """Something that was asked for does not exist; the message is for the person who asked."""
 
 
@@ -50,7 +51,7 @@ class Desk:
             )
         except KeyError:
             words = ", ".join(each.word for each in DeliveryState)
-            raise Unknown(f"no delivery is ever {state!r}: expected {words}") from None
+            raise UnknownError(f"no delivery is ever {state!r}: expected {words}") from None
         return [self._listed(event) for event in await self.store.events(wanted, _limit(query))]
 
     async def dead_letters(self, query: Mapping[str, str]) -> list[Json]:
@@ -63,14 +64,14 @@ class Desk:
         """One dead letter with every attempt that is kept.
 
         Raises:
-            Unknown: there is none.
+            UnknownError: there is none.
         """
         try:
             letter = await self.store.dead_letter(destination, seq)
         except KeyError:
             letter = None
         if letter is None:
-            raise Unknown(
+            raise UnknownError(
                 f"there is no dead letter {seq} for {destination}: `edge-relay deadletters list` shows all"
             )
         return self._letter(letter) | {"attempts": [_attempt(attempt) for attempt in letter.attempts]}

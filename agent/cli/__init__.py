@@ -1,0 +1,87 @@
+"""The command line: one module a command, one table, and the only place that prints.
+
+A command module has `SUMMARY` (one line), `configure(parser)` (its options, and examples as epilog) and
+`run(arguments) -> int`: 0 good, 1 found problems, 2 usage or a configuration that cannot be used.
+Problems go to stderr as sentences, never as tracebacks.
+
+Rules for whoever adds a command: one line in the table; what is heavy is imported inside `run`, so
+that `--help` and the small commands start at once.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Final, Protocol, cast
+
+from agent import __version__
+
+COMMANDS: Final = {
+    "init": "agent.cli.init",
+    "check": "agent.cli.check",
+    "run": "agent.cli.run",
+    "demo": "agent.cli.demo",
+    "status": "agent.cli.status",
+    "events": "agent.cli.events",
+    "deadletters": "agent.cli.deadletters",
+    "enable": "agent.cli.enable",
+    "reload": "agent.cli.reload",
+    "send-test": "agent.cli.send_test",
+    "receiver": "agent.cli.receiver",
+    "simulate": "agent.cli.simulate",
+    "keygen": "agent.cli.keygen",
+    "schema": "agent.cli.schema",
+}
+_EPILOG: Final = """\
+first steps:
+  edge-relay demo                    see the whole way on this machine, no PLC needed
+  edge-relay init /etc/edge-relay    write a starter configuration, then edit it
+  edge-relay check -c /etc/edge-relay
+  edge-relay run -c /etc/edge-relay
+
+exit status: 0 good, 1 found problems, 2 usage or a configuration that cannot be used
+"""
+
+
+class Command(Protocol):
+    """What a command module has."""
+
+    SUMMARY: str
+
+    def configure(self, parser: argparse.ArgumentParser) -> None:
+        """Declare its options."""
+        ...
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        """Do it; the exit status."""
+        ...
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command that `words` (default: the process's own) name; the exit status."""
+    words = sys.argv[1:] if words is None else words
+    wanted = [words[0]] if words and words[0] in COMMANDS else list(COMMANDS)
+    parser = argparse.ArgumentParser(
+        "edge-relay",
+        description="Reads PLCs, applies threshold rules, and pushes signed webhooks that survive any outage.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"edge-relay {__version__}")
+    known = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
+    for name in wanted:
+        module = cast("Command", import_module(COMMANDS[name]))
+        child = known.add_parser(
+            name,
+            help=module.SUMMARY,
+            description=module.SUMMARY[0].upper() + module.SUMMARY[1:] + ".",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.configure(child)
+        child.set_defaults(run=module.run)
+    arguments = parser.parse_args(words)
+    try:
+        return int(arguments.run(arguments))
+    except BrokenPipeError:  # `| head` has read enough
+        sys.stderr.close()
+        return 0

@@ -1,0 +1,117 @@
+"""How commands reach the agent: its control socket, or the store itself when no agent runs.
+
+SQLite must have one connection, so a command never opens the store of a running agent: it asks.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+
+from agent.errors import ConfigError, EdgeRelayError
+from agent.model import Json
+from agent.paths import CONTROL_SOCKET
+
+CONFIGURATION: Final = Path("/etc/edge-relay")
+_ANSWER_WITHIN_S: Final = 60.0
+
+
+class NoAgentError(EdgeRelayError):
+    """No agent answers at the control socket."""
+
+
+class RefusedError(EdgeRelayError):
+    """The agent answered with an error; the message is its sentence."""
+
+
+def add_agent_options(parser: argparse.ArgumentParser) -> None:
+    """Declare which agent is meant."""
+    parser.add_argument(
+        "-c",
+        "--config",
+        type=Path,
+        default=CONFIGURATION,
+        metavar="PATH",
+        help="configuration of the agent, a file or a folder (default: %(default)s)",
+    )
+
+
+def add_json_option(parser: argparse.ArgumentParser, *, lines: bool = False) -> None:
+    """Declare the output for scripts."""
+    parser.add_argument("--json", action="store_true", help="print one JSON document, for scripts")
+    if lines:
+        parser.add_argument("--jsonl", action="store_true", help="print one JSON object a line")
+
+
+def print_list(rows: list[Json], arguments: argparse.Namespace, show: Callable[[list[Json]], None]) -> None:
+    """Print rows as the options say: a table for people, JSON for scripts."""
+    if arguments.json:
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
+    elif arguments.jsonl:
+        for row in rows:
+            print(json.dumps(row, ensure_ascii=False))
+    else:
+        show(rows)
+
+
+def told(work: Callable[[], Awaitable[int]]) -> int:
+    """Run a command that talks to an agent; every expected failure is a sentence on stderr."""
+    try:
+        return asyncio.run(_run(work))
+    except ConfigError as error:
+        print_problems(error)
+        return 2
+    except EdgeRelayError as error:
+        print(f"edge-relay: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+async def _run(work: Callable[[], Awaitable[int]]) -> int:
+    return await work()
+
+
+def print_problems(error: ConfigError) -> None:
+    """Print the problems of a configuration, one a line, on stderr."""
+    for problem in error.problems:
+        print(problem, file=sys.stderr)
+
+
+async def ask(directory: Path, method: str, path: str, query: Mapping[str, str] | None = None) -> Json:
+    """Ask the agent whose data directory this is.
+
+    Raises:
+        NoAgentError: none runs there.
+        RefusedError: it answered with an error.
+    """
+    socket = directory / CONTROL_SOCKET
+    timeout = aiohttp.ClientTimeout(total=_ANSWER_WITHIN_S)
+    try:
+        async with (
+            aiohttp.ClientSession(
+                connector=aiohttp.UnixConnector(path=str(socket)), timeout=timeout
+            ) as session,
+            session.request(method, f"http://edge-relay{path}", params=query) as response,
+        ):
+            answer = await response.json()
+    except PermissionError:
+        raise EdgeRelayError(
+            f"{socket} may not be used by you: join the group edge-relay, or use sudo"
+        ) from None
+    except (aiohttp.ClientConnectorError, FileNotFoundError) as error:
+        if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, PermissionError):
+            raise EdgeRelayError(
+                f"{socket} may not be used by you: join the group edge-relay, or use sudo"
+            ) from None
+        raise NoAgentError(f"no agent is running with the data directory {directory}") from None
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise EdgeRelayError(f"the agent at {socket} did not answer: {str(error) or 'timed out'}") from None
+    if response.status != 200:  # noqa: PLR2004 - HTTP
+        raise RefusedError(str(answer["error"] if isinstance(answer, dict) else answer))
+    return answer

@@ -1,0 +1,61 @@
+"""`edge-relay check`: everything that is wrong with a configuration, in one run."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from agent.cli.asking import CONFIGURATION, print_problems
+from agent.errors import ConfigError, Problem
+
+SUMMARY = "check a configuration and report every problem with its line"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "-c",
+        "--config",
+        type=Path,
+        default=CONFIGURATION,
+        metavar="PATH",
+        help="file or folder (default: %(default)s)",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON document, for scripts")
+    parser.epilog = """examples:
+  edge-relay check -c config
+  edge-relay check -c config --json | jq '.problems[].text'
+
+Each problem is one line on stderr, FILE:LINE:COLUMN: error|warning: TEXT.
+"""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Load it and say what was found; warnings alone are no failure."""
+    from agent.config.load import load  # noqa: PLC0415 - pydantic's models take a moment
+
+    try:
+        configuration = load(arguments.config)
+    except ConfigError as error:
+        if arguments.json:
+            _print_json(error.problems, ok=False)
+        else:
+            print_problems(error)
+            errors = sum(problem.severity == "error" for problem in error.problems)
+            print(f"{errors} error{'s' if errors != 1 else ''}: nothing was started", file=sys.stderr)
+        return 1
+    if arguments.json:
+        _print_json(configuration.warnings, ok=True)
+        return 0
+    for problem in configuration.warnings:
+        print(problem, file=sys.stderr)
+    print(
+        f"good: {len(configuration.sources)} sources, {len(configuration.tags)} tags, "
+        f"{len(configuration.rules)} rules, {len(configuration.destinations)} destinations"
+    )
+    return 0
+
+
+def _print_json(problems: tuple[Problem, ...], *, ok: bool) -> None:
+    rows = [{name: getattr(problem, name) for name in Problem.__slots__} for problem in problems]
+    print(json.dumps({"ok": ok, "problems": rows}, indent=2, ensure_ascii=False))

@@ -1,0 +1,80 @@
+"""`edge-relay events`: what happened, and what became of it at each destination."""
+
+import argparse
+
+from agent.cli.asking import add_agent_options, add_json_option, ask, print_list, told
+from agent.cli.opened import asked_or_opened, opened_desk
+from agent.cli.selecting import add_limit, moment, query
+from agent.cli.tables import print_table
+from agent.config.load import load_agent
+from agent.model import Json
+
+SUMMARY = "list the newest events and their deliveries"
+_KEYS = ("since", "type", "rule", "state", "limit")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    add_agent_options(parser)
+    parser.add_argument(
+        "--since", type=moment, metavar="TIME", help="not older than this: 2h, 2026-11-21T08:00"
+    )
+    parser.add_argument("--type", help="types that begin so: alarm., alarm.raised")
+    parser.add_argument("--rule", help="of this rule")
+    parser.add_argument("--state", help="with a delivery that is pending, delivered, dead or dropped")
+    add_limit(parser)
+    add_json_option(parser, lines=True)
+    parser.epilog = """examples:
+  edge-relay events --since 1h
+  edge-relay events --type alarm. --state pending
+  edge-relay events --jsonl | jq -r .data.message
+
+Works while the agent runs (it is asked) and while it does not (its store is read).
+"""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Get them and print them."""
+
+    async def work() -> int:
+        agent = load_agent(arguments.config)
+        wanted = query(arguments, *_KEYS)
+
+        async def opened() -> Json:
+            async with opened_desk(agent) as desk:
+                return await desk.events(wanted)
+
+        rows = await asked_or_opened(lambda: ask(agent.data_dir, "GET", "/api/events", wanted), opened)
+        print_list(rows if isinstance(rows, list) else [], arguments, show_events)
+        return 0
+
+    return told(work)
+
+
+def show_events(rows: list[Json]) -> None:
+    """Print a table of events."""
+    if not rows:
+        print("no such events")
+        return
+    print_table(("seq", "time", "type", "priority", "deliveries", "message"), [_row(row) for row in rows])
+
+
+def _row(row: Json) -> tuple[str, ...]:
+    if not isinstance(row, dict):
+        return ()
+    if "damaged" in row:
+        return (str(row["seq"]), "", "damaged on disk", "", "", "")
+    data = row["data"] if isinstance(row["data"], dict) else {}
+    deliveries = row["deliveries"] if isinstance(row["deliveries"], list) else []
+    states = ", ".join(
+        f"{each['destination']} {each['state']}" for each in deliveries if isinstance(each, dict)
+    )
+    message = data.get("message") or data.get("reason") or ""
+    return (
+        str(row["seq"]),
+        str(row["timestamp"]),
+        str(row["type"]),
+        str(data["priority"]),
+        states,
+        str(message),
+    )

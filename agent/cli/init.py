@@ -1,0 +1,35 @@
+"""`edge-relay init`: a starter configuration to edit."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from agent.errors import ConfigError
+
+SUMMARY = "write a commented starter configuration"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "directory", type=Path, metavar="DIR", help="where to write it; nothing is overwritten"
+    )
+    parser.epilog = """examples:
+  edge-relay init ./plant && edge-relay check -c ./plant
+  sudo edge-relay init /etc/edge-relay
+"""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the files and name them."""
+    from agent.config.starter import write_starter  # noqa: PLC0415 - not for --help
+
+    try:
+        written = write_starter(arguments.directory)
+    except (ConfigError, OSError) as error:
+        print(f"edge-relay: {error}", file=sys.stderr)
+        return 1
+    for path in written:
+        print(path)
+    print(f"next: edit them, then `edge-relay check -c {arguments.directory}`")
+    return 0

@@ -1,0 +1,36 @@
+"""`edge-relay reload`: the running agent loads its configuration anew."""
+
+import argparse
+
+from agent.cli.asking import RefusedError, add_agent_options, ask, told
+from agent.config.load import load_agent
+
+SUMMARY = "make the running agent load its configuration anew, all of it or none of it"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    add_agent_options(parser)
+    parser.epilog = """examples:
+  edge-relay reload
+  edge-relay check -c config && edge-relay reload -c config
+
+A configuration with errors is refused: the old one goes on, the errors are printed, the exit status is 1.
+"""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Ask for it and say what changed."""
+
+    async def work() -> int:
+        try:
+            answer = await ask(load_agent(arguments.config).data_dir, "POST", "/api/reload")
+        except RefusedError as error:
+            raise RefusedError(f"refused, the old configuration goes on:\n{error}") from None
+        changed = answer["changed"] if isinstance(answer, dict) else []
+        for change in changed if isinstance(changed, list) else []:
+            print(change)
+        print("reloaded" if changed else "reloaded: nothing changed")
+        return 0
+
+    return told(work)

@@ -1,0 +1,87 @@
+"""`edge-relay status`: what is going on, on one screen."""
+
+import argparse
+import json
+from collections.abc import Callable, Mapping
+
+from agent.cli.asking import add_agent_options, add_json_option, ask, told
+from agent.cli.tables import print_table, seconds
+from agent.config.load import load_agent
+from agent.model import Json
+
+SUMMARY = "show what the running agent is doing"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    add_agent_options(parser)
+    add_json_option(parser)
+    parser.epilog = """examples:
+  edge-relay status
+  edge-relay status --json | jq '.destinations'
+
+The exit status is 1 while the agent does not do all of its work.
+"""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Ask for it and print it."""
+
+    async def work() -> int:
+        status = await ask(load_agent(arguments.config).data_dir, "GET", "/api/status")
+        if not isinstance(status, dict):
+            return 1
+        if arguments.json:
+            print(json.dumps(status, indent=2, ensure_ascii=False))
+        else:
+            _show(status)
+        return 1 if status["problems"] else 0
+
+    return told(work)
+
+
+def _show(status: Mapping[str, Json]) -> None:
+    agent, store = _map(status["agent"]), _map(status["store"])
+    print(
+        f"{agent['site']}/{agent['name']}, version {agent['version']}, running for {seconds(_number(agent['for_s']))}; "
+        f"{store['seq']} events stored, {store['waiting']} waiting, {store['dead']} dead letters, "
+        f"{status['alarms']} alarms open"
+    )
+    for problem in _list(status["problems"]):
+        print(f"  problem: {problem}")
+    _show_part("source", ("state", "tags", "bad"), status["sources"], _source)
+    _show_part("destination", ("state", "waiting", "oldest"), status["destinations"], _destination)
+
+
+def _show_part(
+    name: str, head: tuple[str, ...], part: Json, row: Callable[[Mapping[str, Json]], tuple[str, ...]]
+) -> None:
+    rows = [(key, *row(_map(value))) for key, value in _map(part).items()]
+    if rows:
+        print()
+        print_table((name, *head, "why"), rows)
+
+
+def _source(source: Mapping[str, Json]) -> tuple[str, ...]:
+    state = f"{source['state']} for {seconds(_number(source['for_s']))}"
+    bad = _map(source["bad"])
+    why = str(source["reason"]) or "; ".join(f"{tag}: {reason}" for tag, reason in list(bad.items())[:1])
+    return state, str(source["tags"]), str(len(bad)), why
+
+
+def _destination(destination: Mapping[str, Json]) -> tuple[str, ...]:
+    oldest = destination["oldest_s"]
+    age = "" if oldest is None else seconds(_number(oldest))
+    return str(destination["state"]), str(destination["waiting"]), age, str(destination["reason"])
+
+
+def _map(value: Json) -> Mapping[str, Json]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Json) -> list[Json]:
+    return value if isinstance(value, list) else []
+
+
+def _number(value: Json) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0

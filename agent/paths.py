@@ -1,0 +1,7 @@
+"""The names of the files in an agent's data directory."""
+
+from typing import Final
+
+STORE: Final = "events.db"
+ALIVE: Final = "alive"
+CONTROL_SOCKET: Final = "control.sock"

@@ -1,0 +1,1 @@
+"""What can be asked of a running agent over HTTP: its health by the network, its work by the socket."""

@@ -1,0 +1,68 @@
+"""Health and metrics, on loopback, for monitoring: nothing here changes anything.
+
+`/health` asks whether the agent does its work (503 with the reasons if not), `/live` only whether it
+runs: what a container may restart on, for a silent PLC is no reason to. `/ready` turns good once the
+store is open and the sources are started.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from agent.model import Json
+
+
+class Monitored(Protocol):
+    """What monitoring asks of the agent."""
+
+    def stuck(self) -> str:
+        """Why it is not alive; empty while it is."""
+        ...
+
+    def problems(self) -> Sequence[str]:
+        """Why it does not do its work, a sentence each; empty while it does."""
+        ...
+
+    def measure(self) -> None:
+        """Bring the gauges up to date that nobody sets by itself."""
+        ...
+
+
+def monitor_app(agent: Monitored) -> web.Application:
+    """The application behind `http: {listen: ...}`."""
+
+    async def health(_: web.Request) -> web.Response:
+        return _verdict([*([stuck] if (stuck := agent.stuck()) else []), *agent.problems()])
+
+    async def live(_: web.Request) -> web.Response:
+        return _verdict([stuck] if (stuck := agent.stuck()) else [])
+
+    async def ready(_: web.Request) -> web.Response:
+        return _verdict([])  # nothing is served before the store is open and the sources are started
+
+    async def metrics(_: web.Request) -> web.Response:
+        agent.measure()
+        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    app = web.Application(middlewares=[_known_hosts])
+    app.router.add_get("/health", health)
+    app.router.add_get("/live", live)
+    app.router.add_get("/ready", ready)
+    app.router.add_get("/metrics", metrics)
+    return app
+
+
+def _verdict(problems: Sequence[str]) -> web.Response:
+    answer: dict[str, Json] = {"status": "failing" if problems else "ok", "problems": list(problems)}
+    return web.json_response(answer, status=503 if problems else 200)
+
+
+@web.middleware
+async def _known_hosts(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse other names for loopback: a page elsewhere must not read this through a rebound DNS name."""
+    if request.url.host not in ("127.0.0.1", "localhost", "::1"):
+        raise web.HTTPForbidden(text="this address answers to 127.0.0.1 and localhost only\n")
+    return await handler(request)
