@@ -39,7 +39,12 @@ class Section(BaseModel):
     """A map of the configuration: frozen, unknown keys refused, no silent conversion of types."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,  # it may be a secret in the wrong place
+        use_attribute_docstrings=True,
     )
 
 

@@ -72,7 +72,7 @@ def _merge(data: dict[Key, Plain], places: dict[Keys, Place], document: Document
         known = data.get(section, {})
         if isinstance(known, dict) and isinstance(entries, dict):
             refused |= {(section, name) for name in entries.keys() & known.keys()}
-            data[section] = entries | known
+            data[section] = known | {name: entry for name, entry in entries.items() if name not in known}
         elif section in data:
             refused.add((section,))
         else:

@@ -1,0 +1,50 @@
+"""The schema that editors complete from says what the loader takes."""
+
+from agent.config.schema import configuration_schema
+
+
+def walk(schema):
+    yield schema
+    for value in schema.values():
+        for inner in value if isinstance(value, list) else [value]:
+            if isinstance(inner, dict):
+                yield from walk(inner)
+
+
+def test_every_section_is_described():
+    """Its keys have a sentence each, and unknown ones are refused as the loader refuses them."""
+    schema = configuration_schema()
+    sections = [section for section in schema["$defs"].values() if "properties" in section]
+    silent = [
+        f"{section['title']}.{key}"
+        for section in [schema, *sections]
+        for key, field in section["properties"].items()
+        if not {"description", "const", "$ref"} & set(field)  # what a reference leads to is looked at itself
+    ]
+
+    assert len(sections) > 10
+    assert silent == []
+    assert [section["title"] for section in sections if section["additionalProperties"] is not False] == []
+
+
+def test_the_top_level_has_the_sections_and_asks_for_none():
+    """A file of a folder holds some of them."""
+    schema = configuration_schema()
+
+    assert set(schema["properties"]) == {
+        "agent", "store", "http", "sources", "destinations", "defaults", "rules",
+    }  # fmt: skip
+    assert "required" not in schema
+
+
+def test_defaults_are_written_as_in_a_file():
+    """`1m`, not 60000000000; and no default that a file could not hold."""
+    definitions = configuration_schema()["$defs"]
+    defaults = [schema["default"] for schema in walk(configuration_schema()) if "default" in schema]
+
+    assert definitions["SimulatedTag"]["properties"]["period"]["default"] == "1m"
+    assert definitions["StoreSection"]["properties"]["max_size"]["default"] == "2GB"
+    assert definitions["StoreSection"]["properties"]["keep_delivered"]["default"] == "7d"
+    assert definitions["HttpSection"]["properties"]["listen"]["default"] == "127.0.0.1:8470"
+    assert [default for default in defaults if default is None or isinstance(default, dict)] == []
+    assert [default for default in defaults if isinstance(default, int) and default > 1_000_000] == []
