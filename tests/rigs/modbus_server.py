@@ -30,6 +30,7 @@ class Exchange:
     """One request, and the means to answer it."""
 
     server: "ModbusServer"
+    reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     transaction: int
     unit: int
@@ -72,6 +73,11 @@ class Exchange:
         with contextlib.suppress(ConnectionError):
             writer.write(data)
             await writer.drain()
+
+    async def hung_up(self):
+        """Wait until the client closes the connection."""
+        with contextlib.suppress(ConnectionError):
+            await self.reader.read()
 
     def reset(self):
         self.writer.transport.abort()
@@ -154,7 +160,7 @@ class ModbusServer:
                 else:
                     transaction = struct.unpack(">HHH", await reader.readexactly(6))[0]
                     head = await reader.readexactly(6)
-                exchange = Exchange(self, writer, transaction, *struct.unpack(">BBHH", head))
+                exchange = Exchange(self, reader, writer, transaction, *struct.unpack(">BBHH", head))
                 self.requests.append(exchange)
                 if exchange.unit not in self.dead:
                     await self.behave(exchange)

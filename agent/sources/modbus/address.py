@@ -51,10 +51,9 @@ def refuse_bare_number(value: object) -> object:
         return value
     if not 0 <= value < ADDRESSES:
         raise ValueError(f'{_FORM}; write address: "{value}" if {value} is what the manual prints')
-    if _ADDRESS.fullmatch(str(value)):
-        printed = str(value)
-    else:
-        printed = manual_address(Area.HOLDING, max(value - 1, 0))
+    if value == 0:
+        raise ValueError("a bare 0 is counted from 0: write area: holding, offset: 0 (in a manual 40001)")
+    printed = str(value) if _ADDRESS.fullmatch(str(value)) else manual_address(Area.HOLDING, value - 1)
     raise ValueError(
         f'a bare {value} can be read in two ways: address: "{printed}" (counted from 1, as manuals '
         f"print holding registers) or area: holding, offset: {value} (counted from 0, as on the wire; "

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 from agent.sources.modbus.address import manual_address
 from agent.sources.modbus.plan import Block
 
-_EXCEPTION: Final = 0x80  # set in the function code of an exception response (1.1b3, section 7)
+EXCEPTION: Final = 0x80  # set in the function code of an exception response (1.1b3, section 7)
 _SHORTEST: Final = 2  # function code, and byte count or exception code
 
 
@@ -99,7 +99,7 @@ def judge(block: Block, frame: Frame) -> Data | Refused | Wrong:
     if len(frame.pdu) < _SHORTEST:
         return Wrong(f"the answer is cut off ({frame.pdu.hex(' ')})")
     function = block.area.function
-    if frame.pdu[0] == function | _EXCEPTION:
+    if frame.pdu[0] == function | EXCEPTION:
         return Refused(frame.pdu[1])
     if frame.pdu[0] != function:
         return Wrong(f"function {function} was asked and function {frame.pdu[0]} answered; {_SUSPECT}")

@@ -11,6 +11,7 @@ comes from `Area.function`, which knows the four that read.
 """
 
 import asyncio
+import logging
 import socket
 import struct
 from typing import Final, cast
@@ -23,12 +24,15 @@ from agent.clock import Clock
 from agent.errors import SourceError
 from agent.model import SECOND
 from agent.sources.modbus.address import manual_address
-from agent.sources.modbus.answer import Data, Frame, Outcome, Refused, Silent, Wrong, judge
+from agent.sources.modbus.answer import EXCEPTION, Data, Frame, Outcome, Refused, Silent, Wrong, judge
 from agent.sources.modbus.plan import Block
+
+# It complains of each such frame, which would be a line at every poll; our reasons say it once.
+logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
 
 _RTU_OVERHEAD: Final = 3  # unit and checksum
 _SHORTEST_RTU: Final = 5  # an exception response; fewer surplus bytes are noise of the line
-_MOST_WAITING: Final = 70_000  # bytes; the longest frame that an MBAP header can announce is 65,541
+_FLOOD: Final = 4096  # bytes; an answer has 260 at the most (1.1b3, section 4.1), and a few may come late
 _REQUEST: Final = struct.Struct(">BHH")
 
 # A half-open connection is noticed within 15 s even while nothing is asked (design: reliability, N2).
@@ -60,9 +64,10 @@ class Wire(asyncio.Protocol):
         self._clock = clock
         self._rtu = rtu
         self._framer = (FramerRTU if rtu else FramerSocket)(DecodePDU(False))
-        self._transport: asyncio.Transport | None = None
+        self._transport: asyncio.Transport
         self._buffer = b""
         self._transaction = 0
+        self._heads: tuple[bytes, ...] = ()
         self._waiting: asyncio.Future[Frame | None] | None = None
         self._foreign = 0
         self._heard = 0
@@ -79,21 +84,21 @@ class Wire(asyncio.Protocol):
         """Take in what came, and hand over the frame that is waited for (called by asyncio)."""
         self._buffer += data
         self._heard += len(data)
+        if len(self._buffer) > _FLOOD:
+            self._lose(f"{self._where} sends without end what nobody asked for: is it a Modbus device?")
+            self.close()
+            return
         if self._waiting is None and self._rtu:
             # RTU frames carry no transaction id: an answer that comes late would be taken for the next one.
             self.astray |= len(self._buffer) >= _SHORTEST_RTU
+        elif self._rtu:
+            self._skip_noise()
         while self._buffer and (used := self._take_frame()):
             self._buffer = self._buffer[used:]
-        if len(self._buffer) > _MOST_WAITING:
-            self.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the request that waits (called by asyncio)."""
-        reason = f"{self._where} closed the connection" + (f" ({exc})" if exc else "")
-        if not self.lost.done():
-            self.lost.set_result(reason)
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(None)
+        self._lose(f"{self._where} closed the connection" + (f" ({exc})" if exc else ""))
 
     async def ask(self, block: Block, transaction: int, within: int) -> Outcome:
         """Send one request and wait for its answer.
@@ -107,13 +112,15 @@ class Wire(asyncio.Protocol):
         Raises:
             SourceError: the connection is gone.
         """
-        if self._transport is None or self.lost.done():
+        if self.lost.done():
             raise SourceError(await self.lost)
         self._transaction = 0 if self._rtu else transaction
         self._foreign = 0
         self._heard = 0
         if self._rtu:
             self._buffer = b""
+            function = block.area.function
+            self._heads = bytes((block.unit, function)), bytes((block.unit, function | EXCEPTION))
         self._waiting = asyncio.get_running_loop().create_future()
         request = _REQUEST.pack(block.area.function, block.start, block.count)
         self._transport.write(self._framer.encode(request, block.unit, transaction))
@@ -136,8 +143,13 @@ class Wire(asyncio.Protocol):
 
     def close(self) -> None:
         """Close at once; what was not sent yet is not sent."""
-        if self._transport is not None:
-            self._transport.abort()
+        self._transport.abort()
+
+    def _lose(self, reason: str) -> None:
+        if not self.lost.done():
+            self.lost.set_result(reason)
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
 
     def _judged(self, block: Block, frame: Frame) -> Data | Refused | Wrong:
         outcome = judge(block, frame)
@@ -145,6 +157,12 @@ class Wire(asyncio.Protocol):
             self.astray = True
             return outcome if isinstance(outcome, Wrong) else Wrong("two answers came to one request")
         return outcome
+
+    def _skip_noise(self) -> None:
+        """Drop what stands before the answer: a line driver that switches adds a byte or two."""
+        for head in self._heads:
+            if (start := self._buffer.find(head)) > 0:
+                self._buffer = self._buffer[start:]
 
     def _take_frame(self) -> int:
         """Hand over the next frame of the buffer; how many bytes it took, 0 if it is not complete."""

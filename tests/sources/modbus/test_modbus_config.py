@@ -1,0 +1,338 @@
+"""What an engineer may write, and what he is told when it cannot be meant."""
+
+import subprocess
+import sys
+
+import pytest
+from pydantic import ValidationError
+
+from agent.codec.modbus import BitField, ByteOrder, Linear, NumberField, NumberType, TextField
+from agent.model import SECOND, TagSpec
+from agent.sources.modbus.config import Endpoint, ModbusSource, parse_url
+from agent.sources.modbus.plan import Area, Point
+
+
+def load(tag=None, **keys: object):
+    tags = {"T": tag if tag is not None else {"address": "10001"}}
+    return ModbusSource.model_validate(
+        {"type": "modbus", "url": "tcp://192.168.10.20:502", "tags": tags, **keys}
+    )
+
+
+def error(tag=None, **keys: object):
+    with pytest.raises(ValidationError) as caught:
+        load(tag, **keys)
+    (only,) = caught.value.errors()
+    return ".".join(map(str, only["loc"])), only["msg"].removeprefix("Value error, ")
+
+
+def test_the_sample_of_the_manual():
+    """Each line of the documented sample means what it says."""
+    config = ModbusSource.model_validate(
+        {
+            "type": "modbus",
+            "url": "tcp://192.168.10.20:502",
+            "tags": {
+                "R1.TT101": {
+                    "address": "40011",
+                    "type": "int16",
+                    "scale": 0.1,
+                    "unit": "°C",
+                    "range": [0, 250],
+                },
+                "R1.PT102": {
+                    "area": "holding",
+                    "offset": 12,
+                    "type": "float32",
+                    "byte_order": "CDAB",
+                    "unit": "bar",
+                    "invalid": [0x7FC00000],
+                },
+                "MCC3.WORD": {"address": "30021", "type": "uint16", "unit_id": 7},
+                "P101.RUN_FB": {"address": "10001"},
+                "VALVE.OPEN": {"address": "40030", "type": "bit", "bit": 3},
+                "BATCH.ID": {"address": "40100", "type": "string", "length": 16},
+                "LEVEL": {"address": "30001", "type": "int16", "raw_range": [0, 27648], "range": [0, 100]},
+            },
+        }
+    )
+
+    assert config.points() == [
+        Point("R1.TT101", 1, Area.HOLDING, 10, NumberField(NumberType.INT16, linear=Linear(1, 0, 10))),
+        Point(
+            "R1.PT102",
+            1,
+            Area.HOLDING,
+            12,
+            NumberField(NumberType.FLOAT32, ByteOrder.CDAB, invalid=frozenset({0x7FC00000})),
+        ),
+        Point("MCC3.WORD", 7, Area.INPUT, 20, NumberField(NumberType.UINT16)),
+        Point("P101.RUN_FB", 1, Area.DISCRETE, 0),
+        Point("VALVE.OPEN", 1, Area.HOLDING, 29, BitField(3)),
+        Point("BATCH.ID", 1, Area.HOLDING, 99, TextField(16)),
+        Point("LEVEL", 1, Area.INPUT, 0, NumberField(NumberType.INT16, linear=Linear(25, 0, 6912))),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("address", "area", "offset"),
+    [
+        ("00001", Area.COIL, 0),
+        ("19999", Area.DISCRETE, 9998),
+        ("30001", Area.INPUT, 0),
+        ("40011", Area.HOLDING, 10),
+        ("400011", Area.HOLDING, 10),
+        ("465536", Area.HOLDING, 65535),
+    ],
+)
+def test_addresses_are_those_of_the_manual(address, area, offset):
+    """Five or six digits, counted from 1; the wire counts from 0."""
+    tag = {"address": address} if area.of_bits else {"address": address, "type": "uint16"}
+    (point,) = load(tag).points()
+
+    assert (point.area, point.offset) == (area, offset)
+
+
+@pytest.mark.parametrize(
+    ("iec", "ours"),
+    [
+        ("INT", "int16"),
+        ("Word", "uint16"),
+        ("dint", "int32"),
+        ("DWORD", "uint32"),
+        ("LINT", "int64"),
+        ("LWORD", "uint64"),
+        ("REAL", "float32"),
+        ("LREAL", "float64"),
+        ("Float32", "float32"),
+    ],
+)
+def test_types_may_be_written_as_in_the_plc_program(iec, ours):
+    """IEC 61131 names, in any case."""
+    assert load({"address": "40001", "type": iec}).tags["T"].type == ours
+
+
+@pytest.mark.parametrize(
+    ("tag", "where", "text"),
+    [
+        (
+            {"address": 11, "type": "int16"},
+            "tags.T.address",
+            (
+                'a bare 11 can be read in two ways: address: "40011" (counted from 1, as manuals print holding '
+                "registers) or area: holding, offset: 11 (counted from 0, as on the wire; in a manual 40012)"
+            ),
+        ),
+        (
+            {"address": 40011, "type": "int16"},
+            "tags.T.address",
+            (
+                'a bare 40011 can be read in two ways: address: "40011" (counted from 1, as manuals print holding '
+                "registers) or area: holding, offset: 40011 (counted from 0, as on the wire; in a manual 440012)"
+            ),
+        ),
+        (
+            {"address": 0, "type": "int16"},
+            "tags.T.address",
+            "a bare 0 is counted from 0: write area: holding, offset: 0 (in a manual 40001)",
+        ),
+        (
+            {"address": "40000", "type": "int16"},
+            "tags.T.address",
+            "40000 does not exist: the first of its area is 40001, which is offset: 0",
+        ),
+        (
+            {"address": "465537", "type": "int16"},
+            "tags.T.address",
+            "465537 does not exist: the last of its area is 465536",
+        ),
+        (
+            {"address": "465536", "type": "float32"},
+            "tags.T",
+            "it would end behind the last address of its area: 465536 and 2 registers make 1 too many",
+        ),
+        (
+            {"address": "40011"},
+            "tags.T",
+            (
+                "`type` is missing, and registers do not tell it: the device's manual says int16, uint16, int32, "
+                "uint32, float32, ... , bit or string"
+            ),
+        ),
+        (
+            {"area": "holding", "type": "int16"},
+            "tags.T",
+            'expected `address: "40011"`, or `area: holding` together with `offset: 10`',
+        ),
+        (
+            {"address": "40011", "offset": -40, "type": "int16"},
+            "tags.T.offset",
+            "Input should be greater than or equal to 0",
+        ),
+        (
+            {"address": "40011", "offset": 40, "type": "int16"},
+            "tags.T",
+            "`offset` is an address and goes with `area`; a number to be added is `add`",
+        ),
+        (
+            {"address": "40011", "area": "holding", "offset": 10, "type": "int16"},
+            "tags.T",
+            "expected either `address`, or `area` and `offset`, not both",
+        ),
+        (
+            {"address": "40011", "type": "bool"},
+            "tags.T",
+            "a register has 16 bits: write `type: bit` and which one, `bit: 0`",
+        ),
+        (
+            {"address": "40011", "type": "bit"},
+            "tags.T",
+            "`bit` is missing: 0 (the least significant) to 15",
+        ),
+        (
+            {"address": "40011", "type": "string"},
+            "tags.T",
+            "`length` is missing: how many characters the text has at most",
+        ),
+        (
+            {"address": "10001", "type": "int16"},
+            "tags.T",
+            "a discrete is one bit: leave out `type: int16`, or is the area another?",
+        ),
+        ({"address": "00001", "scale": 2.0}, "tags.T", "a coil is one bit: `scale` has no meaning there"),
+        (
+            {"address": "40001", "type": "int16", "length": 4},
+            "tags.T",
+            "type int16 is a number: `length` has no meaning there",
+        ),
+        (
+            {"address": "40001", "type": "int16", "raw_range": [0, 100]},
+            "tags.T",
+            "`raw_range` needs `range`: what its two ends mean",
+        ),
+        (
+            {"address": "40001", "type": "int16", "raw_range": [0, 9], "range": [0, 1], "add": 2.0},
+            "tags.T",
+            "`raw_range` with `range` is a scaling already: leave out `scale` and `add`",
+        ),
+        (
+            {"address": "40001", "type": "int16", "scale": 0.0},
+            "tags.T",
+            "`scale: 0` would make every value the same",
+        ),
+        (
+            {"address": "40001", "type": "int16", "scale": 1e200},
+            "tags.T",
+            "the scaling is beyond any measurement: look at its powers of ten",
+        ),
+        (
+            {"address": "40001", "type": "int16", "invalid": [0x18000]},
+            "tags.T",
+            "`invalid`: 98304 is no code of 16 bits",
+        ),
+        (
+            {"address": "40001", "type": "uint16", "invalid": [-1]},
+            "tags.T",
+            "`invalid`: -1 is no code of 16 bits",
+        ),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_the_remedy(tag, where, text):
+    """One mistake, one message, at the tag."""
+    assert error(tag) == (where, text)
+
+
+@pytest.mark.parametrize(
+    ("keys", "where", "text"),
+    [
+        (
+            {"url": "192.168.10.20:502"},
+            "url",
+            "expected tcp://HOST:PORT, or rtu+tcp://HOST:PORT for a serial gateway that passes RTU frames",
+        ),
+        (
+            {"url": "tcp://user:hidden@plc"},
+            "url",
+            "expected tcp://HOST:PORT, or rtu+tcp://HOST:PORT for a serial gateway that passes RTU frames",
+        ),
+        (
+            {"url": "tcp://plc:99999"},
+            "url",
+            "expected tcp://HOST:PORT, or rtu+tcp://HOST:PORT for a serial gateway that passes RTU frames",
+        ),
+        ({"poll_every": "0s"}, "poll_every", "expected 10ms or more, got 0s"),
+        ({"unit_id": 256}, "unit_id", "Input should be less than or equal to 255"),
+        (
+            {"max_registers_per_read": 126},
+            "max_registers_per_read",
+            "Input should be less than or equal to 125",
+        ),
+        ({"tags": {}}, "tags", "Dictionary should have at least 1 item after validation, not 0"),
+        (
+            {"url": "rtu+tcp://plc", "unit_id": 0},
+            "",
+            (
+                "tag T: unit_id 0 is the broadcast of RTU, which no device answers: write the address that is set "
+                "at the device"
+            ),
+        ),
+    ],
+)
+def test_what_no_device_can_do_is_refused(keys, where, text):
+    """The source's own keys."""
+    assert error(**keys) == (where, text)
+
+
+def test_a_value_that_no_read_can_carry_is_refused():
+    """Two reads of one value could be two halves of two values."""
+    tag = {"address": "40001", "type": "float64"}
+
+    assert error(tag, max_registers_per_read=2) == (
+        "",
+        "tag T takes 4 registers, which must come in one read, but max_registers_per_read is 2",
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "endpoint"),
+    [
+        ("tcp://192.168.10.20", Endpoint("192.168.10.20", 502, rtu=False)),
+        ("rtu+tcp://gateway.plant:4001", Endpoint("gateway.plant", 4001, rtu=True)),
+        ("tcp://[fd00::7]:1502/", Endpoint("fd00::7", 1502, rtu=False)),
+    ],
+)
+def test_urls(url, endpoint):
+    """Port 502 is the usual one; brackets hold an IPv6 address."""
+    assert parse_url(url) == endpoint
+
+
+def test_freshness_is_resolved_from_the_nearest_word():
+    """The tag's, else the source's, else three polls."""
+    tags = {
+        "A": {"address": "10001", "stale_after": "7s"},
+        "B": {"address": "10002", "unit": "x"},
+    }
+
+    default = load(tags=tags, poll_every="2s").tag_specs("plc")
+    source = load(tags=tags, stale_after="60s").tag_specs("plc")
+
+    assert default == [TagSpec("A", "plc", "", None, 7 * SECOND), TagSpec("B", "plc", "x", None, 6 * SECOND)]
+    assert [spec.stale_after for spec in source] == [7 * SECOND, 60 * SECOND]
+
+
+def test_negative_codes_are_the_same_bits():
+    """-32768 and 0x8000 are one code of an int16."""
+    (point,) = load({"address": "40001", "type": "int16", "invalid": [-32768, 0x7FFF]}).points()
+
+    assert point.field.invalid == {0x8000, 0x7FFF}
+
+
+def test_checking_a_configuration_needs_no_protocol_library():
+    """`check` on a machine reads the file without importing pymodbus."""
+    script = (
+        "import sys, agent.sources.modbus.config; print(sorted(m for m in sys.modules if 'pymodbus' in m))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "[]\n"

@@ -1,0 +1,520 @@
+"""Devices and gateways that misbehave: never a wrong value, never stuck, back at once.
+
+Each test is named after what it shows; several of these went unnoticed through pymodbus 3.16.1's own client.
+"""
+
+import asyncio
+import time
+
+import pytest
+from rigs.modbus_server import ModbusServer, honest
+from rigs.modbus_session import Sink, holding, one_session, sessions, source
+
+from agent.model import Quality
+
+CHANGE = 1000
+TAGS = holding(0, 100, 200)
+
+
+async def late(exchange):
+    answer = exchange.frame(exchange.pdu())
+    await asyncio.sleep(0.3)  # the timeout is 0.2
+    await exchange.send(answer)
+
+
+async def short(exchange):
+    await exchange.send(exchange.frame(bytes([exchange.function, 0])))
+
+
+async def long(exchange):
+    await exchange.send(exchange.frame(exchange.pdu(count=exchange.count + 1)))
+
+
+async def wrong_function(exchange):
+    await exchange.send(exchange.frame(exchange.pdu(start=7, function=4)))
+
+
+async def wrong_unit(exchange):
+    await exchange.send(exchange.frame(exchange.pdu(start=7), unit=exchange.unit + 1))
+
+
+async def wrong_transaction(exchange):
+    await exchange.send(exchange.frame(exchange.pdu(start=7), transaction=exchange.transaction - 1))
+
+
+async def transaction_0(exchange):
+    await exchange.send(exchange.frame(exchange.pdu(start=7), transaction=0))
+
+
+async def silent(exchange):
+    pass
+
+
+async def reset_midway(exchange):
+    await exchange.send(exchange.frame(exchange.pdu())[:5])
+    await asyncio.sleep(0.01)
+    exchange.reset()
+
+
+async def reset(exchange):
+    exchange.reset()
+
+
+async def half_an_answer(exchange):
+    await exchange.send(exchange.frame(exchange.pdu())[:-1])
+
+
+async def garbage(exchange):
+    await exchange.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+
+async def damaged(exchange):
+    answer = bytearray(exchange.frame(exchange.pdu(start=7)))
+    answer[-1] ^= 0xFF
+    answer[2] ^= 0x40  # protocol id of Modbus TCP, byte count of RTU
+    await exchange.send(bytes(answer))
+
+
+async def unknown_function(exchange):
+    await exchange.send(exchange.frame(bytes([0x2B, 0x0E, 1, 1, 0, 0])))
+
+
+async def empty(exchange):
+    await exchange.send(exchange.frame(b""))
+
+
+async def busy(exchange):
+    await exchange.send(exchange.frame(exchange.exception(6)))
+
+
+async def failing(exchange):
+    await exchange.send(exchange.frame(exchange.exception(4)))
+
+
+async def two_answers(exchange):
+    await exchange.send(exchange.frame(exchange.pdu(start=7)) + exchange.frame(exchange.pdu()))
+
+
+BOTH = [
+    late,
+    short,
+    long,
+    wrong_function,
+    wrong_unit,
+    silent,
+    reset_midway,
+    reset,
+    half_an_answer,
+    garbage,
+    damaged,
+    unknown_function,
+    empty,
+    busy,
+    failing,
+]
+
+
+@pytest.mark.parametrize(
+    ("rtu", "behave"),
+    [
+        *[(False, behave) for behave in [*BOTH, wrong_transaction, transaction_0]],
+        *[(True, behave) for behave in [*BOTH, two_answers]],
+    ],
+)
+async def test_never_a_wrong_value_and_back_when_it_is_over(rtu, behave):
+    """While it lasts every tag is bad or rightly good; afterwards the new values come by themselves."""
+    sink = Sink()
+    async with ModbusServer(rtu=rtu) as server, sessions(source(server, TAGS), sink):
+        await sink.polls(2)
+        server.behave = behave
+        asked = len(server.requests)
+        await sink.until(lambda: len(server.requests) > asked + 2 or sink.ends)
+        server.added = CHANGE
+        server.behave = honest
+        over = time.monotonic()
+        await sink.until(lambda: all(sink.good(tag)[-1] >= CHANGE for tag in TAGS))
+        took = time.monotonic() - over
+
+    for tag in TAGS:
+        number = int(tag[1:])
+        assert set(sink.good(tag)) == {number, number + CHANGE}
+    assert all(reading.reason for reading in sink.readings() if reading.quality is Quality.BAD)
+    # At most what is under way ends (two attempts; on RTU each with its quiet time), then one poll.
+    assert took < 2.0
+
+
+@pytest.mark.parametrize("rtu", [False, True])
+async def test_one_byte_at_a_time(rtu):
+    """An answer that trickles in is an answer."""
+
+    async def trickle(exchange):
+        for byte in exchange.frame(exchange.pdu()):
+            await exchange.send(bytes([byte]))
+            await asyncio.sleep(0.001)
+
+    sink = Sink()
+    async with ModbusServer(rtu=rtu, behave=trickle) as server, sessions(source(server, TAGS), sink):
+        batch = await sink.poll()
+
+    assert {tag: reading.value for tag, reading in batch.items()} == {"H0": 0, "H100": 100, "H200": 200}
+    assert not sink.ends
+
+
+async def test_a_late_answer_glued_to_the_right_one_costs_nothing():
+    """125 registers twice in one packet, the first of them late: pymodbus threw both away."""
+
+    async def glued(exchange):
+        late_one = exchange.frame(exchange.pdu(start=7), transaction=exchange.transaction - 1)
+        await exchange.send(late_one + exchange.frame(exchange.pdu()))
+
+    tags = holding(*range(125))
+    sink = Sink()
+    async with ModbusServer(behave=glued) as server:
+        config = source(server, tags, max_registers_per_read=125)
+        async with sessions(config, sink):
+            batch = await sink.poll()
+
+    assert {reading.value for reading in batch.values()} == set(range(125))
+    assert not sink.ends
+
+
+async def test_a_device_slower_than_the_timeout_is_read_on_the_repetition():
+    """The repetition has the same transaction id: the late answer to the first attempt is as good."""
+
+    async def slow_once(exchange):
+        exchange.server.behave = honest
+        await asyncio.sleep(0.25)
+        await exchange.send(exchange.frame(exchange.pdu()))
+
+    sink = Sink()
+    async with ModbusServer() as server, sessions(source(server, TAGS), sink):
+        await sink.polls(1)
+        server.behave = slow_once
+        server.added = CHANGE
+        await sink.until(lambda: CHANGE in sink.good("H0"))
+        await sink.polls(2)
+
+    assert not sink.ends
+    assert {tag: set(sink.good(tag)) for tag in TAGS} == {
+        tag: {int(tag[1:]), int(tag[1:]) + CHANGE} for tag in TAGS
+    }
+
+
+@pytest.mark.parametrize("transparent", [False, True])
+async def test_a_late_rtu_answer_is_never_taken_for_the_next_request(transparent):
+    """RTU frames have no transaction id: after one timeout pymodbus gave 100 for 200, 200 for 300, for ever.
+
+    A transparent serial server even hands the late answer to the connection that was opened since.
+    """
+
+    async def every_seventh_late(exchange):
+        if len(exchange.server.requests) % 7 == 0:
+            await asyncio.sleep(0.3)  # while the line is busy nothing else is answered
+        await exchange.send(exchange.frame(exchange.pdu()))
+
+    sink = Sink()
+    server = ModbusServer(rtu=True, behave=every_seventh_late, transparent=transparent)
+    async with server, sessions(source(server, TAGS), sink):
+        await sink.until(lambda: len(server.requests) > 40 and server.accepted > 4)
+
+    for tag in TAGS:
+        assert set(sink.good(tag)) == {int(tag[1:])}
+
+
+async def test_an_rtu_answer_that_nobody_asked_for_is_not_kept_for_the_next_request():
+    """A second answer that comes between two polls: the line is opened anew, the values stay right."""
+
+    async def twice(exchange):
+        await exchange.send(exchange.frame(exchange.pdu()))
+        if exchange.start == 200:
+            await asyncio.sleep(0.02)
+            await exchange.send(exchange.frame(exchange.pdu(start=7)))
+
+    sink = Sink()
+    async with ModbusServer(rtu=True, behave=twice) as server, sessions(source(server, TAGS), sink):
+        await sink.until(lambda: server.accepted > 2)
+
+    assert {tag: set(sink.good(tag)) for tag in TAGS} == {"H0": {0}, "H100": {100}, "H200": {200}}
+
+
+async def test_noise_around_an_rtu_answer_is_harmless():
+    """A line driver that switches adds a byte or two; the frame in between is sound."""
+
+    async def noisy(exchange):
+        await exchange.send(b"\x00" + exchange.frame(exchange.pdu()) + b"\x00")
+
+    sink = Sink()
+    async with ModbusServer(rtu=True, behave=noisy) as server, sessions(source(server, TAGS), sink):
+        batch = await sink.poll()
+
+    assert {reading.value for reading in batch.values()} == {0, 100, 200}
+    assert server.accepted == 1
+
+
+async def test_a_connection_lost_in_a_request_is_noticed_at_once():
+    """Pymodbus waited for timeout x (retries + 1), holding the lock: here 40 s."""
+    sink = Sink()
+    async with ModbusServer(behave=reset_midway) as server:
+        began = time.monotonic()
+        text = await one_session(source(server, TAGS, timeout="20s"), sink)
+
+    assert time.monotonic() - began < 5
+    assert text.startswith(f"127.0.0.1:{server.port} closed the connection")
+
+
+async def test_a_connection_lost_between_two_polls_is_noticed_at_once():
+    """Nobody waits for the next poll to learn it."""
+    sink = Sink()
+    async with ModbusServer() as server, asyncio.TaskGroup() as group:
+        session = group.create_task(one_session(source(server, TAGS, poll_every="1h"), sink))
+        await sink.until(lambda: sink.batches)
+        server.drop_connections()
+        began = time.monotonic()
+        await session
+
+    assert time.monotonic() - began < 5
+    assert server.accepted == 1  # the session does not reconnect
+
+
+async def test_a_silent_device_is_noticed_within_timeout_and_retries():
+    """Pymodbus took 32 timeouts. The error names the device and what to look at."""
+    sink = Sink()
+    async with ModbusServer() as server, asyncio.TaskGroup() as group:
+        session = group.create_task(one_session(source(server, TAGS, retries=1), sink))
+        await sink.until(lambda: sink.batches)
+        server.behave = silent
+        began = time.monotonic()
+        text = await session
+
+    assert 0.39 < time.monotonic() - began < 2
+    assert text == (
+        f"127.0.0.1:{server.port}: unit 1: no answer within 0.2 s when asked for holding 40001: "
+        "check its power, its wiring, and unit_id"
+    )
+
+
+async def test_a_device_that_was_never_there_ends_the_session():
+    """Nothing is emitted: a link is up only after an answer."""
+    sink = Sink()
+    async with ModbusServer(behave=silent) as server:
+        await one_session(source(server, TAGS), sink)
+
+    assert sink.seen == []
+
+
+async def test_the_answer_of_another_unit_says_what_to_write():
+    """The device answers under the number that is set at it."""
+    sink = Sink()
+    async with ModbusServer(behave=wrong_unit) as server:
+        text = await one_session(source(server, TAGS), sink)
+
+    assert text == (
+        f"127.0.0.1:{server.port}: unit 1 was asked and unit 2 answered: "
+        "write unit_id: 2 if that is the device you mean"
+    )
+
+
+async def test_unit_0_is_whoever_is_there():
+    """On Modbus TCP unit 0 addresses the device itself, which may answer under its own number."""
+    sink = Sink()
+
+    async def named(exchange):
+        await exchange.send(exchange.frame(exchange.pdu(), unit=17))
+
+    async with (
+        ModbusServer(behave=named) as server,
+        sessions(source(server, TAGS, unit_id=0), sink),
+    ):
+        batch = await sink.poll()
+
+    assert {reading.value for reading in batch.values()} == {0, 100, 200}
+
+
+@pytest.mark.parametrize(("rtu", "hint"), [(False, "rtu+tcp://"), (True, "tcp://")])
+async def test_the_wrong_framing_is_named(rtu, hint):
+    """A gateway that passes RTU frames, read as Modbus TCP, or the other way round."""
+
+    async def other_framing(exchange):
+        exchange.server.rtu = not rtu
+        answer = exchange.frame(exchange.pdu())
+        exchange.server.rtu = rtu
+        await exchange.send(answer)
+
+    sink = Sink()
+    async with ModbusServer(rtu=rtu, behave=other_framing) as server:
+        text = await one_session(source(server, TAGS), sink)
+
+    assert f"does it speak {hint}, or is the line disturbed?" in text
+
+
+async def test_a_busy_device_is_asked_once_more():
+    """Exception 6 is not an answer that lasts: the repetition brings the value."""
+
+    async def busy_at_first(exchange):
+        if len(exchange.server.requests) % 2:
+            await busy(exchange)
+        else:
+            await honest(exchange)
+
+    sink = Sink()
+    async with (
+        ModbusServer(behave=busy_at_first) as server,
+        sessions(source(server, holding(0), retries=1), sink),
+    ):
+        await sink.polls(3)
+
+    assert not [reading for reading in sink.readings() if reading.quality is Quality.BAD]
+
+
+async def test_a_device_that_stays_busy_is_bad_with_the_remedy():
+    """The connection stays up: it did answer."""
+    sink = Sink()
+    async with ModbusServer(behave=busy) as server, sessions(source(server, holding(0)), sink):
+        batch = await sink.poll()
+
+    assert batch["H0"].reason == ("unit 1 is busy: raise poll_every or pause_between_requests (exception 6)")
+    assert not sink.ends
+
+
+async def test_one_illegal_address_does_not_hurt_its_block():
+    """Of 40 tags in one block two are refused: the others are good in the very same poll.
+
+    From then on they are read in a few blocks, and the refused ones are left alone.
+    """
+    sink = Sink()
+    tags = holding(*range(40))
+    async with (
+        ModbusServer(illegal={(1, 13), (1, 30)}) as server,
+        sessions(source(server, tags), sink),
+    ):
+        await sink.polls(1)
+        first = {reading.tag: reading for reading in sink.readings()}
+        await sink.polls(2)
+        at_rest = len(server.requests)
+        await sink.polls(4)
+        a_poll = (len(server.requests) - at_rest) / 4
+
+    bad = {tag for tag, reading in first.items() if reading.quality is Quality.BAD}
+    assert len(first) == 40
+    assert bad == {"H13", "H30"}
+    assert all(reading.value == int(tag[1:]) for tag, reading in first.items() if tag not in bad)
+    assert first["H13"].reason == (
+        "unit 1 has no holding 40014 (offset 13): check the address, and whether the manual counts from 0 "
+        "(exception 2)"
+    )
+    assert sink.latest("H13").quality is Quality.BAD
+    assert a_poll < 12
+
+
+async def test_an_illegal_address_in_a_gap_hurts_nobody():
+    """What was read along between two tags is not there: the two are read apart."""
+    sink = Sink()
+    async with ModbusServer(illegal={(1, 3)}) as server, sessions(source(server, holding(0, 6)), sink):
+        batch = await sink.poll()
+
+    assert {tag: reading.value for tag, reading in batch.items()} == {"H0": 0, "H6": 6}
+
+
+async def test_a_device_that_takes_only_short_reads_is_read_in_short_ones():
+    """A limit below the protocol's is found, not asked for."""
+    sink = Sink()
+    async with ModbusServer(most=16) as server, sessions(source(server, holding(*range(100))), sink):
+        batch = await sink.poll()
+
+    assert {reading.value for reading in batch.values()} == set(range(100))
+
+
+async def test_a_refused_address_is_taken_back_when_it_is_there(monkeypatch):
+    """The program was loaded into the PLC meanwhile: tried again, and then read in one block as before."""
+    monkeypatch.setattr("agent.sources.modbus.unit.Unit._RETEST", (200_000_000, 400_000_000))
+    sink = Sink()
+    tags = holding(*range(20))
+    async with ModbusServer(illegal={(1, 13)}) as server, sessions(source(server, tags), sink):
+        await sink.polls(2)
+        server.illegal.clear()
+        await sink.until(lambda: 13 in sink.good("H13"))
+        await sink.polls(1)
+        asked = len(server.requests)
+        await sink.polls(3)
+
+    assert len(server.requests) - asked <= 4
+
+
+@pytest.mark.parametrize("rtu", [False, True])
+async def test_a_dead_unit_does_not_stop_the_others(rtu):
+    """Three units of a line, one switched off: the others go on being read, it is bad with its reason."""
+    sink = Sink()
+    tags = {
+        f"U{unit}": {"area": "holding", "offset": unit, "type": "uint16", "unit_id": unit}
+        for unit in (1, 2, 3)
+    }
+    async with ModbusServer(rtu=rtu, dead={2}) as server, sessions(source(server, tags), sink):
+        await sink.until(lambda: len(sink.good("U3")) >= 10)
+        probes = sum(request.unit == 2 for request in server.requests)
+        assert sink.latest("U2").reason == (
+            "unit 2: no answer within 0.2 s when asked for holding 40003: "
+            "check its power, its wiring, and unit_id"
+        )
+        server.dead.clear()
+        await sink.until(lambda: sink.good("U2"))
+
+    assert probes <= 2
+    assert len(sink.good("U1")) >= 10
+    assert next(reading.baseline for reading in sink.readings("U2") if reading.value is not None)
+    assert not sink.ends
+
+
+async def test_a_unit_that_dies_costs_the_others_two_timeouts_once():
+    """Afterwards it is asked now and then, after the others have been read and emitted."""
+    sink = Sink()
+    tags = {
+        f"U{unit}": {"area": "holding", "offset": unit, "type": "uint16", "unit_id": unit} for unit in (1, 2)
+    }
+    async with ModbusServer() as server, sessions(source(server, tags), sink):
+        await sink.polls(3)
+        server.dead.add(1)
+        await sink.until(lambda: sink.latest("U1").quality is Quality.BAD)
+        before = len(sink.good("U2"))
+        began = time.monotonic()
+        await sink.until(lambda: len(sink.good("U2")) >= before + 10)
+        took = time.monotonic() - began
+
+    assert took < 1.5
+    assert set(sink.good("U2")) == {2}
+
+
+async def test_a_gateway_that_speaks_for_a_dead_unit():
+    """Exception 11: the unit is bad with the gateway's word, and asked no more for a while."""
+
+    async def gateway(exchange):
+        pdu = exchange.exception(11) if exchange.unit == 2 else exchange.pdu()
+        await exchange.send(exchange.frame(pdu))
+
+    sink = Sink()
+    tags = {
+        f"U{unit}": {"area": "holding", "offset": unit, "type": "uint16", "unit_id": unit} for unit in (1, 2)
+    }
+    async with ModbusServer(behave=gateway) as server, sessions(source(server, tags), sink):
+        await sink.polls(10)
+
+    assert sum(request.unit == 2 for request in server.requests) <= 2
+    assert sink.latest("U2").reason == (
+        "unit 2 does not answer the gateway: check its power, its wiring, and unit_id (exception 11)"
+    )
+
+
+async def test_a_device_that_floods_us_is_left():
+    """Bytes without end and without a frame: the session ends, the memory does not."""
+
+    async def flood(exchange):
+        while not exchange.writer.is_closing():
+            await exchange.send(b"\xff" * 4000)
+
+    sink = Sink()
+    async with ModbusServer() as server, asyncio.TaskGroup() as group:
+        session = group.create_task(one_session(source(server, TAGS, timeout="30s"), sink))
+        await sink.until(lambda: sink.batches)
+        server.behave = flood
+        text = await session
+
+    assert text.endswith("sends without end what nobody asked for: is it a Modbus device?")
