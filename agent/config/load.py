@@ -22,7 +22,7 @@ from agent.config.messages import did_you_mean, findings
 from agent.config.model import AgentSection, Configuration, File, HttpSection, StoreSection
 from agent.config.rules import RuleDefaults, RuleSection
 from agent.config.secrets import Secret, SecretPlaces
-from agent.config.yaml_text import Document, Keys, Plain
+from agent.config.yaml_text import Keys, Plain
 from agent.destinations.config import DestinationConfig
 from agent.errors import ConfigError, Problem
 from agent.model import TagSpec
@@ -56,18 +56,30 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Configurati
     Raises:
         ConfigError: with every error of every entry, and the warnings, in the order of the file.
     """
-    folder = path if path.is_dir() else path.parent
-    return _Loading(read_files(path), SecretPlaces(environment, folder)).configuration()
+    return _Loading(path, environment).configuration()
+
+
+def load_agent(path: Path) -> AgentSection:
+    """Load the agent's own section: what a command needs to find a running agent, whose file may be wrong.
+
+    Raises:
+        ConfigError: that section has errors, or was not found.
+    """
+    loading = _Loading(path, os.environ)
+    agent = loading.section("agent", _AGENT)
+    if agent is None:
+        raise ConfigError(loading.problems)
+    return agent
 
 
 class _Loading:
-    """One run over one document; collects problems."""
+    """One run over all that is written; collects problems."""
 
-    def __init__(self, document: Document, places: SecretPlaces) -> None:
-        self.document = document
-        self.context = places
-        self.problems = list(document.problems)
-        self.refused = {(problem.file, problem.line, problem.column) for problem in document.problems}
+    def __init__(self, path: Path, environment: Mapping[str, str]) -> None:
+        self.document = read_files(path)
+        self.context = SecretPlaces(environment, path if path.is_dir() else path.parent)
+        self.problems = list(self.document.problems)
+        self.refused = {(problem.file, problem.line, problem.column) for problem in self.problems}
         self.wrong: set[Keys] = set()  # tags in which an error was found
         self.empty: set[Keys] = set()  # keys without a value
 

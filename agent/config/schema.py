@@ -12,7 +12,7 @@ from agent.config.model import File
 _JSON: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(dict[str, JsonValue])
 
 
-def configuration_schema() -> dict[str, JsonValue]:
+def json_schema() -> dict[str, JsonValue]:
     """Give the schema of one file; a file of a folder may leave out sections that stand in another."""
     schema = _JSON.validate_python(File.model_json_schema())
     del schema["required"]
@@ -26,13 +26,19 @@ def _tidied(schema: dict[str, JsonValue]) -> dict[str, JsonValue]:
     for key, value in schema.items():
         if isinstance(value, dict) and key != "default":
             tidied[key] = _tidied(value)
-        elif isinstance(value, list):
+        elif isinstance(value, list) and key != "default":
             members = [_tidied(member) if isinstance(member, dict) else member for member in value]
             tidied[key] = [member for member in members if member != {"type": "null"}]
         elif key != "default":
             tidied[key] = value
-        elif isinstance(value, int) and schema.get("pattern") == DURATION_PATTERN:
-            tidied[key] = format_duration(value)
-        elif not isinstance(value, dict | None):
-            tidied[key] = value
+        elif not isinstance(written := _as_written(value, schema), dict | None):
+            tidied[key] = written
     return tidied
+
+
+def _as_written(default: JsonValue, schema: JsonValue) -> JsonValue:
+    if isinstance(schema, dict) and isinstance(default, list):
+        return [_as_written(item, schema.get("items")) for item in default]
+    if isinstance(schema, dict) and isinstance(default, int) and schema.get("pattern") == DURATION_PATTERN:
+        return format_duration(default)
+    return default

@@ -1,6 +1,6 @@
 """The schema that editors complete from says what the loader takes."""
 
-from agent.config.schema import configuration_schema
+from agent.config.schema import json_schema
 
 
 def walk(schema):
@@ -13,7 +13,7 @@ def walk(schema):
 
 def test_every_section_is_described():
     """Its keys have a sentence each, and unknown ones are refused as the loader refuses them."""
-    schema = configuration_schema()
+    schema = json_schema()
     sections = [section for section in schema["$defs"].values() if "properties" in section]
     silent = [
         f"{section['title']}.{key}"
@@ -29,7 +29,7 @@ def test_every_section_is_described():
 
 def test_the_top_level_has_the_sections_and_asks_for_none():
     """A file of a folder holds some of them."""
-    schema = configuration_schema()
+    schema = json_schema()
 
     assert set(schema["properties"]) == {
         "agent", "store", "http", "sources", "destinations", "defaults", "rules",
@@ -39,8 +39,8 @@ def test_the_top_level_has_the_sections_and_asks_for_none():
 
 def test_defaults_are_written_as_in_a_file():
     """`1m`, not 60000000000; and no default that a file could not hold."""
-    definitions = configuration_schema()["$defs"]
-    defaults = [schema["default"] for schema in walk(configuration_schema()) if "default" in schema]
+    definitions = json_schema()["$defs"]
+    defaults = [schema["default"] for schema in walk(json_schema()) if "default" in schema]
 
     assert definitions["SimulatedTag"]["properties"]["period"]["default"] == "1m"
     assert definitions["StoreSection"]["properties"]["max_size"]["default"] == "2GB"

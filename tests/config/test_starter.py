@@ -1,0 +1,136 @@
+"""What `init` writes runs at once, shows every option, and is right in every line of it."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from agent.config.load import load
+from agent.config.schema import json_schema
+from agent.config.starter import write_starter
+from agent.config.yaml_text import read_yaml
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+ENVIRONMENT = dict.fromkeys(
+    ("CMMS_SECRET", "CMMS_TOKEN", "CMMS_PLANT", "BUILD_SECRET", "BOILER_PASSWORD", "BROKER_PASSWORD"), SECRET
+)
+SHIPPED = Path(__file__).parents[2] / "config"
+OPTION = re.compile(r"^( *)#(?=[A-Za-z0-9_.-]+:(?: |$))", re.MULTILINE)
+
+
+@pytest.fixture
+def starter(tmp_path):
+    """The folder as `init` writes it."""
+    write_starter(tmp_path / "plant")
+    return tmp_path / "plant"
+
+
+def take_in_every_option(folder):
+    for path in folder.glob("*.yaml"):
+        path.write_text(OPTION.sub(r"\1", path.read_text()))
+
+
+def test_it_loads_as_it_is_written(starter):
+    """No environment, no file, no plant is needed; and nothing is warned of."""
+    configuration = load(starter, {})
+
+    assert list(configuration.sources) == ["trial"]
+    assert len(configuration.rules) == 4
+    assert (configuration.destinations, configuration.warnings) == ({}, ())
+    assert configuration.agent.data_dir == starter / "data"
+
+
+def test_it_loads_with_every_option_taken_in(starter):
+    """A line that is shown is a line that works."""
+    take_in_every_option(starter)
+    configuration = load(starter, ENVIRONMENT)
+
+    assert list(configuration.sources) == ["trial", "plc-line1", "boiler", "shop-floor"]
+    assert list(configuration.destinations) == ["cmms", "build-server"]
+    assert configuration.warnings == ()
+
+
+def test_every_option_that_can_be_written_is_shown(starter):
+    """A new key without its line and its sentence is noticed here."""
+    shown = {
+        key
+        for path in starter.glob("*.yaml")
+        for key in re.findall(r"^ *#?([\w-]+):", path.read_text(), re.MULTILINE)
+    }
+    keys = {
+        f"{name}.{key}"
+        for name, section in json_schema()["$defs"].items()
+        for key in section.get("properties", ())
+        if key not in shown
+    }
+
+    assert keys == set()
+
+
+def test_a_default_that_is_shown_is_the_default(starter):
+    """For every option of agent, store, page, destination and source that was not in use before."""
+    definitions = json_schema()["$defs"]
+    before = {path.name: read_yaml(path.read_bytes(), "").data for path in starter.glob("*.yaml")}
+    take_in_every_option(starter)
+    after = {path.name: read_yaml(path.read_bytes(), "").data for path in starter.glob("*.yaml")}
+    agent, sources = after["agent.yaml"], after["sources.yaml"]["sources"]
+    sections = [
+        (definitions["AgentSection"], agent["agent"]),
+        (definitions["StoreSection"], agent["store"]),
+        (definitions["HttpSection"], agent["http"]),
+        (definitions["WebhookDestination"], agent["destinations"]["cmms"]),
+        (definitions["StandardSigning"], agent["destinations"]["cmms"]["signing"]),
+        (definitions["HexSigning"], agent["destinations"]["build-server"]["signing"]),
+        (definitions["SimulatedSource"], sources["trial"]),
+        (definitions["ModbusSource"], sources["plc-line1"]),
+        (definitions["OpcUaSource"], sources["boiler"]),
+        (definitions["OpcUaSecurity"], sources["boiler"]["security"]),
+        (definitions["MqttSource"], sources["shop-floor"]),
+    ]
+    in_use = before["agent.yaml"]["agent"]
+    names = {"client_id", "user"}  # their default is none at all
+    wrong = [
+        f"{section['title']}.{key}: {field['default']!r} is shown as {shown[key]!r}"
+        for section, shown in sections
+        for key, field in section["properties"].items()
+        if "default" in field and key in shown and key not in in_use and key not in names
+        and field["default"] != shown[key]
+    ]  # fmt: skip
+
+    assert wrong == []
+
+
+def test_every_option_has_its_sentence(starter):
+    """Where a key is shown first, a comment stands above it."""
+    seen, silent = {"tags", "type"}, []
+    for path in sorted(starter.glob("*.yaml")):
+        above = ""
+        for line in path.read_text().splitlines():
+            key = re.match(r" +#?([a-z_]+):", line)
+            if key and key[1] not in seen and not above.lstrip().startswith("# "):
+                silent.append(f"{path.name}: {line.strip()}")
+            seen |= {key[1]} if key else set()
+            above = line
+
+    assert silent == []
+
+
+def test_nothing_is_ever_overwritten(starter):
+    """A folder with any configuration in it is left as it is."""
+    (starter / "sources.yaml").unlink()
+    (starter / "rules.yaml").write_text("mine")
+    with pytest.raises(FileExistsError, match=r"agent\.yaml is there already: nothing was written"):
+        write_starter(starter)
+
+    assert (starter / "rules.yaml").read_text() == "mine"
+    assert not (starter / "sources.yaml").exists()
+
+
+def test_the_sample_in_the_repository_loads():
+    """`config/` is what the unit installs; its secrets come from outside."""
+    configuration = load(SHIPPED, {"CMMS_SECRET": SECRET, "BOILER_PASSWORD": "x"})
+
+    assert {source.type for source in configuration.sources.values()} == {"modbus", "opcua", "mqtt"}
+    assert list(configuration.destinations) == ["cmms"]
+    assert len(configuration.rules) > 8
+    assert configuration.warnings == ()
