@@ -6,6 +6,7 @@ mapped into memory. `synchronous` is read back: NORMAL lost acknowledged rows in
 states. The order of the pragmas matters, each says why.
 """
 
+import os
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -45,6 +46,12 @@ async def open_connection(path: Path) -> aiosqlite.Connection:
         StoreRefused: in use by another process, written by a newer program, another program's
             file, damaged beyond opening, or not writable; the message says which.
     """
+    # Asked before, because a thread of aiosqlite that could not connect dies later than its loop.
+    if not os.access(path if os.access(path, os.F_OK) else path.parent, os.R_OK | os.W_OK):
+        raise StoreRefused(
+            f"the store {path} cannot be opened: its folder must exist, and both must be writable for "
+            "the user that edge-relay runs as"
+        )
     try:
         connection = await aiosqlite.connect(path, timeout=_BUSY_SECONDS)
     except (sqlite3.Error, OSError) as error:

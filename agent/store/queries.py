@@ -7,7 +7,7 @@ and commits go between two bites; a row that is read for sending has passed its 
 # ruff: noqa: S608 - statements are put together from constants; values are always bound
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 import aiosqlite
@@ -90,24 +90,17 @@ async def find_waiting(
     for mark in unwritten:
         marks.setdefault(mark.seq, []).append(mark)
     for seq, previous, charged, due_wall, resent, *event in rows:
+        later = marks.get(seq, [])
+        charges = [mark for mark in later if isinstance(mark, MarkCharged)]
+        if len(charges) < len(later):
+            continue  # it has its outcome already
         stored = decode_event(event)
         if stored is None:
             found.damaged.append(seq)
             continue
-        delivery = Delivery(name, stored, previous, charged, due_wall, bool(resent))
-        overtaken = _after_marks(delivery, marks.get(seq, ()))
-        if overtaken is not None:
-            found.deliveries.append(overtaken)
+        due = charges[-1].due_wall if charges else due_wall
+        found.deliveries.append(Delivery(name, stored, previous, charged + len(charges), due, bool(resent)))
     return found
-
-
-def _after_marks(delivery: Delivery, marks: Iterable[Mark]) -> Delivery | None:
-    """What is left of a delivery that the disk believes pending; None when it has its outcome."""
-    for mark in marks:
-        if not isinstance(mark, MarkCharged):
-            return None
-        delivery = replace(delivery, charged=delivery.charged + 1, due_wall=mark.due_wall)
-    return delivery
 
 
 async def find_events(

@@ -51,7 +51,8 @@ async def prune(turns: Turns, counters: Counters, before_wall: int) -> int:
         # Time and numbers rise together, but for a clock that was set: a bite without old events is the end.
         return (ceiling if old else None), len(settled)
 
-    while after is not None:
+    newest = counters.seq  # what comes meanwhile is for the next time
+    while after is not None and after < newest:
         after, gone = await turns.run(bite)
         count += gone
     while await turns.run(lambda: _give_back(turns.connection)):
@@ -72,5 +73,6 @@ async def _give_back(connection: aiosqlite.Connection) -> bool:
     [(free,)] = await connection.execute_fetchall("PRAGMA freelist_count")
     if free <= SLACK_PAGES:
         return False
-    await connection.execute_fetchall(f"PRAGMA incremental_vacuum({VACUUM_PAGES})")
+    # As a script: a page is freed at each step of the statement, and execute() takes but one.
+    await connection.executescript(f"PRAGMA incremental_vacuum({VACUUM_PAGES})")
     return True

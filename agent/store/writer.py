@@ -140,8 +140,8 @@ class Writer:
                 return False
         return True
 
-    async def _transaction(self) -> bool:
-        """Commit what is queued; False if it fell."""
+    async def _transaction(self, *, probe: bool = False) -> bool:
+        """Commit what is queued; `probe`: write something in any case. False if it fell."""
         self._scheduled = False
         group = self._under_way = self._queue
         self._queue = []
@@ -153,7 +153,7 @@ class Writer:
             (offered.drafts for offered in group), self._counters, self._boot, self._clock.wall() - now
         )
         try:
-            if made.events or marks or states or self.unavailable is not None:
+            if made.events or marks or states or probe:
                 await self._write(made, marks, states)
         except (sqlite3.Error, OSError) as error:
             # A connection that cannot even roll back is not to be trusted: the error ends the writer.
@@ -181,13 +181,13 @@ class Writer:
             await connection.execute(_PROBE)  # something must be written to learn that it can be
         await connection.commit()
         COMMITS.inc()
+        if self.unavailable is not None:
+            _log.warning("the store %s takes events again", self._turns.path)
+            self.unavailable = None
         self._written = self._wal_used = True
         self._arm()
 
     def _announce(self, made: Plan) -> None:
-        if self.unavailable is not None:
-            _log.warning("the store %s takes events again", self._turns.path)
-            self.unavailable = None
         for offered in self._under_way:
             self._riders.forget(offered.step.states)
         self._counters.advance(made.seq, made.previous, made.handed)
@@ -216,7 +216,7 @@ class Writer:
         """What is due a tick after something changed; nothing ticks while nothing changes."""
         self._timer = None
         if self._riders or self.unavailable is not None:
-            await self._transaction()
+            await self._transaction(probe=True)
         quiet = not self._written
         self._written = False
         try:
