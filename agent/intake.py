@@ -92,13 +92,18 @@ class Intake:
             _log.info("source %s: %s can be read again", self.name, _names(good))
         self._tags_bad.set(len(self.bad))
 
+    @property
+    def reason(self) -> str:
+        """Why it is down; empty while it is up."""
+        return "" if self.up else self._supervisor.reason or "not connected yet"
+
     def status(self) -> dict[str, Json]:
         """What people are told of it."""
         return {
             "type": self.config.type,
             "state": "up" if self.up else "down",
             "for_s": (self._clock.monotonic() - self.since) // 1_000_000_000,
-            "reason": "" if self.up else self._supervisor.reason or "not connected yet",
+            "reason": self.reason,
             "tags": len(self.config.tags),
             "bad": dict(self.bad),
         }

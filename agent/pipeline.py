@@ -61,6 +61,8 @@ class Pipeline:
         self._sooner = asyncio.Event()
         self._blind_since: int | None = None
         self._fallen = asyncio.Event()
+        self._open = asyncio.Event()
+        self._open.set()
         self._own: asyncio.Queue[Event] = asyncio.Queue()
         store.on_commit = self._kept
         store.on_failure = self._fell
@@ -73,7 +75,27 @@ class Pipeline:
         Raises:
             StoreUnavailable: nothing of the batch was taken; offer it again, or newer values.
         """
+        if not self._open.is_set():
+            await self._open.wait()
         await self.settle(self.engine.take(batch))
+
+    async def replace_engine(self, engine: Engine) -> None:
+        """Let changed rules go on where the present ones stand; meanwhile every `emit` waits.
+
+        Raises:
+            StoreUnavailable: the store does not take their state now; the present rules go on.
+        """
+        before = self.engine
+        self._open.clear()
+        try:
+            await self._store.commit(Step())  # whatever is tentative is on disk then
+            self.engine = engine
+            await self.settle(engine.take_over(before))
+        except StoreUnavailable:
+            self.engine = before
+            raise
+        finally:
+            self._open.set()
 
     async def settle(self, taken: Taken) -> None:
         """Return when `taken`, just taken from the engine, is on disk; raises like `emit`."""

@@ -99,7 +99,7 @@ async def ask(directory: Path, method: str, path: str, query: Mapping[str, str] 
             ) as session,
             session.request(method, f"http://edge-relay{path}", params=query) as response,
         ):
-            answer = await response.json()
+            answer: Json = await response.json()
     except PermissionError:
         raise EdgeRelayError(
             f"{socket} may not be used by you: join the group edge-relay, or use sudo"

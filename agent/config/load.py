@@ -25,7 +25,7 @@ from agent.config.secrets import Secret, SecretPlaces
 from agent.config.yaml_text import Keys, Plain
 from agent.destinations.config import DestinationConfig
 from agent.errors import ConfigError, Problem
-from agent.model import TagSpec
+from agent.model import Json, TagSpec
 from agent.rules.spec import RuleSpec
 from agent.sources import SourceConfig
 
@@ -107,7 +107,14 @@ class _Loading:
         failed = any(problem.severity == "error" for problem in self.problems)
         if failed or agent is None or store is None or http is None:
             raise ConfigError(self.problems)
-        return Configuration(agent, store, http, sources, destinations, specs, tags, tuple(self.problems))
+        written = {
+            name: {str(key): _as_json(value) for key, value in rule.items()}
+            for name, rule in self.named("rules").items()
+            if isinstance(rule, dict)
+        }
+        return Configuration(
+            agent, store, http, sources, destinations, specs, tags, written, tuple(self.problems)
+        )
 
     def report(self, path: Keys, text: str, severity: str = "error", *, at_key: bool = False) -> None:
         """Note a problem at the position of a path, or of the nearest part of it that is in a file.
@@ -226,6 +233,13 @@ def _value(data: Plain, path: Keys) -> Plain:
         elif isinstance(data, list) and isinstance(step, int):
             data = data[step]
     return data
+
+
+def _as_json(written: Plain) -> Json:
+    """Give a value with its keys as JSON has them."""
+    if isinstance(written, dict):
+        return {str(key): _as_json(value) for key, value in written.items()}
+    return [_as_json(value) for value in written] if isinstance(written, list) else written
 
 
 def _keys(entry: Plain, key: str) -> list[str]:

@@ -31,6 +31,7 @@ _KINDS: Final = {
     "int_from_float": "a whole number",
     "int_parsing": "a whole number",
     "string_type": "text",
+    "path_type": "the path of a file or folder",
     "bool_type": "true or false",
     "bool_parsing": "true or false",
     "list_type": "a list",
@@ -117,7 +118,11 @@ def findings(error: ValidationError, data: Plain, adapter: TypeAdapter[Validated
     """Translate all errors of one validation of `data`; paths are relative to it."""
     by_path: dict[Keys, list[ErrorDetails]] = {}
     for detail in error.errors(include_url=False):
-        by_path.setdefault(_path(detail, data), []).append(detail)
+        path = _path(detail, data)
+        if detail["loc"][-1:] == ("[key]",):
+            yield Finding(path, _text([detail], path), at_key=True)
+        else:
+            by_path.setdefault(path, []).append(detail)
     outer = {path[:length] for path in by_path for length in range(len(path))}
     meant: set[Keys] = set()  # what misspelt keys were meant to be: it is not missing
     for path, details in by_path.items():
@@ -141,19 +146,28 @@ def findings(error: ValidationError, data: Plain, adapter: TypeAdapter[Validated
 
 
 def _path(detail: ErrorDetails, data: Plain) -> Keys:
-    """Strip from pydantic's location the steps that are not in the file: the members of unions."""
-    path: Keys = ()
-    for step in detail["loc"]:
-        try:
-            data = child(data, step)
-        except KeyError:
-            continue
-        path = (*path, step)
+    """Give the path of an error in the file; of what is missing, where it should stand."""
+    path = _stripped(detail["loc"], data)
     if detail["type"] == "missing":
         return (*path, detail["loc"][-1])
     if detail["type"] in {"union_tag_invalid", "union_tag_not_found"}:
         return (*path, *_QUOTED.findall(detail["ctx"]["discriminator"])[:1])
     return path
+
+
+def _stripped(location: Keys, data: Plain) -> Keys:
+    """Strip from pydantic's location the steps that are not in the file: the members of unions.
+
+    A member may be called as a key is; then the way that leads to the last step is the right one.
+    """
+    if not location:
+        return ()
+    skipped = _stripped(location[1:], data)
+    try:
+        taken = (location[0], *_stripped(location[1:], child(data, location[0])))
+    except KeyError:
+        return skipped
+    return max(taken, skipped, key=lambda path: (path[-1:] == location[-1:], len(path)))
 
 
 def _of_another_kind(detail: ErrorDetails) -> bool:
@@ -177,16 +191,15 @@ def _missing(path: Keys, data: Plain, adapter: TypeAdapter[Validated]) -> Findin
 def _text(details: Sequence[ErrorDetails], path: Keys) -> str:
     """Make one sentence of what was expected, by the one type of a field or by each member of a union."""
     first = details[0]
-    value, context = first["input"], first.get("ctx", {})
     words = list(dict.fromkeys(word for detail in details for word in _words(detail)))
-    kinds = [_expected(detail) for detail in details if not _words(detail)]
-    if first["type"] == "union_tag_invalid":
-        value = context["tag"]
-    if words and not kinds and isinstance(value, str):
+    kinds = list(dict.fromkeys(kind for detail in details if (kind := _kind(detail))))
+    told = [_told(detail) for detail in details if not _words(detail) and not _kind(detail)]
+    if told and (len(details) == 1 or not told[0].startswith("expected ")):
+        return told[0]  # it says itself what stands there
+    value = first["ctx"]["tag"] if first["type"] == "union_tag_invalid" else first["input"]
+    if len(details) == 1 and words and isinstance(value, str):
         return f"unknown word {_shown(value, path).removeprefix('the text ')}{did_you_mean(value, words)}"
-    if len(kinds) == 1 and not words and first["type"] not in {**_KINDS, **_TEMPLATES}:
-        return kinds[0]  # it says itself what stands there
-    kinds = list(dict.fromkeys(kind.removeprefix("expected ") for kind in kinds))
+    kinds += [text.removeprefix("expected ") for text in dict.fromkeys(told)]
     expected = " or ".join([*kinds, _one_of(words)] if words else kinds)
     got = "" if "too_" in first["type"] else f", got {_shown(value, path)}{_hint(expected, value)}"
     return f"expected {expected}{got}"
@@ -201,14 +214,16 @@ def _words(detail: ErrorDetails) -> list[str]:
     return []
 
 
-def _expected(detail: ErrorDetails) -> str:
-    kind, context = detail["type"], detail.get("ctx", {})
-    if kind == "value_error":
-        return str(context["error"])
-    if kind in _KINDS:
-        return _KINDS[kind]
-    if kind in _TEMPLATES:
-        return _TEMPLATES[kind].format(**context)
+def _kind(detail: ErrorDetails) -> str:
+    """Give what was expected, where the type of the error tells it; else an empty text."""
+    template = _TEMPLATES.get(detail["type"])
+    return template.format(**detail["ctx"]) if template else _KINDS.get(detail["type"], "")
+
+
+def _told(detail: ErrorDetails) -> str:
+    """Give the words of one of our own validators, or pydantic's."""
+    if detail["type"] == "value_error":
+        return str(detail["ctx"]["error"])
     return detail["msg"].replace("Input should be", "expected")
 
 

@@ -19,7 +19,7 @@ from agent.config.fields import Duration, FilePath, Section
 from agent.config.rules import RuleDefaults, RuleSection
 from agent.destinations.config import DestinationConfig
 from agent.errors import Problem
-from agent.model import SECOND, TagSpec
+from agent.model import SECOND, Json, TagSpec
 from agent.rules.spec import RuleSpec
 from agent.sources import SourceConfig
 
@@ -165,6 +165,7 @@ class Configuration:
     Attributes:
         sources, destinations: by name.
         tags: every tag of every source.
+        written_rules: the rules as they are written, to tell what a change of the file changed.
         warnings: what works, but is hardly meant so; the command line shows them.
     """
 
@@ -175,4 +176,5 @@ class Configuration:
     destinations: Mapping[str, DestinationConfig]
     rules: tuple[RuleSpec, ...]
     tags: Mapping[str, TagSpec]
+    written_rules: Mapping[str, Mapping[str, Json]]
     warnings: tuple[Problem, ...] = ()

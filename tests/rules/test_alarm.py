@@ -50,7 +50,12 @@ CASES = {
     "escalation and de-escalation": (
         [high(), high_high()],
         [(0, 160), (1, 175), (2, 190), (3, 175), (4, 160)],
-        [(1, "raised", "high"), (2, "escalated", "high_high"), (3, "deescalated", "high"), (4, "returned", "normal")],
+        [
+            (1, "raised", "high"),
+            (2, "escalated", "high_high"),
+            (3, "deescalated", "high"),
+            (4, "returned", "normal"),
+        ],
     ),
     "each limit has its own delay, and the level is that of the active ones": (
         [high(on=10), high_high(on=0)],
@@ -194,7 +199,9 @@ def test_on_bad_clear():
         (4.0, "raised", "high"),
         (8.0, "returned", "normal"),
     ]
-    assert {e.data.get("reason") for e in player.events if e.type is EventType.ALARM_RETURNED} == {"bad_quality"}
+    assert {e.data.get("reason") for e in player.events if e.type is EventType.ALARM_RETURNED} == {
+        "bad_quality"
+    }
 
 
 def test_a_text_where_numbers_are_compared_marks_the_rule_unknown_once():

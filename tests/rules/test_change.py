@@ -59,4 +59,7 @@ def test_after_a_reconnect_the_stored_value_is_compared_and_marked_late():
     player.value(20, 2, baseline=True)
     player.value(21, 3)
 
-    assert [(event.data["value"], event.data.get("late")) for event in player.events] == [(2, True), (3, None)]
+    assert [(event.data["value"], event.data.get("late")) for event in player.events] == [
+        (2, True),
+        (3, None),
+    ]

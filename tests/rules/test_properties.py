@@ -37,7 +37,9 @@ def other_rules(draw):
     return draw(
         st.sampled_from(
             [
-                rule(State(say("is_not", 1, draw(delays), draw(delays)), (41, 45), negated=True), name="state"),
+                rule(
+                    State(say("is_not", 1, draw(delays), draw(delays)), (41, 45), negated=True), name="state"
+                ),
                 rule(State(say("is", priority=Priority.JOURNAL), (55,)), name="journal"),
                 rule(yield_sample, name="sample"),
                 rule(link, name="link", tag="plc", of_source=True),
@@ -97,7 +99,11 @@ def facts(events):
             event,
             id="",
             data=event.data
-            | ({"occurrence": episodes.setdefault(o, len(episodes))} if (o := event.data.get("occurrence")) else {}),
+            | (
+                {"occurrence": episodes.setdefault(o, len(episodes))}
+                if (o := event.data.get("occurrence"))
+                else {}
+            ),
         )
         for event in events
     ]
@@ -109,7 +115,9 @@ def test_raised_and_returned_alternate(spec, signal):
     told = [event.type for event in play(spec, signal).events]
 
     ends = [kind for kind in told if kind in (EventType.ALARM_RAISED, EventType.ALARM_RETURNED)]
-    assert all(kind is (EventType.ALARM_RAISED, EventType.ALARM_RETURNED)[i % 2] for i, kind in enumerate(ends))
+    assert all(
+        kind is (EventType.ALARM_RAISED, EventType.ALARM_RETURNED)[i % 2] for i, kind in enumerate(ends)
+    )
     inside = 0
     for kind in told:
         inside += {EventType.ALARM_RAISED: 1, EventType.ALARM_RETURNED: -1}.get(kind, 0)

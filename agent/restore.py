@@ -1,0 +1,63 @@
+"""Taking up where the last run ended: the rules' state, and how long nobody watched."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent import __version__
+from agent.model import SECOND, EventType, Json
+from agent.pipeline import Pipeline
+from agent.store.alive import Moment, away, read_alive
+from agent.store.records import EventFilter
+from agent.store.store import Store
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """The last run, seen from this one, monotonic nanoseconds of this boot.
+
+    Attributes:
+        since: when it was last alive.
+        shift: what to add to the instants that it stored.
+    """
+
+    since: int
+    shift: int
+
+
+async def time_away(path: Path, store: Store, now: Moment) -> Away | None:
+    """How long the agent was away; None when it never ran, or nothing tells.
+
+    After a power cut the file may be torn: then the newest event is the last sign of life.
+    """
+    last = read_alive(path)
+    if last is None:
+        newest = await store.events(EventFilter(), 1)
+        stored = newest[0].stored if newest else None
+        if stored is None:
+            return None
+        last = Moment(stored.boot, stored.event.at, stored.event.at + stored.offset)
+    same = last.boot == now.boot
+    shift = 0 if same else (now.monotonic - now.wall) - (last.monotonic - last.wall)
+    return Away(now.monotonic - away(last, now), shift)
+
+
+async def restored(pipeline: Pipeline, store: Store, last: Away | None) -> None:
+    """Give the rules their state back, and tell that the agent is back.
+
+    Raises:
+        StoreUnavailable: the store does not take it; the process starts anew.
+    """
+    stored = await store.states()
+    rules = {key.removeprefix("rule/"): kept for key, kept in stored.items() if key.startswith("rule/")}
+    times = {key.removeprefix("tag/"): int(kept) for key, kept in stored.items() if key.startswith("tag/")}
+    shift, since = (0, None) if last is None else (last.shift, last.since)
+    word: dict[str, Json] = {"version": __version__, "message": "the agent has started"}
+    await pipeline.tell(pipeline.event(EventType.AGENT_STARTED, word))
+    now = pipeline.event(EventType.AGENT_STARTED, {}).at
+    if since is not None:
+        await pipeline.tell(pipeline.blind(since, now, "restart"))
+        _log.info("back after %.0f s; %d rules have a state", (now - since) / SECOND, len(rules))
+    await pipeline.settle(pipeline.engine.restore(rules, times, shift=shift, away_since=since))

@@ -1,0 +1,69 @@
+"""What people and monitoring are told of a running agent: one snapshot, from parts that know themselves."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from agent import __version__
+from agent.metrics import STORE_AVAILABLE, STORE_BYTES, WAITING
+from agent.model import SECOND, Json
+from agent.paths import STORE
+from agent.rules.alarm import AlarmState
+
+if TYPE_CHECKING:
+    from agent.app import Agent
+
+_GRACE: Final = 15 * SECOND  # a source may take so long to connect before it counts as a problem
+
+
+def status(agent: "Agent") -> dict[str, Json]:
+    """All of it, as JSON."""
+    section = agent.configuration.agent
+    sources: dict[str, Json] = {name: intake.status() for name, intake in agent.intakes.items()}
+    return {
+        "agent": {
+            "site": section.site,
+            "name": section.name,
+            "version": __version__,
+            "epoch": agent.store.epoch,
+            "for_s": (agent.clock.monotonic() - agent.started) // SECOND,
+        },
+        "problems": list(health(agent)),
+        "alarms": open_alarms(agent),
+        "store": {
+            "seq": agent.store.seq,
+            "waiting": agent.store.waiting_count(),
+            "dead": agent.store.dead_count(),
+            "unavailable": agent.store.unavailable,
+        },
+        "sources": sources,
+        "destinations": agent.outlets.status(),
+        "warnings": [str(problem) for problem in agent.configuration.warnings],
+    }
+
+
+def health(agent: "Agent") -> Sequence[str]:
+    """Why the agent does not do all of its work, a sentence each; empty while it does."""
+    problems: list[str] = []
+    if agent.store.unavailable is not None:
+        problems.append(f"nothing can be stored: {agent.store.unavailable}")
+    for name, intake in agent.intakes.items():
+        if not intake.up and agent.clock.monotonic() - intake.since > _GRACE:
+            problems.append(f"source {name} is down: {intake.reason}")
+    return problems + agent.outlets.problems()
+
+
+def open_alarms(agent: "Agent") -> int:
+    """How many alarms are open."""
+    states = (run.state for run in agent.pipeline.engine.runs.values())
+    return sum(isinstance(state, AlarmState) and bool(state.occurrence) for state in states)
+
+
+def measure(agent: "Agent") -> None:
+    """Bring the gauges up to date that nobody sets by itself."""
+    STORE_AVAILABLE.set(agent.store.unavailable is None)
+    data_dir = agent.configuration.agent.data_dir
+    files = [data_dir / STORE, data_dir / f"{STORE}-wal"]
+    STORE_BYTES.set(sum(file.stat().st_size for file in files if file.exists()))
+    for name in agent.configuration.destinations:
+        WAITING.labels(name).set(agent.store.waiting_count(name))
+    agent.outlets.measure()

@@ -1,0 +1,163 @@
+"""When `emit` returns, the consequence is on disk: rules and store together, on a disk that fails."""
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+
+import pytest
+from rigs.rules import high, rule
+from rigs.stores import refusing_disk
+
+from agent.clock import SystemClock
+from agent.errors import StoreUnavailable
+from agent.model import SECOND, EventType, Quality, Reading, TagSpec
+from agent.pipeline import Pipeline
+from agent.rules.engine import Engine
+from agent.store.records import EventFilter
+from agent.store.store import Store
+
+CLOCK = SystemClock()
+
+
+class Road:
+    """A pipeline over one rule, its store, and what was handed to destination `cloud`."""
+
+    def __init__(self, store, rules):
+        self.store = store
+        self.handed = []
+        self.minted = 0
+        self.rules = rules
+        self.pipeline = Pipeline(
+            self.engine(rules), store, lambda event: ("cloud",), self.handed.extend, CLOCK, self.mint
+        )
+
+    def engine(self, rules):
+        tags = [TagSpec("T", "plc", stale_after=60 * SECOND)]
+        return Engine(rules, tags, ["plc"], mint=self.mint, started=CLOCK.monotonic())
+
+    def mint(self, at):
+        self.minted += 1
+        return f"evt_{self.minted}"
+
+    async def emit(self, *values):
+        now = CLOCK.monotonic()
+        await self.pipeline.emit([Reading("T", value, Quality.GOOD, now) for value in values])
+
+    @property
+    def told(self):
+        return [delivery.stored.event.type.partition(".")[2] for delivery in self.handed]
+
+
+@asynccontextmanager
+async def road(tmp_path, *rules):
+    async with await Store.open(tmp_path / "events.db", clock=CLOCK, boot="boot") as store:
+        await store.sync_destinations(["cloud"])
+        yield Road(store, rules or (rule(high()),))
+
+
+async def test_the_event_is_stored_and_handed_over_when_emit_returns(tmp_path):
+    """Rule state, event and delivery are in one transaction, and the destination has it at once."""
+    async with road(tmp_path) as way:
+        await way.emit(171.0)
+
+        assert way.told == ["raised"]
+        states = await way.store.states()
+        assert json.loads(states["rule/R"])["level"] == "high"
+        listed = await way.store.events(EventFilter(), 10)
+        assert [each.stored.event.type for each in listed] == [EventType.ALARM_RAISED]
+
+
+async def test_a_reading_without_consequence_touches_no_disk(tmp_path):
+    """Ordinary readings make no commit, except the first one that a rule sees."""
+    async with road(tmp_path) as way:
+        for _ in range(100):
+            await way.emit(100.0)
+
+        assert way.store.seq == 0
+        assert await way.store.states() == {}
+
+
+async def test_a_failed_commit_falls_back_and_the_same_value_raises_later(tmp_path):
+    """When nothing can be written `emit` raises and nothing is announced; the alarm comes with the room."""
+    async with road(tmp_path) as way:
+        with refusing_disk():
+            with pytest.raises(StoreUnavailable):
+                await way.emit(171.0)
+            assert way.told == []
+            assert not way.pipeline.engine.tentative
+        await rested(way)
+        await way.emit(171.0)
+
+        assert way.told.count("raised") == 1
+        assert [delivery.stored.seq for delivery in way.handed] == [2]  # what fell used up no number
+
+
+async def test_everything_queued_behind_a_failed_commit_falls_with_it(tmp_path):
+    """Batches that were computed on a state that never became true raise too, ordinary ones included."""
+    async with road(tmp_path) as way:
+        with refusing_disk():
+            results = await asyncio.gather(
+                way.emit(171.0), way.emit(172.0), way.emit(160.0), return_exceptions=True
+            )
+        assert [type(result) for result in results] == [StoreUnavailable] * 3
+        assert not way.pipeline.engine.runs["R"].state.occurrence
+
+
+async def rested(way):
+    """The store asks a disk that refused again after a second; until then it refuses itself."""
+    async with asyncio.timeout(20):
+        while not await way.pipeline.tell(way.pipeline.event(EventType.AGENT_TEST, {})):
+            await asyncio.sleep(0.05)
+    way.handed.clear()
+
+
+async def test_the_interval_without_a_store_is_told(tmp_path):
+    """After recovery receivers get `agent.blind`, reason `store`, with both ends."""
+    async with road(tmp_path) as way:
+        recovery = asyncio.create_task(way.pipeline.recover_forever())
+        with refusing_disk(), pytest.raises(StoreUnavailable):
+            await way.emit(171.0)
+        async with asyncio.timeout(20):
+            while not way.handed:  # noqa: ASYNC110 - nothing tells of it but the hand-over itself
+                await asyncio.sleep(0.05)
+        recovery.cancel()
+
+        (blind,) = [delivery.stored.event for delivery in way.handed]
+        assert blind.data["reason"] == "store"
+        assert blind.instants["blind.from"] < blind.instants["blind.to"]
+
+
+async def test_a_restart_goes_on_with_the_open_alarm(tmp_path):
+    """The alarm that was open before is not raised again, and its return carries the blind interval."""
+    async with road(tmp_path) as way:
+        await way.emit(171.0)
+        kept = await way.store.states()
+    async with road(tmp_path) as way:
+        rules = {key.removeprefix("rule/"): state for key, state in kept.items()}
+        away = CLOCK.monotonic() - 2 * SECOND
+        await way.pipeline.settle(way.pipeline.engine.restore(rules, {}, away_since=away))
+        await way.emit(172.0)
+        assert way.told == []
+
+        await way.pipeline.settle(way.pipeline.engine.restore(rules, {}, away_since=away))
+        await way.emit(150.0)
+        (returned,) = [delivery.stored.event for delivery in way.handed]
+        assert returned.data["reason"] == "returned_while_blind"
+        assert returned.data["occurrence"] == "evt_1"
+        assert returned.instants["blind.from"] == away
+
+
+async def test_a_reload_keeps_untouched_rules_and_decides_changed_ones_anew(tmp_path):
+    """Same limits: nothing is said. Higher limit: the alarm returns. Rule gone: it returns as removed."""
+    async with road(tmp_path, rule(high()), rule(high(), name="moved"), rule(high(), name="gone")) as way:
+        await way.emit(171.0)
+        way.handed.clear()
+
+        await way.pipeline.replace_engine(
+            way.engine((rule(high()), rule(high(at=180.0), name="moved", digest="other")))
+        )
+
+        facts = {delivery.stored.event.rule: delivery.stored.event.data["reason"] for delivery in way.handed}
+        assert way.told == ["returned", "returned"]
+        assert facts == {"gone": "rule_removed", "moved": "rule_changed"}
+        assert set(await way.store.states()) == {"rule/R", "rule/moved"}
