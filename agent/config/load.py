@@ -44,9 +44,7 @@ _TAG_NAME: Final = re.compile(r"[^\s{}\"\x00-\x1f\x7f](?:[^{}\"\x00-\x1f\x7f]{0,
 _ENTRIES: Final = {"sources": "source", "destinations": "destination", "rules": "rule"}
 _SCALARS: Final = (bool, int, float, str)
 _ANY_RANGE: Final = (0.0, 100.0)  # of a tag with errors, so that a rule over it is not wrong as well
-_IN_THE_OPEN: Final = (
-    "a secret in plain text: put it into a file that only edge-relay may read, and write ${file:PATH} here"
-)
+_KEEP_IT: Final = "put it into a file that only edge-relay may read, and write ${file:PATH} here"
 _REFERENCE: Final = re.compile(r"\$\{(?:env|file|insecure_file|credential):")
 
 
@@ -218,8 +216,8 @@ class _Loading:
         for name, entry in entries.items():
             for path, text in _texts(entry, (section, name)):
                 if isinstance(text, Secret):
-                    if text.plain:
-                        self.report(path, _IN_THE_OPEN, "warning")
+                    if text.exposed:
+                        self.report(path, f"a secret {text.exposed}: {_KEEP_IT}", "warning")
                 elif _REFERENCE.search(text):
                     self.report(
                         path, "a reference such as ${env:NAME} is looked up in fields for secrets only"

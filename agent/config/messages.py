@@ -156,18 +156,17 @@ def _path(detail: ErrorDetails, data: Plain) -> Keys:
 
 
 def _stripped(location: Keys, data: Plain) -> Keys:
-    """Strip from pydantic's location the steps that are not in the file: the members of unions.
-
-    A member may be called as a key is; then the way that leads to the last step is the right one.
-    """
-    if not location:
-        return ()
-    skipped = _stripped(location[1:], data)
-    try:
-        taken = (location[0], *_stripped(location[1:], child(data, location[0])))
-    except KeyError:
-        return skipped
-    return max(taken, skipped, key=lambda path: (path[-1:] == location[-1:], len(path)))
+    """Strip from pydantic's location the steps that are not in the file: the members of unions."""
+    if len(location) > 1 and isinstance(data, dict) and data.get("type") == location[0]:
+        location = location[1:]  # the member of the outermost union, which a key may be called as well
+    path: Keys = ()
+    for step in location:
+        try:
+            data = child(data, step)
+        except KeyError:
+            continue
+        path = (*path, step)
+    return path
 
 
 def _of_another_kind(detail: ErrorDetails) -> bool:

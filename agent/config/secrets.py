@@ -41,14 +41,14 @@ class SecretPlaces:
 class Secret:
     """A secret text. `reveal` gives it; repr, str, format and JSON show `Secret(***)`.
 
-    `plain`: a part of it stood in the configuration as it is, with no reference at all.
+    `exposed`: how others can read it (`in plain text`), of which the loader warns; empty if they cannot.
     """
 
-    __slots__ = ("_text", "plain")
+    __slots__ = ("_text", "exposed")
 
-    def __init__(self, text: str, *, plain: bool = False) -> None:
+    def __init__(self, text: str, *, exposed: str = "") -> None:
         self._text = text
-        self.plain = plain
+        self.exposed = exposed
 
     def reveal(self) -> str:
         """Give the text, for the one who must use it."""
@@ -85,7 +85,10 @@ def resolve(text: str, places: SecretPlaces) -> Secret:
     resolved = _REFERENCE.sub(lambda match: _look_up(match[1], places), text)
     if not resolved:
         raise ValueError(f"expected a secret, got an empty text: write {_FORMS}")
-    return Secret(resolved, plain=_REFERENCE.search(text) is None)
+    kinds = {reference.partition(":")[0] for reference in _REFERENCE.findall(text)}
+    if "insecure_file" in kinds:
+        return Secret(resolved, exposed="in a file that everyone may read")
+    return Secret(resolved, exposed="" if kinds else "in plain text")
 
 
 def _validate(value: object, info: ValidationInfo) -> Secret:

@@ -31,19 +31,19 @@ def test_a_reference_stands_for_what_is_kept_there(places, reference):
     """A file's last line break is not part of it; a relative path begins at the configuration."""
     secret = resolve(reference, places)
 
-    assert (secret.reveal(), secret.plain) == (TEXT, False)
+    assert (secret.reveal(), secret.exposed) == (TEXT, "")
 
 
 def test_a_reference_may_stand_within_a_text(places):
     """`Token ${env:NAME}` is as secret as the name's text."""
     secret = resolve("Token ${env:PASSWORD}!", places)
 
-    assert (secret.reveal(), secret.plain) == (f"Token {TEXT}!", False)
+    assert (secret.reveal(), secret.exposed) == (f"Token {TEXT}!", "")
 
 
 def test_plain_text_is_taken_and_known_to_be_plain(places):
     """The loader warns of it."""
-    assert resolve(TEXT, places).plain
+    assert resolve(TEXT, places).exposed == "in plain text"
 
 
 def test_only_the_last_line_break_is_stripped(places):
@@ -60,7 +60,9 @@ def test_a_file_that_everyone_may_read_is_refused(places):
 
     with pytest.raises(ValueError, match=r"is readable by everyone: chmod o-rwx .*file\.key"):
         resolve("${file:file.key}", places)
-    assert resolve("${insecure_file:file.key}", places).reveal() == TEXT
+    allowed = resolve("${insecure_file:file.key}", places)
+
+    assert (allowed.reveal(), allowed.exposed) == (TEXT, "in a file that everyone may read")
 
 
 @pytest.mark.parametrize(
@@ -121,4 +123,4 @@ def test_equal_secrets_are_equal():
         False,
         False,
     )
-    assert len({Secret("a"), Secret("a", plain=True), Secret("b")}) == 2
+    assert len({Secret("a"), Secret("a", exposed="in plain text"), Secret("b")}) == 2
