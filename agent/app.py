@@ -16,7 +16,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-from agent import __version__
 from agent.clock import Clock
 from agent.config.load import load
 from agent.config.model import Configuration
@@ -203,7 +202,10 @@ class Agent:
             except ConfigError as error:
                 _log.error("the changed configuration is refused, the old one goes on:\n%s", error)
                 problems: list[Json] = [str(problem) for problem in error.problems]
-                word: dict[str, Json] = {"problems": problems, "message": "a changed configuration was refused"}
+                word: dict[str, Json] = {
+                    "problems": problems,
+                    "message": "a changed configuration was refused",
+                }
                 self.pipeline.announce(self.pipeline.event(EventType.AGENT_CONFIG_REJECTED, word))
                 raise
             finally:
@@ -230,5 +232,3 @@ class Agent:
         self.pipeline.announce(self.pipeline.event(EventType.AGENT_CONFIG_RELOADED, word))
         _log.info("%s", message)
         return changed
-
-

@@ -19,7 +19,9 @@ def changes(old: Configuration, new: Configuration) -> Sequence[Json]:
     for kind in ("source", "destination"):
         ones, others = getattr(old, f"{kind}s"), getattr(new, f"{kind}s")
         found += [{kind: name} for name in _differing(ones, others)]
-    found += [{"section": name} for name in ("agent", "store", "http") if getattr(old, name) != getattr(new, name)]
+    found += [
+        {"section": name} for name in ("agent", "store", "http") if getattr(old, name) != getattr(new, name)
+    ]
     return found
 
 

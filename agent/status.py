@@ -7,7 +7,7 @@ from agent import __version__
 from agent.metrics import STORE_AVAILABLE, STORE_BYTES, WAITING
 from agent.model import SECOND, Json
 from agent.paths import STORE
-from agent.rules.alarm import AlarmState
+from agent.rules.state import AlarmState
 
 if TYPE_CHECKING:
     from agent.app import Agent

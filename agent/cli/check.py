@@ -32,7 +32,7 @@ Each problem is one line on stderr, FILE:LINE:COLUMN: error|warning: TEXT.
 
 def run(arguments: argparse.Namespace) -> int:
     """Load it and say what was found; warnings alone are no failure."""
-    from agent.config.load import load  # noqa: PLC0415 - pydantic's models take a moment
+    from agent.config.load import load
 
     try:
         configuration = load(arguments.config)

@@ -60,10 +60,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _play(arguments: argparse.Namespace, directory: Path) -> bool | None:
-    from agent.cli.foreground import run_until_stopped, say  # noqa: PLC0415 - a second of imports, for --help too
-    from agent.demo.configuration import Stage  # noqa: PLC0415 - same
-    from agent.demo.plant import free_port  # noqa: PLC0415 - same
-    from agent.demo.play import Wishes, play  # noqa: PLC0415 - same
+    from agent.cli.foreground import run_until_stopped, say
+    from agent.demo.configuration import Stage
+    from agent.demo.plant import free_port
+    from agent.demo.play import Wishes, play
 
     page_port = arguments.port or (_PAGE_PORT if _is_free(_PAGE_PORT) else free_port())
     stage = Stage(directory, page_port, free_port())

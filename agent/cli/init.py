@@ -22,7 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the files and name them."""
-    from agent.config.starter import write_starter  # noqa: PLC0415 - not for --help
+    from agent.config.starter import write_starter
 
     try:
         written = write_starter(arguments.directory)

@@ -47,7 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run until Ctrl-C."""
-    from agent.cli.foreground import run_until_stopped  # noqa: PLC0415 - brings aiohttp, which --help does without
+    from agent.cli.foreground import run_until_stopped
 
     try:
         if arguments.secret_file:
@@ -72,9 +72,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _receive(arguments: argparse.Namespace, secret: str) -> None:
-    from agent.cli.foreground import say  # noqa: PLC0415 - see run
-    from agent.demo.lines import Tone, arrival_line, tone_of  # noqa: PLC0415 - same
-    from agent.demo.receiver import Misbehaviour, Receiver  # noqa: PLC0415 - same
+    from agent.cli.foreground import say
+    from agent.demo.lines import Tone, arrival_line, tone_of
+    from agent.demo.receiver import Misbehaviour, Receiver
 
     receiver = Receiver(
         secret,

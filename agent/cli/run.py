@@ -22,7 +22,12 @@ _NAME_THREADS: Final = 8  # hung look-ups of names may fill these and nothing el
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
-        "-c", "--config", type=Path, default=CONFIGURATION, metavar="PATH", help="file or folder (default: %(default)s)"
+        "-c",
+        "--config",
+        type=Path,
+        default=CONFIGURATION,
+        metavar="PATH",
+        help="file or folder (default: %(default)s)",
     )
     parser.add_argument("--debug", action="store_true", help="log each attempt to deliver, and more")
     parser.epilog = """examples:
@@ -65,22 +70,22 @@ def leaves(group: BaseExceptionGroup[Failure]) -> Iterator[Failure]:
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    """uvloop where there is one: a third less work for each webhook."""
+    """Uvloop where there is one: a third less work for each webhook."""
     try:
-        import uvloop  # noqa: PLC0415 - Linux only, and not for --help
+        import uvloop
     except ImportError:
         return asyncio.new_event_loop
     return uvloop.new_event_loop
 
 
 async def _run(path: Path) -> None:
-    from agent.app import Agent  # noqa: PLC0415 - all of it, and not for --help
-    from agent.clock import SystemClock  # noqa: PLC0415
-    from agent.config.load import load  # noqa: PLC0415
-    from agent.paths import ALIVE, STORE  # noqa: PLC0415
-    from agent.restore import time_away  # noqa: PLC0415
-    from agent.store.alive import boot_id, now  # noqa: PLC0415
-    from agent.store.store import Store  # noqa: PLC0415
+    from agent.app import Agent
+    from agent.clock import SystemClock
+    from agent.config.load import load
+    from agent.paths import ALIVE, STORE
+    from agent.restore import time_away
+    from agent.store.alive import boot_id, now
+    from agent.store.store import Store
 
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(_NAME_THREADS, "names"))

@@ -16,7 +16,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:  # noqa: ARG001 - it has no options
     """Print it."""
-    from agent.config.schema import json_schema  # noqa: PLC0415 - pydantic's models take a moment
+    from agent.config.schema import json_schema
 
     print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
     return 0

@@ -23,7 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run until Ctrl-C."""
-    from agent.cli.foreground import run_until_stopped  # noqa: PLC0415 - see below
+    from agent.cli.foreground import run_until_stopped
 
     try:
         run_until_stopped(_simulate(arguments))
@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _simulate(arguments: argparse.Namespace) -> None:
-    from agent.demo.plant import Ports, free_port, open_plant  # noqa: PLC0415 - half a second of OPC UA, for --help too
+    from agent.demo.plant import Ports, free_port, open_plant
 
     ports = Ports(
         arguments.modbus_port or free_port(),

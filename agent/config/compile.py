@@ -6,7 +6,7 @@ by its field (`agent.config.rules`).
 """
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import pairwise
 from typing import Final, TypeAlias, TypeVar
@@ -67,6 +67,13 @@ def compile_rules(
         for name, section in sections.items()
         if (rule := _Compiler(name, section, defaults, tags, sources, report).rule()) is not None
     ]
+    return (*compiled, *_communication_rules(sections, sources, report))
+
+
+def _communication_rules(
+    sections: Mapping[str, RuleSection], sources: Collection[str], report: Report
+) -> Iterator[AlarmSpec]:
+    """The PLC that goes silent pages someone by default, once, not once a tag (design: rules)."""
     watched = {
         section.source for section in sections.values() if section.expect and section.expect.connection
     }
@@ -75,16 +82,12 @@ def compile_rules(
         if source in watched:
             continue
         if name in sections:
-            report(
-                ("rules", name),
-                f"{name} is the name of the rule that every source gets: choose another",
-                "error",
-            )
+            text = f"{name} is the name of the rule that every source gets: choose another"
+            report(("rules", name), text, "error")
             continue
         say = Announcement("connection", 1, 0, 0, Priority.HIGH)
         absence = Absence(say, Awaited.CONNECTION, COMMUNICATION_WITHIN)
-        compiled.append(AlarmSpec(name, source, (absence,), _digest(source, absence), of_source=True))
-    return tuple(compiled)
+        yield AlarmSpec(name, source, (absence,), _digest(source, absence), of_source=True)
 
 
 class _Compiler:

@@ -1,78 +1,22 @@
-"""An alarm rule: one machine for each condition, and one projection of them that people see.
+"""An alarm rule in time: one machine for each condition, moved by the clock and by what is seen.
 
-Order within a step: time passes first (`advance`), then the sample is looked at (`observe`), so
-an extra tick changes nothing. The level is the most severe active condition; events tell changes of
-the level, never of a machine. Conditions that flip at the same instant make one event. Journal
-conditions have no level: each activation is one `event.occurred`.
+Order within a step: time passes first (`advance`), then the sample is looked at (`observe`), so an
+extra tick changes nothing. What people are told of it is the projection's (`projection.project`).
 
-Rules for whoever changes it: every event is made in `project`; the only other door is
-`mark_fault`. A state is frozen: an untouched rule returns the very object it was given.
+Rules for whoever changes it: a state is frozen, and an untouched rule returns the object it was given.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import TypeAlias, assert_never
+from collections.abc import Sequence
+from dataclasses import replace
 
-from agent.model import Event, EventType, Priority, Value
+from agent.model import Event, EventType, Value
 from agent.rules.machine import CALM, Machine, Phase, Zone, expire, look, lose, regain
-from agent.rules.spec import Absence, AlarmSpec, Condition, Limit, OnBad, State
+from agent.rules.projection import Mint, project
+from agent.rules.spec import Absence, AlarmSpec, Condition, Limit, OnBad
+from agent.rules.state import AlarmState
 from agent.rules.telling import Happening, tell
 from agent.rules.view import View
-
-Mint: TypeAlias = Callable[[int], str]
-
-
-@dataclass(frozen=True, slots=True)
-class AlarmState:
-    """All that an alarm rule remembers; instants are monotonic nanoseconds.
-
-    Attributes:
-        machines: one for each condition, in the rule's order.
-        digest: the rule's digest when this was current.
-        seen: a good value was seen since the start; until then nothing is announced.
-        level: name of the announced condition; empty while normal.
-        occurrence: id of the `raised` event of the open occurrence; empty while normal.
-        announced: priorities at which the open occurrence was announced: its audience.
-        peak: most extreme value since the onset, on the side that was exceeded.
-        code: the discrete value last announced.
-        away_since: the agent was away from here until the first good value.
-        blind: the interval in which a return happened unseen.
-        fault: why the rule cannot be decided; empty while it can.
-        recheck: the rule's limits changed under the open occurrence.
-    """
-
-    machines: tuple[Machine, ...]
-    digest: str
-    seen: bool = False
-    level: str = ""
-    occurrence: str = ""
-    onset: int = 0
-    raised_at: int = 0
-    announced: tuple[Priority, ...] = ()
-    peak: float | None = None
-    code: Value | None = None
-    away_since: int | None = None
-    blind: tuple[int, int] | None = None
-    fault: str = ""
-    recheck: bool = False
-
-    @property
-    def settled(self) -> bool:
-        """Decided by a good value under the rule's present limits."""
-        return self.seen and not self.recheck
-
-    @property
-    def calm(self) -> bool:
-        """Nothing is going on, so a value inside the limits changes nothing."""
-        return (
-            self.seen and not self.fault and all(machine.phase is Phase.NORMAL for machine in self.machines)
-        )
-
-
-def fresh_state(spec: AlarmSpec) -> AlarmState:
-    """The state of a rule that has seen nothing yet."""
-    return AlarmState((CALM,) * len(spec.conditions), spec.digest)
-
+from agent.rules.zone import zone
 
 # --- time passes -----------------------------------------------------------------------------
 
@@ -193,26 +137,6 @@ def _observed(condition: Condition, machine: Machine, state: AlarmState, view: V
     return look(machine, where, now, say.on_delay, say.off_delay, initial=not state.seen)
 
 
-def zone(condition: Limit | State, value: Value | None) -> Zone:
-    """Where `value` stands; the deadband never moves the trip point (design: rules, "The limit machine").
-
-    Raises:
-        TypeError: a text where a number is compared.
-    """
-    match condition:
-        case Limit(side=side, at=at, deadband=deadband):
-            if not isinstance(value, int | float):
-                raise TypeError
-            if value >= at if side > 0 else value <= at:
-                return Zone.IN
-            inside = value >= at - deadband if side > 0 else value <= at + deadband
-            return Zone.BAND if inside else Zone.OUT
-        case State(values=values, negated=negated):
-            return Zone.IN if (value in values) != negated else Zone.OUT
-        case _:
-            assert_never(condition)
-
-
 def _account(
     spec: AlarmSpec, state: AlarmState, machines: Sequence[Machine], view: View, now: int
 ) -> AlarmState:
@@ -241,107 +165,6 @@ def _peak(
     if state.peak is None:
         return value
     return max(state.peak, value) if sides[-1] > 0 else min(state.peak, value)
-
-
-# --- what people see ---------------------------------------------------------------------------
-
-
-def project(
-    spec: AlarmSpec,
-    state: AlarmState,
-    machines: tuple[Machine, ...],
-    at: int,
-    view: View,
-    mint: Mint,
-    *,
-    reason: str = "",
-    looked: bool = False,
-) -> tuple[AlarmState, list[Event]]:
-    """Take the machines' new phases, and tell what changed for people."""
-    events = [
-        tell(
-            spec,
-            state,
-            view,
-            Happening(EventType.EVENT_OCCURRED, condition, at, mint(at), "", now.initial, now.since),
-        )
-        for condition, before, now in zip(spec.conditions, state.machines, machines, strict=True)
-        if condition.say.priority is Priority.JOURNAL and now.active and not before.active
-    ]
-    moved = state if machines == state.machines else replace(state, machines=machines)
-    top = _top(spec, machines)
-    if top is None and state.occurrence:
-        why = "returned_while_blind" if state.blind else reason
-        left = next(condition for condition in spec.conditions if condition.say.name == state.level)
-        told = tell(spec, moved, view, Happening(EventType.ALARM_RETURNED, left, at, mint(at), why))
-        return AlarmState(machines, spec.digest, seen=moved.seen, fault=moved.fault), [*events, told]
-    kind = _kind(spec, state, top[0], view, looked=looked) if top else None
-    if top is None or kind is None:
-        return moved, events
-    after, happening = _announce(moved, kind, *top, at, mint(at), view.value)
-    if kind is EventType.ALARM_CHANGED:
-        happening = replace(happening, reason=reason)
-    return after, [*events, tell(spec, after, view, happening)]
-
-
-def _announce(
-    state: AlarmState,
-    kind: EventType,
-    condition: Condition,
-    machine: Machine,
-    at: int,
-    identity: str,
-    value: Value | None,
-) -> tuple[AlarmState, Happening]:
-    """The state once `condition` is the level that people know of."""
-    priority = condition.say.priority
-    new = not state.occurrence
-    after = replace(
-        state,
-        level=condition.say.name,
-        occurrence=identity if new else state.occurrence,
-        onset=machine.since if new else state.onset,
-        raised_at=at if new else state.raised_at,
-        announced=state.announced if priority in state.announced else (*state.announced, priority),
-        code=value if isinstance(condition, State) else None,
-        recheck=False,
-    )
-    return after, Happening(kind, condition, at, identity, initial=machine.initial and new)
-
-
-def _top(spec: AlarmSpec, machines: Sequence[Machine]) -> tuple[Condition, Machine] | None:
-    """The most severe active condition; of two alike, the one that is not clearing."""
-    standing = [
-        (condition.say.rank, machine.phase is Phase.ACTIVE, -index)
-        for index, (condition, machine) in enumerate(zip(spec.conditions, machines, strict=True))
-        if machine.active and condition.say.priority is not Priority.JOURNAL
-    ]
-    if not standing:
-        return None
-    index = -max(standing)[2]
-    return spec.conditions[index], machines[index]
-
-
-def _kind(
-    spec: AlarmSpec, state: AlarmState, top: Condition, view: View, *, looked: bool
-) -> EventType | None:
-    if not state.occurrence:
-        return EventType.ALARM_RAISED
-    if state.recheck:
-        return EventType.ALARM_CHANGED if looked else None
-    if top.say.name == state.level:
-        return EventType.ALARM_CHANGED if looked and _code_changed(top, state, view) else None
-    before = next((c.say.rank for c in spec.conditions if c.say.name == state.level), 0)
-    if top.say.rank == before:
-        return EventType.ALARM_CHANGED
-    return EventType.ALARM_ESCALATED if top.say.rank > before else EventType.ALARM_DEESCALATED
-
-
-def _code_changed(condition: Condition, state: AlarmState, view: View) -> bool:
-    """A code moved within the active alarm. Measured values (floats) are no codes: they always move."""
-    if not isinstance(condition, State) or isinstance(view.value, float):
-        return False
-    return view.value != state.code and zone(condition, view.value) is Zone.IN
 
 
 def mark_fault(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TypeGuard
 
 from agent.model import Event, EventType, Json, Value
-from agent.rules.alarm import Mint
+from agent.rules.projection import Mint
 from agent.rules.spec import ChangeSpec
 from agent.rules.telling import tell_change
 from agent.rules.view import View

@@ -11,38 +11,19 @@ Rules for whoever changes it: no clock, no await, no I/O. All state hangs on hol
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from heapq import heappop, heappush
 from typing import TypeAlias, assert_never
 
 from agent.model import Alive, Event, Link, Quality, Reading, Seen, TagSpec, Tick, bad
-from agent.rules.alarm import Mint
-from agent.rules.inputs import FOREVER, Sight, Source, SourceState, Tag, TagState
+from agent.rules.inputs import Sight, Source, SourceState, Tag, TagState
+from agent.rules.projection import Mint
 from agent.rules.restart import away, told_removed
 from agent.rules.runs import RuleState, Run, start_run
 from agent.rules.saved import decode, encode
 from agent.rules.spec import AlarmSpec, RuleSpec
+from agent.rules.taken import Taken
+from agent.rules.timers import Timers
 
 Holder: TypeAlias = Run | Tag | Source
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """What came of a batch.
-
-    Attributes:
-        events: in the order in which they happened.
-        runs: the new state of every rule that the batch changed, for the store.
-        times: the newest device stamp of every timed tag that it moved.
-        removed: rules that are no longer in the configuration; their state goes.
-        durable: it must be on disk before the batch counts as taken.
-    """
-
-    events: Sequence[Event]
-    runs: Mapping[str, RuleState]
-    times: Mapping[str, int]
-    durable: bool
-    removed: Sequence[str] = ()
 
 
 class Engine:
@@ -66,7 +47,7 @@ class Engine:
             self.tags[spec.name] = tag
             tag.source.tags.append(tag)
         self.runs: dict[str, Run] = {}
-        self._heap: list[tuple[int, int, Run]] = []
+        self._timers = Timers()
         self._journal: list[tuple[Holder, object, int]] = []
         self._tickets: deque[int] = deque()
         self._events: list[Event] = []
@@ -86,14 +67,14 @@ class Engine:
             run = start_run(spec, tag if spec.stale_after is None else Sight(tag, spec.stale_after), index)
             tag.runs.append(run)
         self.runs[spec.name] = run
-        self._schedule(run)
+        self._timers.schedule(run)
 
     # --- the caller's side ---------------------------------------------------------------------
 
     @property
     def due(self) -> int | None:
         """When the next `Tick` is wanted at the latest (it may turn out that nothing was due)."""
-        return self._heap[0][0] if self._heap else None
+        return self._timers.due
 
     @property
     def tentative(self) -> bool:
@@ -151,10 +132,9 @@ class Engine:
                 holder.become(holder.state._replace(cut=min(holder.state.cut, at)))
         self._journal.clear()
         self._tickets.clear()
-        self._heap.clear()
+        self._timers.clear()
         for run in self.runs.values():
-            run.queued = FOREVER
-            self._schedule(run)
+            self._timers.schedule(run)
 
     # --- start and reload -----------------------------------------------------------------------
 
@@ -190,7 +170,7 @@ class Engine:
             state = decode(run.spec, kept[name], shift) if name in kept else None
             if state is not None:
                 self._set(run, state if away_since is None else away(state, away_since))
-            self._schedule(run)
+            self._timers.schedule(run)
         return removed
 
     def take_over(self, before: "Engine") -> Taken:
@@ -213,7 +193,7 @@ class Engine:
         ]
         for run in changed:
             self._put(run, *run.observe(self._now, self._mint, baseline=False))
-            self._schedule(run)
+            self._timers.schedule(run)
         return self._taken(0, removed)
 
     # --- one thing seen -------------------------------------------------------------------------
@@ -233,12 +213,9 @@ class Engine:
 
     def _pass_time(self, now: int) -> None:
         self._now = max(self._now, now)
-        while self._heap and self._heap[0][0] <= self._now:
-            due, _, run = heappop(self._heap)
-            if run.queued == due:
-                run.queued = FOREVER
-                self._put(run, *run.advance(self._now, self._mint))
-                self._schedule(run)
+        while (run := self._timers.pop(self._now)) is not None:
+            self._put(run, *run.advance(self._now, self._mint))
+            self._timers.schedule(run)
 
     def _read(self, reading: Reading) -> None:
         tag = self.tags.get(reading.tag)
@@ -257,7 +234,8 @@ class Engine:
         for run in moved:
             self._put(run, *run.advance(now, self._mint))
         if failed:
-            self._set(tag, lost(tag, reading, now))
+            since = now if state.bad_since is None else state.bad_since
+            self._set(tag, state._replace(reading=reading, bad_since=since))
         else:
             self._set(tag, TagState(reading, None, reading.received, stamp))
             if tag.spec.timed and stamp is not None:
@@ -267,7 +245,7 @@ class Engine:
                 self._put(run, *run.lose_sight(now, self._mint))
             else:
                 self._put(run, *run.observe(now, self._mint, baseline=reading.baseline))
-            self._schedule(run)
+            self._timers.schedule(run)
 
     def _link(self, link: Link) -> None:
         source = self.sources[link.source]
@@ -278,7 +256,7 @@ class Engine:
         for run in source.runs:
             if link.up:
                 self._put(run, *run.observe(now, self._mint, baseline=False))
-            self._schedule(run)
+            self._timers.schedule(run)
         if not link.up:
             for tag in source.tags:
                 self._read(bad(tag.spec.name, now, link.reason))
@@ -292,7 +270,7 @@ class Engine:
             for run in tag.runs:
                 if run.awaits_sample and tag.state.bad_since is None and not run.unmoved_by(tag.value):
                     self._put(run, *run.observe(self._now, self._mint, baseline=False))
-                    self._schedule(run)
+                    self._timers.schedule(run)
 
     # --- one rule --------------------------------------------------------------------------------
 
@@ -307,15 +285,3 @@ class Engine:
     def _set(self, holder: Holder, state: RuleState | TagState | SourceState) -> None:
         self._journal.append((holder, holder.state, self._now))
         holder.become(state)  # type: ignore[arg-type]  # callers pair a holder with its own kind of state
-
-    def _schedule(self, run: Run) -> None:
-        due = run.due()
-        if due is not None and due < run.queued:
-            run.queued = due
-            heappush(self._heap, (due, run.index, run))
-
-
-def lost(tag: Tag, reading: Reading, now: int) -> TagState:
-    """The tag's state once it cannot be read: when it was last good stays."""
-    state = tag.state
-    return state._replace(reading=reading, bad_since=now if state.bad_since is None else state.bad_since)

@@ -153,7 +153,9 @@ class Sight:
 
     def absent_since(self, awaited: Awaited) -> int | None:
         """See `View.absent_since`."""
-        return self.of.lasts(self.stale_after) if awaited is Awaited.QUALITY else self.of.absent_since(awaited)
+        return (
+            self.of.lasts(self.stale_after) if awaited is Awaited.QUALITY else self.of.absent_since(awaited)
+        )
 
 
 class SourceState(NamedTuple):

@@ -3,10 +3,11 @@
 from dataclasses import replace
 
 from agent.model import SECOND, Event, EventType, Json
-from agent.rules.alarm import AlarmState, Mint
 from agent.rules.machine import lose
+from agent.rules.projection import Mint
 from agent.rules.runs import RuleState
 from agent.rules.saved import removed_rule
+from agent.rules.state import AlarmState
 
 
 def away(state: RuleState, since: int) -> RuleState:

@@ -8,10 +8,11 @@ from typing import TypeAlias
 
 from agent.model import Event, Value
 from agent.rules import alarm, change
-from agent.rules.alarm import AlarmState, Mint
 from agent.rules.change import ChangeState
 from agent.rules.inputs import FOREVER
+from agent.rules.projection import Mint
 from agent.rules.spec import Absence, AlarmSpec, Awaited, ChangeSpec, Limit, RuleSpec
+from agent.rules.state import AlarmState, fresh_state
 from agent.rules.view import View
 
 RuleState: TypeAlias = AlarmState | ChangeState
@@ -35,7 +36,7 @@ class AlarmRun:
             max((c.at for c in limits if c.side < 0), default=float("-inf")) if plain else float("inf")
         )
         self._below = min((c.at for c in limits if c.side > 0), default=float("inf"))
-        self.become(alarm.fresh_state(spec))
+        self.become(fresh_state(spec))
 
     def become(self, state: AlarmState) -> None:
         """Take `state`."""

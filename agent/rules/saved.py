@@ -9,11 +9,11 @@ from dataclasses import replace
 from typing import Any, assert_never
 
 from agent.model import Priority
-from agent.rules.alarm import AlarmState
 from agent.rules.change import ChangeState
 from agent.rules.machine import CALM, Machine, Phase
 from agent.rules.runs import RuleState
 from agent.rules.spec import AlarmSpec, RuleSpec
+from agent.rules.state import AlarmState
 
 
 def encode(spec: RuleSpec, state: RuleState) -> bytes:

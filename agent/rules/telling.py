@@ -4,16 +4,14 @@ A field without meaning for the event is left out; unknown is None (design: deli
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from agent.model import SECOND, Event, EventType, Json, Priority
 from agent.rules.message import show, show_duration
 from agent.rules.spec import Absence, AlarmSpec, Awaited, ChangeSpec, Condition, Limit, State
+from agent.rules.state import AlarmState
 from agent.rules.view import View
 from agent.stamps import utc_text
-
-if TYPE_CHECKING:
-    from agent.rules.alarm import AlarmState
 
 _WORDS: Final = {"low_low": "low-low", "high_high": "high-high"}
 
@@ -31,7 +29,7 @@ class Happening:
     onset: int | None = None
 
 
-def tell(spec: AlarmSpec, state: "AlarmState", view: View, what: Happening) -> Event:
+def tell(spec: AlarmSpec, state: AlarmState, view: View, what: Happening) -> Event:
     """Make the event; `state` is the rule's state as the event leaves it."""
     condition, returned = what.condition, what.kind is EventType.ALARM_RETURNED
     data: dict[str, Json] = {"rule": spec.name, "instance": spec.name, "condition": condition.say.name}
