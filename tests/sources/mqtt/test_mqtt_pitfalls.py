@@ -204,7 +204,9 @@ async def test_bytes_that_tls_holds_back_are_read(tmp_path, count):
         await read(reader)
         writer.write(ACCEPTED)
         _, body = await read(reader)
-        writer.write(suback(body, 0x01) + b"".join(publish("t", b"%d" % n) for n in range(count)))
+        pongs = b"\xd0\x00" * 20
+        messages = b"".join(publish("t", b"%d" % n) for n in range(count))
+        writer.write(suback(body, 0x01) + pongs + messages)
         await reader.read()
 
     async with fake_broker(serve, ssl=context) as port:

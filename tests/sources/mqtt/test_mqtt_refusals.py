@@ -119,8 +119,8 @@ async def test_a_client_certificate_opens_a_broker_that_asks_for_one(tmp_path, f
         assert "certificate in tls: certificate:" in why
 
 
-async def test_a_key_with_a_password_asks_nobody(tls_broker, authority):
-    """OpenSSL would ask on the terminal, and wait for ever."""
+async def test_a_key_with_a_password_is_refused(tls_broker, authority):
+    """A daemon has nobody to ask."""
     certificate, key = map(str, authority.issue("client", password="canary"))
     why = await told(
         secure(tls_broker, tls={"ca": str(authority.certificate), "certificate": certificate, "key": key})

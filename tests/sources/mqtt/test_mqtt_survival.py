@@ -215,6 +215,22 @@ async def test_a_connection_that_comes_too_late_is_closed(broker, monkeypatch):
     assert "as edge-relay-test" not in broker.log.read_text(), "CONNECT was never sent"
 
 
+async def test_a_connection_that_comes_in_the_moment_of_the_cancellation_is_closed(broker, monkeypatch):
+    """Settled and cancelled in one turn of the loop: the result reaches nobody, the socket must not stay."""
+    config = source(broker.port)
+    opened = []
+
+    def attempt(config, loop, settle):
+        opened.append(mqtt_connect._open(config))
+        loop.call_soon_threadsafe(lambda: (settle(opened[0]), task.cancel()))
+
+    monkeypatch.setattr(mqtt_connect, "_attempt", attempt)
+    task = asyncio.create_task(mqtt_connect.connect(config))
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert opened[0].sock.fileno() == -1
+
+
 @pytest.mark.parametrize("factory", ["asyncio", "uvloop"])
 def test_both_event_loops_drive_it(broker, factory):
     """The agent runs on uvloop where there is one."""
