@@ -3,7 +3,8 @@
 Pure. A block is decoded by one `struct` for each byte order that occurs in it, made once when the
 poll is planned (2 us for 125 registers; register by register it was 51 us). Rules for whoever
 changes this file: a value is never invented, so whatever cannot be believed comes back as None with
-a reason for a person; integers stay exact integers (64 bits do not fit a float).
+a reason for a person, which does not hold the value (a reason that changes at every poll fills the
+log); integers stay exact integers (64 bits do not fit a float).
 
 Registers travel high byte first (Modbus Application Protocol 1.1b3, section 4.2); how several
 registers make one number, each vendor decides, hence `ByteOrder`.
@@ -144,7 +145,7 @@ class NumberField:
             return None, f"the registers hold no finite number ({value})"
         if self.valid_range and not self.valid_range[0] <= value <= self.valid_range[1]:
             low, high = self.valid_range
-            return None, f"{value:g} is outside of its valid_range [{low:g}, {high:g}]"
+            return None, f"the value is outside of its valid_range [{low:g}, {high:g}]"
         return value, ""
 
 
@@ -180,7 +181,7 @@ class TextField:
         try:
             return text.decode(self.encoding).rstrip(), ""
         except UnicodeDecodeError:
-            return None, f"the registers hold no {self.encoding} text ({text.hex(' ')})"
+            return None, f"the registers hold no {self.encoding} text"
 
 
 RegisterField: TypeAlias = NumberField | BitField | TextField

@@ -97,7 +97,7 @@ def judge(block: Block, frame: Frame) -> Data | Refused | Wrong:
             f"write unit_id: {frame.unit} if that is the device you mean"
         )
     if len(frame.pdu) < _SHORTEST:
-        return Wrong(f"the answer is cut off ({frame.pdu.hex(' ')})")
+        return Wrong("the answer is cut off")
     function = block.area.function
     if frame.pdu[0] == function | EXCEPTION:
         return Refused(frame.pdu[1])

@@ -12,7 +12,7 @@ from operator import attrgetter
 
 from agent.clock import Clock
 from agent.errors import SourceError, StoreUnavailable
-from agent.metrics import ITEMS_ALIVE, ITEMS_WANTED, POLL_LATENESS, POLLS, POLLS_SKIPPED, READINGS
+from agent.metrics import ITEMS_ALIVE, ITEMS_WANTED, POLL_LATENESS, POLLS, POLLS_SKIPPED
 from agent.model import SECOND, Link, Reading, Seen
 from agent.sources.base import Emit
 from agent.sources.modbus.config import ModbusSource
@@ -29,9 +29,7 @@ async def run(name: str, config: ModbusSource, emit: Emit, clock: Clock) -> None
         SourceError: no connection, or no unit behind it answers (any more).
     """
     blocks = plan(config.points(), config.limits)
-    units = [
-        Unit(name, number, list(group), clock) for number, group in groupby(blocks, key=attrgetter("unit"))
-    ]
+    units = [Unit(number, list(group), clock) for number, group in groupby(blocks, key=attrgetter("unit"))]
     ITEMS_WANTED.labels(name).set(len(config.tags))
     try:
         async with connected(config, clock) as connection:
@@ -66,7 +64,6 @@ class _Session:
         self._polls = POLLS.labels(name)
         self._skipped = POLLS_SKIPPED.labels(name)
         self._lateness = POLL_LATENESS.labels(name)
-        self._readings = READINGS.labels(name)
         self._alive = ITEMS_ALIVE.labels(name)
 
     async def run(self) -> None:
@@ -97,7 +94,6 @@ class _Session:
                 attempts = 1
         self._end_if_silent()
         self._alive.set(sum(unit.alive for unit in self._units))
-        self._readings.inc(len(batch))
         await self._offer(batch)
         for unit in self._units:
             if unit.silence:

@@ -2,10 +2,9 @@
 
 Rules for whoever changes this file: an address that the device refuses harms only its own tag, and
 silence only its own unit; both are tried again, ever more seldom, so that nothing stays lost that
-came back; a change of state is logged once.
+came back. What is wrong goes out as each tag's reason; who runs the session tells it to the log.
 """
 
-import logging
 from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final, assert_never
@@ -25,7 +24,6 @@ from agent.sources.modbus.answer import (
 from agent.sources.modbus.connection import Connection
 from agent.sources.modbus.plan import Block
 
-_log = logging.getLogger(__name__)
 _GOOD, _BAD = Quality.GOOD, Quality.BAD  # looking a member up costs a tenth of making a reading
 
 
@@ -56,11 +54,10 @@ class Unit:
     # A new attempt at a refused address costs a few requests, answered at once.
     _RETEST: Final = (60 * SECOND, 600 * SECOND)
 
-    def __init__(self, source: str, number: int, plan: Sequence[Block], clock: Clock) -> None:
+    def __init__(self, number: int, plan: Sequence[Block], clock: Clock) -> None:
         """Prepare a unit that has not answered yet.
 
         Args:
-            source: the source's name, for the log.
             number: the unit id.
             plan: the blocks that read all its tags, as few as possible.
             clock: says when to try again what failed.
@@ -72,7 +69,6 @@ class Unit:
         """When a silent unit is asked again."""
         self.refused: dict[str, str] = {}
         """Tags whose address the device refuses, and how it says so."""
-        self._source = source
         self._clock = clock
         self._plan = tuple(plan)
         self._blocks = self._plan
@@ -102,7 +98,7 @@ class Unit:
         Raises:
             SourceError: the connection is lost.
         """
-        known = self._begin()
+        self._begin()
         readings: list[Reading] = []
         taken: list[Block] = []
         waiting = deque(self._blocks)
@@ -118,7 +114,7 @@ class Unit:
             else:
                 self.refused[block.points[0].tag] = explain(block, outcome.code)
         self._blocks = (*taken, *waiting)
-        self._conclude(known)
+        self._conclude()
         now = self._clock.monotonic()
         readings += [bad(tag, now, reason) for tag, reason in self.refused.items()]
         return readings + [bad(point.tag, now, self.silence) for block in waiting for point in block.points]
@@ -130,13 +126,12 @@ class Unit:
 
     def _heard(self, outcome: Outcome) -> None:
         """Learn from an outcome whether the unit is there."""
-        before = self.silence
         match outcome:
             case Silent(reason):
                 self.silence = f"unit {self.number}: {reason}: check its power, its wiring, and unit_id"
             case Refused(code) if code in UNREACHABLE:
                 self.silence = explain(self._plan[0], code)
-            case Wrong(reason) if before:  # proves nothing: it might be another device that answers
+            case Wrong(reason) if self.silence:  # proves nothing: it might be another device that answers
                 self.silence = reason
             case _:
                 self.silence = ""
@@ -144,26 +139,15 @@ class Unit:
             self.probe.failed(self._clock.monotonic())
         else:
             self.probe.succeeded()
-        if self.silence and not before:
-            _log.warning("source %s: %s", self._source, self.silence)
-        elif before and not self.silence:
-            _log.info("source %s: unit %d answers", self._source, self.number)
 
-    def _begin(self) -> dict[str, str]:
-        """Forget now and then what was refused; what was known of it before."""
-        known = self.refused
+    def _begin(self) -> None:
+        """Forget now and then what was refused."""
         if self._blocks is not self._plan and self._clock.monotonic() >= self._retest.due:
             self._blocks = self._plan
             self.refused = {}
-        return known
 
-    def _conclude(self, known: dict[str, str]) -> None:
-        """Log what changed, and say when to try the plan as it was again."""
-        for tag in self.refused.keys() - known.keys():
-            _log.warning("source %s: tag %s: %s", self._source, tag, self.refused[tag])
-        if not self.silence:
-            for tag in known.keys() - self.refused.keys():
-                _log.info("source %s: tag %s: its address is there now", self._source, tag)
+    def _conclude(self) -> None:
+        """Say when to try the plan as it was again."""
         if list(self._blocks) == list(self._plan):
             self._blocks = self._plan
             self._retest.succeeded()

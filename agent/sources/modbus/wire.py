@@ -3,7 +3,7 @@
 pymodbus makes and takes apart the frames. Its client is not used, for what it does between them:
 it notices a lost connection only after timeout x retries, drops a late answer together with the
 right one behind it, takes transaction id 0 for any answer, reconnects behind our back (pymodbus
-3.16.1, tests/sources/modbus/test_modbus_misbehaving.py), and costs more than twice the CPU.
+3.16.1, tests/sources/modbus/test_modbus_misbehaving.py), and takes more CPU.
 
 Rules for whoever changes this file: one request in flight; a loss ends the request that waits, at
 once; what nobody asked for is never an answer. Nothing here can write to a device: the function code
@@ -70,7 +70,7 @@ class Wire(asyncio.Protocol):
         self._heads: tuple[bytes, ...] = ()
         self._waiting: asyncio.Future[Frame | None] | None = None
         self._foreign = 0
-        self._heard = 0
+        self._heard = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Set up the socket (called by asyncio)."""
@@ -83,7 +83,7 @@ class Wire(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take in what came, and hand over the frame that is waited for (called by asyncio)."""
         self._buffer += data
-        self._heard += len(data)
+        self._heard = True
         if len(self._buffer) > _FLOOD:
             self._lose(f"{self._where} sends without end what nobody asked for: is it a Modbus device?")
             self.close()
@@ -116,7 +116,7 @@ class Wire(asyncio.Protocol):
             raise SourceError(await self.lost)
         self._transaction = 0 if self._rtu else transaction
         self._foreign = 0
-        self._heard = 0
+        self._heard = False
         if self._rtu:
             self._buffer = b""
             function = block.area.function
@@ -190,6 +190,6 @@ class Wire(asyncio.Protocol):
             return text
         framing, other = ("RTU", "tcp") if self._rtu else ("Modbus TCP", "rtu+tcp")
         return (
-            f"{text}; {self._heard} bytes came that are no sound {framing} frame: "
+            f"{text}; what came is no sound {framing} frame: "
             f"does it speak {other}://, or is the line disturbed?"
         )

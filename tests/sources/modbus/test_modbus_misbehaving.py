@@ -14,11 +14,17 @@ from agent.model import Quality
 
 CHANGE = 1000
 TAGS = holding(0, 100, 200)
+TIMEOUT = 0.1
+
+
+def quick(server, **keys: object):
+    """The three tags with a timeout that does not keep a test waiting."""
+    return source(server, TAGS, timeout="100ms", **keys)
 
 
 async def late(exchange):
     answer = exchange.frame(exchange.pdu())
-    await asyncio.sleep(0.3)  # the timeout is 0.2
+    await asyncio.sleep(1.5 * TIMEOUT)
     await exchange.send(answer)
 
 
@@ -124,7 +130,7 @@ BOTH = [
 async def test_never_a_wrong_value_and_back_when_it_is_over(rtu, behave):
     """While it lasts every tag is bad or rightly good; afterwards the new values come by themselves."""
     sink = Sink()
-    async with ModbusServer(rtu=rtu) as server, sessions(source(server, TAGS), sink):
+    async with ModbusServer(rtu=rtu) as server, sessions(quick(server), sink):
         await sink.polls(2)
         server.behave = behave
         asked = len(server.requests)
@@ -209,12 +215,12 @@ async def test_a_late_rtu_answer_is_never_taken_for_the_next_request(transparent
 
     async def every_seventh_late(exchange):
         if len(exchange.server.requests) % 7 == 0:
-            await asyncio.sleep(0.3)  # while the line is busy nothing else is answered
+            await asyncio.sleep(1.5 * TIMEOUT)  # while the line is busy nothing else is answered
         await exchange.send(exchange.frame(exchange.pdu()))
 
     sink = Sink()
     server = ModbusServer(rtu=True, behave=every_seventh_late, transparent=transparent)
-    async with server, sessions(source(server, TAGS), sink):
+    async with server, sessions(quick(server), sink):
         await sink.until(lambda: len(server.requests) > 40 and server.accepted > 4)
 
     for tag in TAGS:
@@ -274,6 +280,18 @@ async def test_a_connection_lost_between_two_polls_is_noticed_at_once():
 
     assert time.monotonic() - began < 5
     assert server.accepted == 1  # the session does not reconnect
+
+
+async def test_a_connection_is_lost_while_there_is_nothing_to_ask():
+    """Every address is refused and left alone: the session ends all the same."""
+    sink = Sink()
+    async with ModbusServer(illegal={(1, 0)}) as server, asyncio.TaskGroup() as group:
+        session = group.create_task(one_session(source(server, holding(0)), sink))
+        await sink.polls(2)
+        server.drop_connections()
+        text = await session
+
+    assert text.startswith(f"127.0.0.1:{server.port} closed the connection")
 
 
 async def test_a_silent_device_is_noticed_within_timeout_and_retries():
@@ -457,11 +475,34 @@ async def test_a_dead_unit_does_not_stop_the_others(rtu):
         )
         server.dead.clear()
         await sink.until(lambda: sink.good("U2"))
+        await sink.until(lambda: len(server.connections) == 1)  # the sockets that were replaced are closed
 
     assert probes <= 2
     assert len(sink.good("U1")) >= 10
     assert next(reading.baseline for reading in sink.readings("U2") if reading.value is not None)
     assert not sink.ends
+
+
+@pytest.mark.parametrize("rtu", [False, True])
+async def test_half_an_answer_of_one_unit_does_not_cost_the_others(rtu):
+    """What is left of it in the line's memory would be the beginning of the next answer."""
+
+    async def half_of_unit_2(exchange):
+        await (half_an_answer if exchange.unit == 2 else honest)(exchange)
+
+    sink = Sink()
+    tags = {
+        f"U{unit}": {"area": "holding", "offset": unit, "type": "uint16", "unit_id": unit} for unit in (1, 2)
+    }
+    async with (
+        ModbusServer(rtu=rtu, behave=half_of_unit_2) as server,
+        sessions(source(server, tags), sink),
+    ):
+        await sink.until(lambda: len(sink.good("U1")) > 5)
+
+    assert set(sink.good("U1")) == {1}
+    assert not sink.ends
+    assert not sink.good("U2")
 
 
 async def test_a_unit_that_dies_costs_the_others_two_timeouts_once():

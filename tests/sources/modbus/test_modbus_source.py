@@ -271,7 +271,7 @@ async def test_two_hundred_losses_leave_nothing_behind():
                 await asyncio.sleep(0)
                 before = count()
         async with asyncio.timeout(5):
-            while count() != before:  # noqa: ASYNC110 - the kernel tells nobody
+            while count() != before:
                 await asyncio.sleep(0.01)
 
     assert len(sink.links()) == 201
