@@ -94,7 +94,7 @@ class Agent:
         """Take up where the last run ended, work until `stop`, and go down in good order."""
         data_dir = self.configuration.agent.data_dir
         await self.store.sync_destinations(self.configuration.destinations)
-        await self.outlets.prepare(self.configuration.destinations)
+        self.outlets.address(self.configuration.destinations)
         await restored(self.pipeline, self.store, away)
         async with asyncio.TaskGroup() as tasks:
             keepers = {
@@ -113,6 +113,8 @@ class Agent:
             }
             running = [tasks.create_task(work, name=name) for name, work in keepers.items()]
             self._tasks = tasks
+            await asyncio.sleep(0)  # each has begun
+            await self.outlets.change(self.configuration.destinations)
             self._start_sources(self.configuration)
             self.systemd.ready()
             _log.info("ready")
@@ -219,12 +221,14 @@ class Agent:
         if not changed:
             return []
         await self.store.sync_destinations({**old.destinations, **new.destinations})
+        self.outlets.address({**old.destinations, **new.destinations})
         await self.pipeline.replace_engine(self._engine(new))
         self.configuration = new
         await self._stop_sources(
             [name for name in self._sources if new.sources.get(name) != self.intakes[name].config]
         )
         self._start_sources(new)
+        self.outlets.address(new.destinations)
         await self.outlets.change(new.destinations)
         await self.store.sync_destinations(new.destinations)
         message = f"the configuration was loaded anew: {len(changed)} changes"

@@ -20,7 +20,6 @@ from typing import Final, Protocol
 from agent.clock import Clock
 from agent.dispatch.queue import Entry, SubjectQueues
 from agent.errors import StoreUnavailable
-from agent.model import SECOND
 from agent.store.records import Delivery, Mark
 
 MEMORY: Final = 2_000

@@ -80,7 +80,7 @@ class SubjectQueues:
         """The delivery with the lowest number."""
         heads = (queue[0] for queue in self._queues.values())
         entry = min(heads, key=lambda entry: entry.seq, default=None)
-        return entry and entry.delivery
+        return None if entry is None else entry.delivery
 
     def next_due(self) -> int | None:
         """When the next held subject may go on, monotonic; None if none is held."""

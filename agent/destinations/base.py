@@ -1,0 +1,89 @@
+"""What every destination is: a section of the configuration, and something that delivers a message.
+
+A destination's folder declares its section (`config.py`, free of heavy imports) and opens a
+`Destination`, which is transport and signature alone: it makes ONE attempt and says what came of
+it. When to try, what the answer means and what becomes of the event is decided elsewhere
+(`agent.dispatch`, `agent.delivery`). It never retries, and it closes everything it opened.
+
+Expected failure is a value (`NoAnswer`), and names the step that failed (DNS, connect, TLS,
+timeout) and what to look at, without a secret or the address's query. An exception is a bug.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal, Protocol
+
+from pydantic import AfterValidator, Field
+
+from agent.config.fields import Duration, Section
+from agent.delivery.schedule import OWN_SCHEDULE
+from agent.delivery.subscription import Subscription, matches
+from agent.model import SECOND, Answer, NoAnswer, Priority
+
+# The first words of all event types (design: delivery, "What is sent").
+_FAMILIES = ("alarm", "tag", "event", "rule", "source", "agent", "delivery", "store", "inbound")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is sent: the body, and the id that is the same on every attempt and at every destination."""
+
+    id: str
+    body: bytes
+
+
+class Destination(Protocol):
+    """One receiver, ready to be sent to."""
+
+    clock_offset: int
+    """How far the receiver's clock is ahead of ours, nanoseconds; 0 when they agree or nothing is known."""
+
+    async def deliver(self, message: Message) -> Answer | NoAnswer:
+        """Make one attempt, within the section's `timeout`; cancelled, it leaves nothing behind."""
+        ...
+
+
+def _check_event_pattern(pattern: str) -> str:
+    family = pattern.partition(".")[0]
+    if not any(matches((family,), known) for known in _FAMILIES):
+        raise ValueError(
+            f'no event is called "{pattern}": expected a pattern such as alarm.*, '
+            f"beginning with one of {', '.join(_FAMILIES)}"
+        )
+    return pattern
+
+
+Pattern = Annotated[str, Field(min_length=1)]
+PriorityWord = Literal["critical", "high", "medium", "low", "journal"]
+
+
+class DestinationSection(Section):
+    """What a destination of any kind may say."""
+
+    events: tuple[Annotated[Pattern, AfterValidator(_check_event_pattern)], ...] = Field((), strict=False)
+    """Event types it gets, `*` for any part: alarm.*; none: all."""
+    rules: tuple[Pattern, ...] = Field((), strict=False)
+    """Rules whose events it gets, `*` and `?` as in file names; none: all."""
+    priority: tuple[PriorityWord, ...] = Field((), strict=False)
+    """Priorities it gets; none: all."""
+    tags: tuple[Pattern, ...] = Field((), strict=False)
+    """Tags whose events it gets, `*` and `?` as in file names; none: all."""
+    order: Literal["subject", "strict"] = "subject"
+    """subject: in order within a rule, rules side by side; strict: one event at a time."""
+    concurrency: Annotated[int, Field(ge=1, le=64)] = 8
+    """How many deliveries may be under way at once."""
+    timeout: Annotated[Duration, Field(ge=1 * SECOND, le=300 * SECOND)] = 15 * SECOND
+    """How long one attempt may take in all."""
+    retry: Annotated[tuple[Annotated[Duration, Field(gt=0)], ...], Field(min_length=1, max_length=20)] = (
+        Field(OWN_SCHEDULE, strict=False)
+    )
+    """The waits of an event that the receiver does not take while it takes others; then it is a dead letter."""
+
+    @property
+    def plain_http(self) -> bool:
+        """Whether somebody on the way can answer in the receiver's place."""
+        return False
+
+    def subscription(self) -> Subscription:
+        """What it asked for."""
+        priorities = frozenset(Priority[word.upper()] for word in self.priority)
+        return Subscription(self.events, self.rules, self.tags, priorities)

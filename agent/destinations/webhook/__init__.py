@@ -1,0 +1,1 @@
+"""Webhooks: one signed POST for each event."""

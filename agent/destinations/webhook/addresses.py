@@ -1,0 +1,23 @@
+"""Addresses that nothing is ever sent to.
+
+In a plant a private address is a legitimate receiver, so only those are refused that no receiver
+has: 169.254.0.0/16 holds the metadata services of clouds and machines without an address, and a
+multicast or unspecified address is nobody's (reliability X4).
+"""
+
+from ipaddress import IPv4Address, IPv6Address
+
+
+def forbidden(address: IPv4Address | IPv6Address) -> str:
+    """Why nothing is sent to an address; empty if something may be."""
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    checked = mapped or address
+    for kind, is_so in (
+        ("link-local", checked.is_link_local),
+        ("multicast", checked.is_multicast),
+        ("unspecified", checked.is_unspecified),
+        ("broadcast", str(checked) == "255.255.255.255"),
+    ):
+        if is_so:
+            return f"nothing is sent to {kind} addresses: check `url` and what its name stands for"
+    return ""

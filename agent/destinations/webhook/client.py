@@ -1,0 +1,144 @@
+"""One attempt to deliver a message by HTTP POST.
+
+Rules for whoever changes this: no redirect is followed, no cookie kept, no proxy taken from the
+environment, no certificate left unchecked; everything ends within the section's timeout, whatever
+the receiver does; what does not change from one attempt to the next is made once.
+"""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Final, assert_never
+
+import aiohttp
+
+from agent import __version__
+from agent.clock import Clock
+from agent.delivery.http_time import clock_offset
+from agent.delivery.signing import decode_secret, sign_hex, sign_standard
+from agent.destinations.base import Message
+from agent.destinations.webhook.config import HexSigning, StandardSigning, WebhookDestination
+from agent.destinations.webhook.errors import explain
+from agent.destinations.webhook.network import CONNECT_SECONDS, Resolver, open_socket
+from agent.model import SECOND, Answer, NoAnswer
+
+_log = logging.getLogger(__name__)
+
+_EXCERPT: Final = 2048
+
+
+@asynccontextmanager
+async def open_webhook(name: str, config: WebhookDestination, clock: Clock) -> AsyncIterator["WebhookClient"]:
+    """Open the client of one destination, with connections of its own (a slow one delays no other)."""
+    context = ssl.create_default_context() if not config.plain_http else True
+    connector = aiohttp.TCPConnector(
+        limit=config.concurrency, resolver=Resolver(), socket_factory=open_socket, ssl=context
+    )
+    async with aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        # `deliver` bounds the whole attempt itself, the answer's body included.
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
+        # The answer is only looked at; a compressed one could be made to fill the memory.
+        auto_decompress=False,
+    ) as session:
+        yield WebhookClient(name, config, clock, session)
+
+
+class WebhookClient:
+    """See `agent.destinations.base.Destination`."""
+
+    def __init__(
+        self, name: str, config: WebhookDestination, clock: Clock, session: aiohttp.ClientSession
+    ) -> None:
+        self.clock_offset = 0
+        self._name = name
+        self._url = config.url
+        self._timeout = config.timeout / SECOND
+        self._sign = _signer(config)
+        self._headers = _fixed_headers(config)
+        self._clock = clock
+        self._session = session
+
+    async def deliver(self, message: Message) -> Answer | NoAnswer:
+        """See the protocol. An answer that breaks off or never ends in its body has still been given."""
+        timestamp = (self._clock.wall() + self.clock_offset) // SECOND
+        headers = {
+            **self._headers,
+            "webhook-id": message.id,
+            "webhook-timestamp": str(timestamp),
+            **self._sign(message, timestamp),
+        }
+        began = self._clock.monotonic()
+        response: aiohttp.ClientResponse | None = None
+        excerpt = bytearray()
+        why = ""
+        try:
+            async with asyncio.timeout(self._timeout):
+                response = await self._session.post(
+                    self._url, data=message.body, headers=headers, allow_redirects=False
+                )
+                self._learn_clock(response)
+                await _read_excerpt(response.content, excerpt)
+        except aiohttp.ClientError as error:
+            why = explain(error)
+        except TimeoutError:
+            why = f"no answer within {self._timeout:g} s"
+        finally:
+            if response is not None:
+                response.close()  # nothing, once the body was read to its end
+        latency = (self._clock.monotonic() - began) / SECOND
+        if response is None:
+            return NoAnswer(why, latency)
+        names = {name.lower(): value for name, value in response.headers.items()}
+        return Answer(response.status, names, latency, excerpt.decode(errors="replace"))
+
+    def _learn_clock(self, response: aiohttp.ClientResponse) -> None:
+        """Stamp what follows with the receiver's time: it refuses signatures that are minutes off (C2)."""
+        offset = clock_offset(self.clock_offset, response.headers.get("Date"), self._clock.wall())
+        if offset != self.clock_offset:
+            _log.warning(
+                "destination %s: its clock is %+.0f s from ours; signatures carry its time, look at both clocks",
+                self._name,
+                offset / SECOND,
+            )
+            self.clock_offset = offset
+
+
+async def _read_excerpt(content: aiohttp.StreamReader, excerpt: bytearray) -> None:
+    """Read the first 2 kB, or to the end (then the connection can be used again)."""
+    while len(excerpt) < _EXCERPT and (chunk := await content.read(_EXCERPT - len(excerpt))):
+        excerpt += chunk
+
+
+def _fixed_headers(config: WebhookDestination) -> dict[str, str]:
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": f"edge-relay/{__version__}",
+        "Accept-Encoding": "identity",
+    }
+    if config.auth is not None:
+        headers["Authorization"] = f"Bearer {config.auth.bearer.reveal()}"
+    ours = {name.lower(): name for name in headers}
+    for name, value in config.headers.items():
+        headers[ours.get(name.lower(), name)] = value.reveal()
+    return headers
+
+
+def _signer(config: WebhookDestination) -> Callable[[Message, int], dict[str, str]]:
+    """What makes the signature's header of a message sent at a time, with the keys decoded once."""
+    match config.signing:
+        case StandardSigning(secret=secret, previous_secrets=previous):
+            keys = [decode_secret(each.reveal()) for each in (secret, *previous)]
+            return lambda message, timestamp: {
+                "webhook-signature": sign_standard(keys, message.id, timestamp, message.body)
+            }
+        case HexSigning(secret=secret, header=header, prefix=prefix):
+            key = secret.reveal().encode()
+            return lambda message, _: {header: prefix + sign_hex(key, message.body)}
+        case "none":
+            return lambda _, __: {}
+        case _:
+            assert_never(config.signing)

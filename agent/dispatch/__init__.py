@@ -1,0 +1,1 @@
+"""The loop of each destination: from the outbox to the receiver, and the outcome back."""

@@ -1,0 +1,169 @@
+"""How a destination is: its outage, what it refused, whether it wants anything at all, and who is told.
+
+Rules: this knows nothing of deliveries and their order; that is the loop's. Instants are monotonic
+nanoseconds.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from agent.clock import Clock
+from agent.delivery.body import Identity
+from agent.delivery.judge import Fault, Retry
+from agent.delivery.outage import Outage, after_retry, after_success
+from agent.dispatch.notices import notice
+from agent.dispatch.status import DestinationState
+from agent.model import Event, EventType
+from agent.store.records import DestinationFacts
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What all destinations of an agent share.
+
+    Attributes:
+        identity: whose events these are.
+        clock: both clocks.
+        dice: uniform in [0, 1).
+        mint: a new event id for an instant.
+        announce: takes the `delivery.*` events.
+        keep: takes what of a destination's health must survive a restart.
+        way_is_back: told by a destination whose connection came back after a loss.
+    """
+
+    identity: Identity
+    clock: Clock
+    dice: Callable[[], float]
+    mint: Callable[[int], str]
+    announce: Callable[[Event], None]
+    keep: Callable[[str, DestinationFacts], None]
+    way_is_back: Callable[[str], None]
+
+
+class Health:
+    """See the module.
+
+    Attributes:
+        outage: since the first failure that is the destination's; None: it is well.
+        disabled: why it wants nothing more; None: it does.
+        delivered: events it took since the agent started.
+        refused: events it refused since it last took one.
+    """
+
+    def __init__(self, name: str, house: House, facts: DestinationFacts) -> None:
+        self.delivered = 0
+        self.refused: set[int] = set()
+        self.disabled = facts.disabled
+        self._name = name
+        self._house = house
+        self._clock = house.clock
+        self.outage = self._known(facts)
+
+    def _known(self, facts: DestinationFacts) -> Outage | None:
+        """A destination that was failing when the agent stopped is failing until it takes something."""
+        if facts.failing_since_wall is None:
+            return None
+        now = self._clock.monotonic()
+        since = now - max(0, self._clock.wall() - facts.failing_since_wall)
+        why = "it was failing when the agent stopped"
+        return Outage(since, 1, why, Fault.RECEIVER, now, announced=True, notable=True)
+
+    @property
+    def state(self) -> tuple[DestinationState, str]:
+        """How it is, and why it is not well."""
+        if self.disabled is not None:
+            return DestinationState.DISABLED, self.disabled
+        if self.outage is None:
+            return DestinationState.HEALTHY, ""
+        return (
+            DestinationState.FAILING if self.outage.announced else DestinationState.WAITING,
+            self.outage.why,
+        )
+
+    def admits(self, in_flight: int, concurrency: int) -> bool:
+        """Whether one more attempt may begin: one probe at a time, behind the gate, while it is not well."""
+        if self.disabled is not None:
+            return False
+        if self.outage is not None:
+            return in_flight == 0 and self._clock.monotonic() >= self.outage.gate
+        return in_flight < concurrency
+
+    # --- what happens to it ----------------------------------------------------------------------------
+
+    def succeeded(self) -> None:
+        """It took an event."""
+        self.delivered += 1
+        self.refused.clear()
+        before = self.outage
+        self.outage = after_success(before, self._clock.monotonic())
+        if before is None or self.outage is not None:
+            return
+        if before.fault is Fault.LINK:
+            self._house.way_is_back(self._name)
+        if before.announced:
+            _log.info("destination %s takes events again", self._name)
+            self._keep()
+            self.tell(EventType.DELIVERY_RECOVERED, "")
+
+    def failed(self, seq: int, retry: Retry, *, notable: bool) -> None:
+        """An attempt has to be repeated."""
+        if retry.fault in (Fault.EVENT, Fault.CONFIGURATION):
+            self.refused.add(seq)
+        self.outage = after_retry(self.outage, retry, self._clock.monotonic(), notable=notable)
+
+    def disable(self, why: str) -> None:
+        """It wants nothing more."""
+        self.disabled = why
+        self._keep()
+        remedy = f"`edge-relay enable destination:{self._name}` takes it up again"
+        _log.warning("destination %s is disabled: %s; %s", self._name, why, remedy)
+        self.tell(EventType.DELIVERY_DISABLED, why)
+
+    def enable(self) -> None:
+        """A person takes it up again."""
+        self.disabled = None
+        self._keep()
+
+    def new_event(self) -> None:
+        """An event came for a destination that had nothing waiting: it need not wait for the whole back-off."""
+        if self.outage is not None:
+            self.outage = self.outage.for_new_event(self._clock.monotonic(), self._house.dice())
+
+    def way_is_back(self) -> None:
+        """Another destination has its connection back after a loss: maybe this one shared it."""
+        if self.outage is not None:
+            self.outage = self.outage.woken(self._clock.monotonic(), self._house.dice())
+
+    def announce_at(self) -> int | None:
+        """When it is to be said that it is failing; None: never, or it has been."""
+        outage = self.outage
+        if outage is None or outage.announced or not outage.notable or self.disabled is not None:
+            return None
+        return outage.announce_at()
+
+    def announce(self) -> None:
+        """Say once that it is failing: after a minute, or at once when a person has to mend something."""
+        due = self.announce_at()
+        if self.outage is None or due is None or self._clock.monotonic() < due:
+            return
+        self.outage = replace(self.outage, announced=True)
+        _log.warning("destination %s is failing: %s", self._name, self.outage.why)
+        self._keep()
+        self.tell(EventType.DELIVERY_FAILING, self.outage.why)
+
+    # --- who is told -----------------------------------------------------------------------------------
+
+    def tell(self, kind: EventType, reason: str, *, seq: int | None = None) -> None:
+        """Make a `delivery.*` event."""
+        self._house.announce(
+            notice(kind, self._name, reason, self._clock.monotonic(), self._house.mint, seq=seq)
+        )
+
+    def _keep(self) -> None:
+        wall = None
+        if self.outage is not None and self.outage.announced:
+            wall = self._clock.wall() - (self._clock.monotonic() - self.outage.since)
+        self._house.keep(self._name, DestinationFacts(self.disabled, wall))

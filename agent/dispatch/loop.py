@@ -1,0 +1,249 @@
+"""The loop of one destination: what waits is tried, what came of it is judged and noted.
+
+While the destination is well, up to `concurrency` subjects are under way side by side. While it backs
+off there is one probe at a time, each of the next other subject, and none before the gate opens.
+
+Rules for whoever changes this: `judge` decides, here its verdict is carried out; the outcome is noted
+in the outbox before the next delivery of the subject is taken; nothing here waits for the store,
+except for pages of what it holds.
+"""
+
+import asyncio
+import logging
+from contextlib import suppress
+from dataclasses import replace
+from typing import Final
+
+from agent.delivery.body import Place, render
+from agent.delivery.judge import Crash, Dead, Delivered, Disable, Fault, History, Retry, Verdict, judge
+from agent.delivery.schedule import own_wait
+from agent.destinations.base import Destination, DestinationSection, Message
+from agent.dispatch.backlog import Backlog, Outbox
+from agent.dispatch.health import Health, House
+from agent.dispatch.queue import Entry
+from agent.dispatch.status import DestinationStatus
+from agent.metrics import ATTEMPTS, DEAD_LETTERS, DELIVERY_LATENCY
+from agent.model import SECOND, Answer, EventType, NoAnswer
+from agent.store.records import (
+    Attempt,
+    Delivery,
+    DestinationFacts,
+    Mark,
+    MarkCharged,
+    MarkDead,
+    MarkDelivered,
+)
+
+_log = logging.getLogger(__name__)
+
+_STOP_WITHIN_S: Final = 3.0
+
+
+class Dispatcher:
+    """See the module. `run` works until cancelled; `offer` hands over what was just committed."""
+
+    def __init__(
+        self,
+        name: str,
+        section: DestinationSection,
+        destination: Destination,
+        outbox: Outbox,
+        house: House,
+        facts: DestinationFacts,
+    ) -> None:
+        self.health = Health(name, house, facts)
+        self._name = name
+        self._section = section
+        self._destination = destination
+        self._outbox = outbox
+        self._house = house
+        self._clock = house.clock
+        self._backlog = Backlog(
+            name, outbox, house.clock, strict=section.order == "strict", longest_wait=max(section.retry)
+        )
+        self._in_flight: set[asyncio.Task[None]] = set()
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._crashed: set[int] = set()
+        self._latency: float | None = None
+
+    # --- the caller's side ---------------------------------------------------------------------------
+
+    def offer(self, delivery: Delivery) -> None:
+        """Take a delivery that was just committed (or that a person sends again)."""
+        idle = not self._backlog.queue
+        if self._backlog.offer(delivery) and idle:
+            self.health.new_event()
+        self._wake.set()
+
+    def enable(self) -> None:
+        """Take up a disabled destination again."""
+        self.health.enable()
+        self._wake.set()
+
+    def way_is_back(self) -> None:
+        """Another destination has its connection back after a loss: maybe this one shared it."""
+        self.health.way_is_back()
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Deliver until cancelled; what is under way then stays pending."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._backlog.read(self._wake.set), name=f"destination {self._name} backlog")
+            while True:
+                self._wake.clear()
+                self.health.announce()
+                self._start(tasks)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._pause()):
+                        await self._wake.wait()
+
+    async def stop(self) -> None:
+        """Begin nothing new, and give what is under way a moment."""
+        self._stopping = True
+        if self._in_flight:
+            await asyncio.wait(self._in_flight, timeout=_STOP_WITHIN_S)
+
+    @property
+    def status(self) -> DestinationStatus:
+        """What people are told."""
+        now, outage = self._clock.monotonic(), self.health.outage
+        state, reason = self.health.state
+        return DestinationStatus(
+            state=state,
+            reason=reason,
+            for_s=0 if outage is None else (now - outage.since) // SECOND,
+            retry_in_s=0 if outage is None else max(0, outage.gate - now) // SECOND,
+            in_memory=len(self._backlog.queue),
+            in_flight=len(self._in_flight),
+            delivered=self.health.delivered,
+            latency_s=self._latency,
+            clock_offset_s=self._destination.clock_offset / SECOND,
+        )
+
+    # --- when ----------------------------------------------------------------------------------------
+
+    def _start(self, tasks: asyncio.TaskGroup) -> None:
+        """Begin as many attempts as may be under way now."""
+        while not self._stopping and self.health.admits(len(self._in_flight), self._section.concurrency):
+            entry = self._backlog.queue.take(self._clock.monotonic())
+            if entry is None:
+                return
+            name = f"destination {self._name} attempt {entry.seq}"
+            task = tasks.create_task(self._attempt(entry), name=name)
+            self._in_flight.add(task)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._in_flight.discard(task)
+        self._wake.set()
+
+    def _pause(self) -> float | None:
+        """Seconds until time alone lets something happen; None: nothing until somebody wakes the loop."""
+        instants = [self._backlog.queue.next_due(), self.health.announce_at()]
+        if self.health.outage is not None and self._backlog.queue:
+            instants.append(self.health.outage.gate)
+        now = self._clock.monotonic()
+        ahead = [instant - now for instant in instants if instant is not None and instant > now]
+        return min(ahead) / SECOND if ahead else None
+
+    # --- one attempt -----------------------------------------------------------------------------------
+
+    async def _attempt(self, entry: Entry) -> None:
+        """Make one attempt and carry out what it means."""
+        began_wall = self._clock.wall()
+        outcome = await self._deliver(entry)
+        verdict = judge(outcome, self._history(entry))
+        self._note(entry, outcome, verdict)
+        attempt = _attempt_record(outcome, began_wall)
+        match verdict:
+            case Delivered():
+                self._settle(entry, MarkDelivered(self._name, entry.seq, self._clock.wall()))
+                self.health.succeeded()
+            case Dead(why=why):
+                self._settle(entry, MarkDead(self._name, entry.seq, self._clock.wall(), why, attempt))
+                DEAD_LETTERS.labels(self._name).inc()
+                if _notable(entry):
+                    self.health.tell(EventType.DELIVERY_DEAD, why, seq=entry.seq)
+            case Disable(why=why):
+                self._backlog.queue.put_back(entry, self._clock.monotonic())
+                self.health.disable(why)
+            case Retry():
+                self._retry(entry, verdict, attempt)
+                self.health.failed(entry.seq, verdict, notable=_notable(entry))
+
+    async def _deliver(self, entry: Entry) -> Answer | NoAnswer | Crash:
+        stored = entry.delivery.stored
+        place = Place(entry.seq, entry.delivery.previous, stored.offset, late=entry.delivery.resent)
+        try:
+            body = render(stored.event, place, self._house.identity)
+            return await self._destination.deliver(Message(stored.event.id, body))
+        except Exception as error:  # noqa: BLE001 - a poison event must neither stop nor spin the loop (design: errors)
+            if entry.seq not in self._crashed:
+                self._crashed.add(entry.seq)
+                _log.exception("destination %s: event %d could not be sent", self._name, entry.seq)
+            return Crash(f"crash: {type(error).__name__}, see the agent's log")
+
+    def _history(self, entry: Entry) -> History:
+        now, health = self._clock.monotonic(), self.health
+        alone = entry.passed_at is not None and not self._backlog.others(entry.delivery)
+        return History(
+            dice=self._house.dice(),
+            wall=self._clock.wall(),
+            charged=entry.delivery.charged,
+            passed=entry.passed_at is not None and health.delivered > entry.passed_at,
+            lone=now - entry.counts_from if alone else 0,
+            failures=0 if health.outage is None else health.outage.failures,
+            outage=0 if health.outage is None else now - health.outage.since,
+            refused=len(health.refused - {entry.seq}),
+            schedule=self._section.retry,
+            plain_http=self._section.plain_http,
+        )
+
+    def _retry(self, entry: Entry, retry: Retry, attempt: Attempt) -> None:
+        """Put the delivery back, to wait by its own schedule if the attempt was charged."""
+        now, delivery = self._clock.monotonic(), entry.delivery
+        waits = retry.after if retry.fault is Fault.EVENT else 0
+        counts_from = entry.counts_from if entry.passed_at is not None else now
+        if retry.charged:
+            waits = own_wait(self._section.retry, delivery.charged)
+            due = self._clock.wall() + waits
+            self._outbox.mark(MarkCharged(self._name, entry.seq, attempt, due))
+            delivery, counts_from = replace(delivery, charged=delivery.charged + 1, due_wall=due), now
+        tried = Entry(delivery, now + waits if waits else 0, self.health.delivered, counts_from)
+        self._backlog.queue.put_back(tried, now)
+
+    def _settle(self, entry: Entry, mark: Mark) -> None:
+        """The delivery is over."""
+        self._crashed.discard(entry.seq)
+        self._outbox.mark(mark)
+        self._backlog.settle(entry)
+
+    def _note(self, entry: Entry, outcome: Answer | NoAnswer | Crash, verdict: Verdict) -> None:
+        """One line and one count an attempt."""
+        word = "crash" if isinstance(outcome, Crash) else "none"
+        if isinstance(outcome, Answer):
+            word = f"{outcome.status // 100}xx"
+            self._latency = outcome.latency
+            DELIVERY_LATENCY.labels(self._name).observe(outcome.latency)
+        ATTEMPTS.labels(self._name, word).inc()
+        _log.debug(
+            "delivery attempted: destination=%s seq=%d id=%s charged=%d outcome=%s verdict=%s",
+            self._name,
+            entry.seq,
+            entry.delivery.stored.event.id,
+            entry.delivery.charged,
+            outcome.status if isinstance(outcome, Answer) else outcome.why,
+            verdict,
+        )
+
+
+def _notable(entry: Entry) -> bool:
+    """Events about deliveries make no such events of their own."""
+    return not entry.delivery.stored.event.type.startswith("delivery.")
+
+
+def _attempt_record(outcome: Answer | NoAnswer | Crash, began_wall: int) -> Attempt:
+    if isinstance(outcome, Answer):
+        return Attempt(began_wall, outcome.status, outcome.latency, outcome.excerpt)
+    return Attempt(began_wall, None, outcome.latency, outcome.why)

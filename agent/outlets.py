@@ -1,0 +1,184 @@
+"""All destinations at work: who is asked, who is handed what, and what is kept of their health."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import asdict
+
+from agent.clock import Clock
+from agent.delivery.body import Identity
+from agent.delivery.subscription import Subscription, subscribers
+from agent.desk import UnknownError
+from agent.destinations import open_destination
+from agent.destinations.config import DestinationConfig
+from agent.dispatch.health import House
+from agent.dispatch.loop import Dispatcher
+from agent.dispatch.status import DestinationState
+from agent.errors import StoreUnavailable
+from agent.metrics import OLDEST_AGE, QUEUE_DEPTH
+from agent.model import SECOND, Event, Json
+from agent.store.records import Delivery, DestinationFacts
+from agent.store.store import Store
+
+_log = logging.getLogger(__name__)
+
+_RETRY_S = 5.0
+
+
+class Outlets:
+    """See the module. `run` first; then `change` starts, replaces and stops destinations.
+
+    Attributes:
+        announce: takes the `delivery.*` events; set by whoever wires the house.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        identity: Identity,
+        clock: Clock,
+        dice: Callable[[], float],
+        mint: Callable[[int], str],
+    ) -> None:
+        self.announce: Callable[[Event], None] = lambda _: None
+        self._store = store
+        self._clock = clock
+        self._house = House(identity, clock, dice, mint, self._announce, self._keep, self._way_is_back)
+        self._configs: dict[str, DestinationConfig] = {}
+        self._subscriptions: dict[str, Subscription] = {}
+        self._at_work: dict[str, tuple[Dispatcher, asyncio.Task[None]]] = {}
+        self._facts: dict[str, DestinationFacts] = {}
+        self._changed = asyncio.Event()
+        self._tasks: asyncio.TaskGroup | None = None
+
+    # --- the pipeline's side -----------------------------------------------------------------------------
+
+    def subscribers(self, event: Event) -> tuple[str, ...]:
+        """Which destinations an event is addressed to."""
+        return subscribers(event, self._subscriptions)
+
+    def offer(self, deliveries: Sequence[Delivery]) -> None:
+        """Hand over what was just committed."""
+        for delivery in deliveries:
+            at_work = self._at_work.get(delivery.destination)
+            if at_work is not None:  # else it is in the store, and read when the destination starts
+                at_work[0].offer(delivery)
+
+    # --- life --------------------------------------------------------------------------------------------
+
+    def address(self, configs: Mapping[str, DestinationConfig]) -> None:
+        """From now on events are addressed to these; the store knows them already."""
+        self._subscriptions = {name: config.subscription() for name, config in configs.items()}
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as self._tasks:
+            await self._keep_forever()
+
+    async def change(self, configs: Mapping[str, DestinationConfig]) -> None:
+        """Start what is new, stop what is gone, and replace what changed; the others are not touched."""
+        if self._tasks is None:
+            raise RuntimeError("`run` comes first")
+        facts = await self._store.destination_facts()
+        for name in [name for name in self._at_work if configs.get(name) != self._configs[name]]:
+            await self._end(name)
+        for name, config in configs.items():
+            if name not in self._at_work:
+                known = facts.get(name, DestinationFacts())
+                await self._begin(self._tasks, name, config, known)
+
+    async def _begin(
+        self, tasks: asyncio.TaskGroup, name: str, config: DestinationConfig, facts: DestinationFacts
+    ) -> None:
+        opened = AsyncExitStack()
+        destination = await opened.enter_async_context(open_destination(name, config, self._clock))
+        dispatcher = Dispatcher(name, config, destination, self._store, self._house, facts)
+
+        async def work() -> None:
+            async with opened:
+                await dispatcher.run()
+
+        self._configs[name] = config
+        self._at_work[name] = dispatcher, tasks.create_task(work(), name=f"destination {name}")
+
+    async def _end(self, name: str) -> None:
+        dispatcher, task = self._at_work.pop(name)
+        await dispatcher.stop()
+        task.cancel()
+        await asyncio.wait([task])
+
+    async def stop(self) -> None:
+        """Begin nothing new, and give what is under way a moment."""
+        await asyncio.gather(*(dispatcher.stop() for dispatcher, _ in self._at_work.values()))
+
+    # --- what must survive a restart -----------------------------------------------------------------------
+
+    def _keep(self, name: str, facts: DestinationFacts) -> None:
+        self._facts[name] = facts
+        self._changed.set()
+
+    async def _keep_forever(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            for name, facts in list(self._facts.items()):
+                try:
+                    await self._store.set_destination(name, **asdict(facts))
+                except StoreUnavailable:
+                    await asyncio.sleep(_RETRY_S)
+                    self._changed.set()
+                else:
+                    if self._facts[name] is facts:
+                        del self._facts[name]
+
+    def _announce(self, event: Event) -> None:
+        self.announce(event)
+
+    def _way_is_back(self, name: str) -> None:
+        for other, (dispatcher, _) in self._at_work.items():
+            if other != name:
+                dispatcher.way_is_back()
+
+    # --- what people ask -------------------------------------------------------------------------------------
+
+    async def enable(self, name: str) -> None:
+        """Take up a disabled destination again.
+
+        Raises:
+            UnknownError: there is none of this name.
+        """
+        if name not in self._at_work:
+            known = ", ".join(self._at_work) or "none"
+            raise UnknownError(f"there is no destination {name}; there are {known}")
+        self._at_work[name][0].enable()
+
+    def status(self) -> dict[str, Json]:
+        """What people are told, by name."""
+        told: dict[str, Json] = {}
+        for name, (dispatcher, _) in self._at_work.items():
+            status = asdict(dispatcher.status) | {"state": dispatcher.status.state.value}
+            told[name] = status | {
+                "waiting": self._store.waiting_count(name),
+                "dead": self._store.dead_count(name),
+                "oldest_s": self._oldest(name),
+            }
+        return told
+
+    def _oldest(self, name: str) -> float | None:
+        oldest = self._store.oldest_waiting(name)
+        return None if oldest is None else max(0.0, (self._clock.wall() - oldest.at_wall) / SECOND)
+
+    def problems(self) -> list[str]:
+        """Why events do not arrive, a sentence each."""
+        return [
+            f"destination {name} is {dispatcher.status.state.value}: {dispatcher.status.reason}"
+            for name, (dispatcher, _) in self._at_work.items()
+            if dispatcher.status.state in (DestinationState.FAILING, DestinationState.DISABLED)
+        ]
+
+    def measure(self) -> None:
+        """Bring the gauges up to date."""
+        for name, (dispatcher, _) in self._at_work.items():
+            QUEUE_DEPTH.labels(name).set(dispatcher.status.in_memory)
+            OLDEST_AGE.labels(name).set(self._oldest(name) or 0.0)
