@@ -519,9 +519,31 @@ async def test_a_unit_that_dies_costs_the_others_two_timeouts_once():
         began = time.monotonic()
         await sink.until(lambda: len(sink.good("U2")) >= before + 10)
         took = time.monotonic() - began
+        server.dead.clear()
+        before = len(sink.good("U1"))
+        await sink.until(lambda: len(sink.good("U1")) > before)
 
     assert took < 1.5
     assert set(sink.good("U2")) == {2}
+    assert [reading for reading in sink.readings("U1") if reading.value is not None][before].baseline
+
+
+async def test_units_that_die_together_are_asked_once_after_the_first():
+    """The first gets its repetition; where it was silent the others get none in this poll."""
+    sink = Sink()
+    tags = {
+        f"U{unit}": {"area": "holding", "offset": unit, "type": "uint16", "unit_id": unit}
+        for unit in (1, 2, 3)
+    }
+    async with ModbusServer() as server, sessions(source(server, tags), sink):
+        await sink.polls(2)
+        server.dead |= {1, 2}
+        asked = len(server.requests)
+        await sink.until(lambda: sink.latest("U2").quality is Quality.BAD)
+        units = [request.unit for request in server.requests[asked:]]
+
+    assert (units.count(1), units.count(2)) == (2, 1)
+    assert not sink.ends
 
 
 async def test_a_gateway_that_speaks_for_a_dead_unit():

@@ -201,6 +201,41 @@ async def test_a_slow_consumer_makes_polls_missed_not_late():
     assert skipped >= 2 * (polls - 1)
 
 
+async def test_no_burst_follows_a_stall():
+    """The store held one batch for ten periods: the polls of that time are left out, not caught up."""
+    sink = Sink()
+
+    async def stall_once(batch):
+        await Sink.emit(sink, batch)
+        if len(sink.batches) == 3:
+            await asyncio.sleep(0.5)
+
+    sink.emit = stall_once
+    async with ModbusServer() as server, sessions(source(server, holding(0)), sink):
+        await sink.polls(12)
+        received = [reading.received for reading in sink.readings("H0")]
+
+    gaps = [later - earlier for earlier, later in itertools.pairwise(received)]
+    assert gaps[2] > 0.49e9
+    assert sum(gap < 0.01e9 for gap in gaps[3:]) <= 2
+
+
+async def test_a_tag_that_is_bad_at_first_has_its_baseline_later():
+    """Its first good value is a start, not a change, however long it took."""
+
+    async def behave(exchange):
+        pdu = exchange.exception(4) if exchange.start and len(server.requests) < 12 else exchange.pdu()
+        await exchange.send(exchange.frame(pdu))
+
+    sink = Sink()
+    async with ModbusServer(behave=behave) as server, sessions(source(server, holding(0, 100)), sink):
+        await sink.until(lambda: len(sink.good("H100")) >= 2)
+
+    good = [reading.baseline for reading in sink.readings("H100") if reading.value is not None]
+    assert sink.readings("H100")[0].quality is Quality.BAD
+    assert good[:2] == [True, False]
+
+
 async def test_a_pause_is_kept_between_requests():
     """A slow device is left alone after each answer."""
     moments = []
