@@ -48,9 +48,9 @@ class SourceError(EdgeRelayError):
     """A source lost its device. The message names the device, the cause, and what to look at."""
 
 
-class StoreRefused(EdgeRelayError):
+class StoreRefused(EdgeRelayError):  # noqa: N818 - a state of the store, as the design names it
     """The store cannot be opened: in use, written by a newer program, not a store at all."""
 
 
-class StoreUnavailable(EdgeRelayError):
+class StoreUnavailable(EdgeRelayError):  # noqa: N818 - a state of the store, as the design names it
     """The store could not commit: nothing of what was offered is accepted, none of it is lost by us."""

@@ -12,7 +12,7 @@ from enum import IntEnum, StrEnum
 from typing import Final, TypeAlias
 
 Value: TypeAlias = bool | int | float | str
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 SECOND: Final = 1_000_000_000
 MILLISECOND: Final = 1_000_000

@@ -23,17 +23,25 @@ LEVELS = {
     # Whatever touches the outside, each part for itself.
     "clock": SHELL,
     "config": SHELL,
+    "desk": SHELL,
     "destinations": SHELL,
     "dispatch": SHELL,
     "inbound": SHELL,
     "metrics": SHELL,
     "notify": SHELL,
+    "paths": SHELL,
     "sources": SHELL,
     "store": SHELL,
     "supervise": SHELL,
     "web": SHELL,
-    # The wiring.
+    # The wiring: the road of a reading, the parts at work, how they start, change and are asked.
     "app": APP,
+    "intake": APP,
+    "outlets": APP,
+    "pipeline": APP,
+    "reload": APP,
+    "restore": APP,
+    "status": APP,
     # Commands, and what only a command uses.
     "__init__": CORE,
     "__main__": COMMANDS,

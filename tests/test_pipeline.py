@@ -118,7 +118,7 @@ async def test_the_interval_without_a_store_is_told(tmp_path):
         with refusing_disk(), pytest.raises(StoreUnavailable):
             await way.emit(171.0)
         async with asyncio.timeout(20):
-            while not way.handed:  # noqa: ASYNC110 - nothing tells of it but the hand-over itself
+            while not way.handed:
                 await asyncio.sleep(0.05)
         recovery.cancel()
 

@@ -139,7 +139,7 @@ def judge(outcome: Answer | NoAnswer | Crash, history: History) -> Verdict:
             wish = headers.get("webhook-delivery", "").strip().lower()
             if status == 410 or wish == "disable":  # noqa: PLR2004 - the table speaks in statuses
                 return Disable(f"the receiver wants nothing more ({_said(outcome)})")
-            if 200 <= status < 300:  # noqa: PLR2004
+            if 200 <= status < 300:  # noqa: PLR2004 - the table speaks in statuses
                 return _accepted(outcome, history)
             if wish == "abort-message":
                 return Dead(f"the receiver asked not to be sent this again ({_said(outcome)})")
@@ -163,10 +163,10 @@ def _failed(answer: Answer, history: History) -> Verdict:
             return Retry(_said(answer), wait, Fault.RECEIVER)
         case 401 | 403 | 404 | 407 as status:
             return Retry(_CONFIGURATION[status], CONFIGURATION_WAIT, Fault.CONFIGURATION)
-        case status if 300 <= status < 400:  # noqa: PLR2004
+        case status if 300 <= status < 400:  # noqa: PLR2004 - the table speaks in statuses
             why = f"{_said(answer)}, a redirect, which is never followed: write the address it leads to as `url`"
             return Retry(why, CONFIGURATION_WAIT, Fault.CONFIGURATION)
-        case status if status == 408 or status >= 500:  # noqa: PLR2004
+        case status if status == 408 or status >= 500:  # noqa: PLR2004 - the table speaks in statuses
             return _weather(_said(answer), history, Fault.RECEIVER, proves=status not in _GATEWAY)
         case _:
             return _refused(_said(answer), history)

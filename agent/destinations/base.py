@@ -37,6 +37,10 @@ class Destination(Protocol):
     clock_offset: int
     """How far the receiver's clock is ahead of ours, nanoseconds; 0 when they agree or nothing is known."""
 
+    def headers(self, message: Message) -> dict[str, str]:
+        """What goes out beside the body, stamped and signed now; holds credentials."""
+        ...
+
     async def deliver(self, message: Message) -> Answer | NoAnswer:
         """Make one attempt, within the section's `timeout`; cancelled, it leaves nothing behind."""
         ...

@@ -35,7 +35,8 @@ from agent.store.turns import Turns
 _log = logging.getLogger(__name__)
 
 REFUSE_FOR: Final = SECOND  # a full disk is not asked a thousand times a second
-_PROBE: Final = "UPDATE meta SET value = value WHERE key = 'epoch'"
+# Random, because SQLite writes no page whose content stays the same.
+_PROBE: Final = "INSERT OR REPLACE INTO meta VALUES ('probe', hex(randomblob(8)))"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,8 @@
 """Serving an application on loopback or on a Unix socket until cancelled."""
 
 import asyncio
-import os
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
 from aiohttp import web
 
@@ -14,7 +13,7 @@ _SOCKET_MODE: Final = 0o660  # the group of the file may operate the agent
 _CLOSE_WITHIN_S: Final = 1.0
 
 
-async def serve_port(app: web.Application, listen: Listen) -> NoReturn:
+async def serve_port(app: web.Application, listen: Listen) -> None:
     """Serve on an address.
 
     Raises:
@@ -31,19 +30,25 @@ async def serve_port(app: web.Application, listen: Listen) -> NoReturn:
         await asyncio.Event().wait()
     finally:
         await runner.cleanup()
-    raise AssertionError("unreachable")
 
 
-async def serve_socket(app: web.Application, path: Path) -> NoReturn:
+async def serve_socket(app: web.Application, path: Path) -> None:
     """Serve on a Unix socket; one left behind by a killed agent is replaced (the store's lock tells)."""
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_CLOSE_WITHIN_S)
     await runner.setup()
-    path.unlink(missing_ok=True)
+    _remove(path)
     try:
         await web.UnixSite(runner, str(path)).start()
-        os.chmod(path, _SOCKET_MODE)
+        _open_to_group(path)
         await asyncio.Event().wait()
     finally:
         await runner.cleanup()
-        path.unlink(missing_ok=True)
-    raise AssertionError("unreachable")
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
+
+
+def _open_to_group(path: Path) -> None:
+    path.chmod(_SOCKET_MODE)

@@ -29,7 +29,7 @@ async def living_plant():
 async def changed_from(first, read):
     """Read until the answer differs from `first`."""
     async with asyncio.timeout(10):
-        while (value := await read()) == first:  # noqa: ASYNC110 - a device tells nobody that it changed
+        while (value := await read()) == first:
             await asyncio.sleep(0.05)
     return value
 

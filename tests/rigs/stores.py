@@ -122,5 +122,5 @@ async def transactions(store):
 async def eventually(condition, seconds=5.0):
     """Wait until it is true; fail when it is not within `seconds`."""
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - what is waited for is a state of the disk, not an event
+        while not condition():
             await asyncio.sleep(0.005)

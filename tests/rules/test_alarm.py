@@ -1,10 +1,10 @@
 """The limit machine and its projection, case by case beside the table of the design page "rules"."""
 
 import pytest
+from rigs.rules import Player, high, high_high, low, rule, say
 
 from agent.model import SECOND, EventType, Priority
 from agent.rules.spec import Absence, Awaited, OnBad, State
-from rigs.rules import Player, high, high_high, low, rule, say
 
 CASES = {
     "at the limit is in": (

@@ -1,10 +1,10 @@
 """Report by exception: against the last value reported, with its two bounds of time."""
 
 import pytest
+from rigs.rules import Player
 
 from agent.model import SECOND, Priority
 from agent.rules.spec import ChangeSpec
-from rigs.rules import Player
 
 CASES = {
     "the first value is a baseline, not a change": ({}, [(0, 5), (1, 5)], []),

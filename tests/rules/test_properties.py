@@ -4,11 +4,11 @@ from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rigs.rules import Player, high, high_high, low, reading, rule, say, timeline
 
 from agent.model import SECOND, Alive, EventType, Link, Priority, Reading, Tick
 from agent.rules.saved import decode, encode
 from agent.rules.spec import Absence, Awaited, ChangeSpec, OnBad, State
-from rigs.rules import Player, high, high_high, low, reading, rule, say, timeline
 
 delays = st.sampled_from([0, 0, 1, 2.5, 7])
 bands = st.sampled_from([0.0, 0.0, 1.0, 4.0])

@@ -64,13 +64,7 @@ class WebhookClient:
 
     async def deliver(self, message: Message) -> Answer | NoAnswer:
         """See the protocol. An answer that breaks off or never ends in its body has still been given."""
-        timestamp = (self._clock.wall() + self.clock_offset) // SECOND
-        headers = {
-            **self._headers,
-            "webhook-id": message.id,
-            "webhook-timestamp": str(timestamp),
-            **self._sign(message, timestamp),
-        }
+        headers = self.headers(message)
         began = self._clock.monotonic()
         response: aiohttp.ClientResponse | None = None
         excerpt = bytearray()
@@ -94,6 +88,16 @@ class WebhookClient:
             return NoAnswer(why, latency)
         names = {name.lower(): value for name, value in response.headers.items()}
         return Answer(response.status, names, latency, excerpt.decode(errors="replace"))
+
+    def headers(self, message: Message) -> dict[str, str]:
+        """Stamp and sign the message, for an attempt that begins now."""
+        timestamp = (self._clock.wall() + self.clock_offset) // SECOND
+        return {
+            **self._headers,
+            "webhook-id": message.id,
+            "webhook-timestamp": str(timestamp),
+            **self._sign(message, timestamp),
+        }
 
     def _learn_clock(self, response: aiohttp.ClientResponse) -> None:
         """Stamp what follows with the receiver's time: it refuses signatures that are minutes off (C2)."""

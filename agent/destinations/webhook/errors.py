@@ -11,7 +11,7 @@ import aiohttp
 from agent.destinations.webhook.network import CONNECT_SECONDS, ForbiddenAddress
 
 
-def explain(error: aiohttp.ClientError) -> str:
+def explain(error: aiohttp.ClientError) -> str:  # noqa: PLR0911 - a table, one row a kind of failure
     """Say what an attempt failed of."""
     match error:
         case aiohttp.ClientConnectorDNSError(os_error=cause):

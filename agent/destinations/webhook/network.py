@@ -10,6 +10,7 @@ import asyncio
 import errno
 import socket
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from ipaddress import ip_address
 from typing import Any, Final, TypeAlias
@@ -24,11 +25,11 @@ _LOOK_UPS: Final = 2
 _FLAGS: Final = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
 
 _AddressInfo: TypeAlias = tuple[
-    socket.AddressFamily, socket.SocketKind, int, str, tuple[Any, ...]
-]  # what getaddrinfo gives; Any: aiohttp's own type of it
+    int | socket.AddressFamily, int | socket.SocketKind, int, str, tuple[Any, ...]
+]
 
 
-class ForbiddenAddress(OSError):
+class ForbiddenAddress(OSError):  # noqa: N818 - what it is about; callers catch OSError
     """The name stands for an address to which nothing is sent; `strerror` says which kind."""
 
 
@@ -88,11 +89,11 @@ class Resolver(AbstractResolver):
     async def close(self) -> None:
         """Nothing to close: the threads end by themselves."""
 
-    def _start(self, host: str, port: int, family: int) -> "asyncio.Future[list[_AddressInfo]]":
+    def _start(self, host: str, port: int, family: int) -> "asyncio.Future[Sequence[_AddressInfo]]":
         loop = asyncio.get_running_loop()
-        result: asyncio.Future[list[_AddressInfo]] = loop.create_future()
+        result: asyncio.Future[Sequence[_AddressInfo]] = loop.create_future()
 
-        def finish(found: list[_AddressInfo], error: OSError | None) -> None:
+        def finish(found: Sequence[_AddressInfo], error: OSError | None) -> None:
             self._free.release()
             if result.done():  # nobody waits any more
                 return
@@ -102,7 +103,7 @@ class Resolver(AbstractResolver):
                 result.set_exception(error)
 
         def look_up() -> None:
-            found: list[_AddressInfo] = []
+            found: Sequence[_AddressInfo] = []
             error: OSError | None = None
             try:
                 found = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
