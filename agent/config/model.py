@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from agent.config.fields import Duration, FilePath, Section
 from agent.config.rules import RuleDefaults, RuleSection
@@ -24,35 +23,7 @@ from agent.rules.spec import RuleSpec
 from agent.sources import SourceConfig
 
 _DAY: Final = 86_400 * SECOND
-_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?) ?([kMGT]?i?B)")
-_SIZES: Final[dict[str, int]] = {
-    unit + suffix: (1024 if suffix == "iB" else 1000) ** power
-    for power, unit in enumerate(("", "k", "M", "G", "T"))
-    for suffix in ("B", "iB")
-} | {"KiB": 1024}
-_LEAST_STORE: Final = 64_000_000
 _LARGEST_PORT: Final = 65_535
-
-
-def parse_size(value: object) -> int:
-    """Read `2GB`, `500MB`, `512MiB` as bytes.
-
-    Raises:
-        ValueError: no unit, or not a size.
-    """
-    if isinstance(value, str) and (match := _SIZE.fullmatch(value)) and match[2] in _SIZES:
-        return round(float(match[1]) * _SIZES[match[2]])
-    raise ValueError("expected a size with its unit, such as 500MB, 2GB or 512MiB")
-
-
-def _check_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(
-            f"unknown time zone {name!r}: expected an IANA name such as Europe/Berlin or UTC"
-        ) from None
-    return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,30 +70,11 @@ class AgentSection(Section):
     """This agent, unique within the site; every event carries it."""
     data_dir: FilePath = Path("/var/lib/edge-relay")
     """The folder of the store; a relative one is relative to the folder of the configuration."""
-    zone: Annotated[str, AfterValidator(_check_zone)] = "UTC"
-    """The time zone (IANA name) of times that are written without one."""
-
-
-def _room_for_events(size: int) -> int:
-    if size < _LEAST_STORE:
-        raise ValueError("expected 64MB or more: the store keeps some of it in reserve")
-    return size
-
-
-Size = Annotated[
-    int,
-    BeforeValidator(parse_size),
-    WithJsonSchema({"type": "string", "pattern": f"^{_SIZE.pattern}$", "examples": ["500MB", "2GB"]}),
-]
 
 
 class StoreSection(Section):
     """Where events wait until they are delivered."""
 
-    max_size: Annotated[
-        Size, AfterValidator(_room_for_events), Field(json_schema_extra={"default": "2GB"})
-    ] = 2_000_000_000
-    """The most that the store may take on the disk, everything included."""
     keep_delivered: Duration = 7 * _DAY
     """How long delivered events are kept, to be sent again when somebody asks."""
 

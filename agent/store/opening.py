@@ -25,11 +25,12 @@ _APPLICATION_ID: Final = 0x45524C59
 _FULL: Final = 2
 _BUSY_SECONDS: Final = 1.0
 
+# Before the first read: opens on a full disk (no -shm file) and refuses a second process.
+_LOCK: Final = "PRAGMA locking_mode = EXCLUSIVE"
+# Before the first table, and before WAL writes the header: what pruning frees goes back to the disk. Only
+# then: in an existing file it writes, and a full disk would refuse the start.
+_RETURN_SPACE: Final = "PRAGMA auto_vacuum = INCREMENTAL"
 _PRAGMAS: Final = (
-    # Before the first read: opens on a full disk (no -shm file) and refuses a second process.
-    "locking_mode = EXCLUSIVE",
-    # Before the first table, and before WAL writes the header: what pruning frees goes back to the disk.
-    "auto_vacuum = INCREMENTAL",
     "journal_mode = WAL",
     "synchronous = FULL",
     "mmap_size = 0",
@@ -82,6 +83,10 @@ async def closed_on_error(connection: aiosqlite.Connection, path: Path) -> Async
 async def _prepare(connection: aiosqlite.Connection, path: Path) -> None:
     # A flipped bit may make a text no UTF-8: it has to reach the checksum, not fail the whole query.
     connection.text_factory = _lenient_text
+    await connection.execute_fetchall(_LOCK)
+    tables = await connection.execute_fetchall("SELECT name FROM sqlite_schema LIMIT 1")
+    if not tables:
+        await connection.execute_fetchall(_RETURN_SPACE)
     for pragma in _PRAGMAS:
         await connection.execute_fetchall(f"PRAGMA {pragma}")
     for pragma, wanted in (("locking_mode", "exclusive"), ("journal_mode", "wal"), ("synchronous", _FULL)):
@@ -92,7 +97,6 @@ async def _prepare(connection: aiosqlite.Connection, path: Path) -> None:
                 "put data_dir on a local disk"
             )
     [(application_id,)] = await connection.execute_fetchall("PRAGMA application_id")
-    tables = await connection.execute_fetchall("SELECT name FROM sqlite_schema LIMIT 1")
     if application_id != _APPLICATION_ID and tables:
         raise StoreRefused(
             f"{path} is the database of another program: move it aside, or set another data_dir"

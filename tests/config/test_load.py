@@ -47,13 +47,8 @@ def test_a_small_configuration_is_loaded_in_full(folder):
     """What is not written has its default; every source is watched."""
     configuration = load(folder(AGENT + SOURCES + RULES) / "a.yaml", {})
 
-    assert (configuration.agent.site, configuration.agent.name, configuration.agent.zone) == (
-        "dresden",
-        "line-4",
-        "UTC",
-    )
+    assert (configuration.agent.site, configuration.agent.name) == ("dresden", "line-4")
     assert configuration.agent.data_dir == Path("/var/lib/edge-relay")
-    assert configuration.store.max_size == 2_000_000_000
     assert configuration.store.keep_delivered == 7 * 86_400 * SECOND
     assert configuration.http.listen == Listen("127.0.0.1", 8470)
     assert isinstance(configuration.sources["plant"], SimulatedSource)
@@ -82,12 +77,12 @@ def test_what_stands_in_two_files_is_refused_with_both_places(folder):
     plant = folder(
         a=AGENT + SOURCES + RULES,
         b="# the night shift's\n" + RULES + "  cold: {tag: TT1, low: 10}\n",
-        c="agent: {zone: UTC, site: meissen}\n",
+        c="agent: {data_dir: data, site: meissen}\n",
     )
 
     assert refused(plant) == [
         "plant/b.yaml:3:3: error: `hot` is given twice, first in plant/a.yaml:9: delete one of them",
-        "plant/c.yaml:1:20: error: `site` is given twice, first in plant/a.yaml:1: delete one of them",
+        "plant/c.yaml:1:25: error: `site` is given twice, first in plant/a.yaml:1: delete one of them",
     ]
 
 

@@ -43,7 +43,6 @@ def test_defaults_are_written_as_in_a_file():
     defaults = [schema["default"] for schema in walk(json_schema()) if "default" in schema]
 
     assert definitions["SimulatedTag"]["properties"]["period"]["default"] == "1m"
-    assert definitions["StoreSection"]["properties"]["max_size"]["default"] == "2GB"
     assert definitions["StoreSection"]["properties"]["keep_delivered"]["default"] == "7d"
     assert definitions["HttpSection"]["properties"]["listen"]["default"] == "127.0.0.1:8470"
     assert [default for default in defaults if default is None or isinstance(default, dict)] == []
