@@ -31,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--port",
         type=int,
         default=None,
-        help=f"of the page (default: {_PAGE_PORT}, or a free one if that is taken)",
+        help=f"of health and metrics (default: {_PAGE_PORT}, or a free one if that is taken)",
     )
     parser.add_argument(
         "--outage",

@@ -44,7 +44,7 @@ class Stage:
 
     Attributes:
         directory: the folder.
-        page_port: where the agent's page listens.
+        page_port: where the agent's health and metrics are.
         receiver_port: where the agent delivers to.
     """
 
