@@ -85,6 +85,11 @@ async def _prepare(connection: aiosqlite.Connection, path: Path) -> None:
     connection.text_factory = _lenient_text
     await connection.execute_fetchall(_LOCK)
     tables = await connection.execute_fetchall("SELECT name FROM sqlite_schema LIMIT 1")
+    [(application_id,)] = await connection.execute_fetchall("PRAGMA application_id")
+    if application_id != _APPLICATION_ID and tables:
+        raise StoreRefused(
+            f"{path} is the database of another program: move it aside, or set another data_dir"
+        )
     if not tables:
         await connection.execute_fetchall(_RETURN_SPACE)
     for pragma in _PRAGMAS:
@@ -96,11 +101,6 @@ async def _prepare(connection: aiosqlite.Connection, path: Path) -> None:
                 f"the store {path} would lose events in a power cut: PRAGMA {pragma} is {value}, not {wanted}; "
                 "put data_dir on a local disk"
             )
-    [(application_id,)] = await connection.execute_fetchall("PRAGMA application_id")
-    if application_id != _APPLICATION_ID and tables:
-        raise StoreRefused(
-            f"{path} is the database of another program: move it aside, or set another data_dir"
-        )
 
 
 def _lenient_text(raw: bytes) -> str:

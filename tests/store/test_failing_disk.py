@@ -72,6 +72,36 @@ async def test_numbers_of_a_fallen_group_are_not_used_up(tmp_path):
         ]
 
 
+async def test_a_group_that_fails_in_the_middle_leaves_nothing_behind(tmp_path):
+    """Its first rows do not slip into the next transaction (SQLite itself rolls back some errors, not this one)."""
+    clock = HandClock()
+    async with opened(tmp_path / "store.db", clock=clock) as store:
+        await sql(store, "INSERT INTO delivery (destination, seq, state) VALUES (1, 1, 1)")
+        with pytest.raises(StoreUnavailable, match="UNIQUE"):
+            await store.commit(step(1, states={"rule/x": b"1"}))
+        await sql(store, "DELETE FROM delivery")
+        clock.instant += SECOND
+        await store.commit(step(2))
+
+        assert [one.stored.event.at for one in await store.waiting("a", 0, 10)] == [2]
+        assert await store.states() == {}
+
+
+async def test_a_job_that_stumbles_is_rolled_back(tmp_path):
+    """What it had written does not ride with the next commit."""
+    async with opened(tmp_path / "store.db") as store:
+
+        async def job():
+            await store._turns.connection.execute("INSERT INTO state VALUES ('rule/x', x'31', 0)")
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            await store._turns.run(job)
+        await store.commit(step(1))
+
+        assert await sql(store, "SELECT key FROM state") == []
+
+
 async def test_a_failing_disk_is_asked_once_a_second(tmp_path):
     """Commits are refused at once meanwhile, each after `on_failure`; then the next one is tried."""
     clock = HandClock()
@@ -147,9 +177,10 @@ async def test_it_recovers_by_itself_without_new_events(tmp_path, caplog):
     """`unavailable` clears at the next tick after there is room, and both changes are logged once."""
     async with opened(tmp_path / "store.db", tick=0.02) as store:
         with refusing_disk():
-            store.checkpoint({"rule/x": b"1"})
-            await eventually(lambda: store.unavailable)
+            with pytest.raises(StoreUnavailable):
+                await store.commit(step(1))
             await asyncio.sleep(0.1)
+            assert store.unavailable
         await eventually(lambda: store.unavailable is None)
 
     told = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
@@ -184,3 +215,15 @@ async def test_people_still_read_on_a_full_disk(tmp_path):
         await store.set_destination("a", disabled="410")
 
         assert (await store.destination_facts())["a"].disabled == "410"
+
+
+async def test_it_starts_on_a_full_disk(tmp_path):
+    """What is stored is read and sent although not a byte can be written, after a kill as after a good end."""
+    async with opened(tmp_path / "store.db", "a", "b") as store:
+        await store.commit(step(1, 2, to=("a", "b")))
+        (tmp_path / "killed.db").write_bytes((tmp_path / "store.db").read_bytes())
+        (tmp_path / "killed.db-wal").write_bytes((tmp_path / "store.db-wal").read_bytes())
+    for name in ("store.db", "killed.db"):
+        with refusing_disk():
+            async with opened(tmp_path / name, "a", "b") as store:
+                assert numbers(await store.waiting("b", 0, 10)) == [1, 2]

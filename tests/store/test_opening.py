@@ -3,9 +3,9 @@
 import asyncio
 import sqlite3
 import sys
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-import aiosqlite
 import pytest
 from rigs.stores import BOOT, HandClock, opened, sql, step
 
@@ -89,16 +89,14 @@ async def test_a_newer_store_is_refused(tmp_path):
 async def test_the_database_of_another_program_is_refused(tmp_path):
     """And left as it was."""
     path = tmp_path / "store.db"
-    with sqlite3.connect(path) as other:
-        other.execute("CREATE TABLE wine (name TEXT)")
+    other = sqlite3.connect(path)
+    other.execute("CREATE TABLE wine (name TEXT)")
     other.close()
-    before = sqlite3.connect(path).execute("SELECT sql FROM sqlite_schema").fetchall()
+    before = path.read_bytes()
 
     with pytest.raises(StoreRefused, match="another program"):
         await open_connection(path)
-    after = sqlite3.connect(path)
-    assert after.execute("SELECT sql FROM sqlite_schema").fetchall() == before
-    after.close()
+    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -119,32 +117,39 @@ async def test_what_cannot_be_opened_is_refused_with_the_remedy(tmp_path, conten
 
 async def test_migrations_go_on_from_where_a_store_is(tmp_path):
     """Each step once, in order, the version with it."""
-    connection = await open_connection(tmp_path / "store.db")
     steps = [*STEPS, "CREATE TABLE second (x);", "ALTER TABLE second ADD COLUMN y;"]
-    await migrate(connection, tmp_path / "store.db", steps[:2])
-    await migrate(connection, tmp_path / "store.db", steps)
-    await migrate(connection, tmp_path / "store.db", steps)
+    async with connected(tmp_path / "store.db") as connection:
+        await migrate(connection, tmp_path / "store.db", steps[:2])
+        await migrate(connection, tmp_path / "store.db", steps)
+        await migrate(connection, tmp_path / "store.db", steps)
 
-    assert await version_and_columns(connection) == (3, ["x", "y"])
-    await connection.close()
+        assert await version_and_columns(connection) == (3, ["x", "y"])
 
 
 async def test_a_migration_that_fails_leaves_the_version_before(tmp_path):
     """All of a step or nothing of it; the steps before it stay."""
-    connection = await open_connection(tmp_path / "store.db")
     steps = [
         *STEPS,
         "CREATE TABLE second (x);",
         "ALTER TABLE second ADD COLUMN y; INSERT INTO nowhere VALUES (1);",
     ]
-    with pytest.raises(sqlite3.OperationalError):
-        await migrate(connection, tmp_path / "store.db", steps)
+    async with connected(tmp_path / "store.db") as connection:
+        with pytest.raises(sqlite3.OperationalError):
+            await migrate(connection, tmp_path / "store.db", steps)
 
-    assert await version_and_columns(connection) == (2, ["x"])
-    await connection.close()
+        assert await version_and_columns(connection) == (2, ["x"])
 
 
-async def version_and_columns(connection: aiosqlite.Connection):
+@asynccontextmanager
+async def connected(path):
+    connection = await open_connection(path)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def version_and_columns(connection):
     [(version,)] = await connection.execute_fetchall("PRAGMA user_version")
     columns = await connection.execute_fetchall("SELECT name FROM pragma_table_info('second')")
     return version, [name for (name,) in columns]
