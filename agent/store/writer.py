@@ -7,8 +7,8 @@ Rules for whoever changes this file:
 - Nothing is announced before COMMIT came back; everything announced is in queue order.
 - When a transaction fails, its steps and all that queued behind them fall together, because they were
   computed one upon the other. Outcomes never fall: they are true whatever the disk says.
-- Every StoreUnavailable of `commit` comes after `on_failure`: whoever steps on a tentative state has
-  fallen back by then.
+- Every StoreUnavailable of `commit` comes after `on_failure` (but for a closed store): whoever steps on a
+  tentative state has fallen back by then.
 """
 
 import asyncio
