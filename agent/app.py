@@ -13,6 +13,8 @@ import os
 import random
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -26,7 +28,7 @@ from agent.errors import ConfigError, StoreUnavailable
 from agent.intake import Intake
 from agent.metrics import LOOP_LAG
 from agent.model import SECOND, EventType, Json
-from agent.notify import Systemd, feed_watchdog
+from agent.notify import Systemd, feed_watchdog, stuck
 from agent.outlets import Outlets
 from agent.paths import ALIVE, CONTROL_SOCKET
 from agent.pipeline import Pipeline
@@ -45,7 +47,14 @@ _log = logging.getLogger(__name__)
 _PRUNE_EVERY_S: Final = 60.0
 _LAG_EVERY_S: Final = 1.0
 _LAST_WORD_S: Final = 1.0
-_WRITER_PATIENCE: Final = 30 * SECOND  # a 20 s fsync of a worn flash card is progress
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """What the process is told from outside: to go down (SIGTERM), to load its files anew (SIGHUP)."""
+
+    stop: asyncio.Event
+    reload: asyncio.Event
 
 
 class Agent:
@@ -90,8 +99,8 @@ class Agent:
 
     # --- life ----------------------------------------------------------------------------------------
 
-    async def run(self, stop: asyncio.Event, away: Away | None, boot: str) -> None:
-        """Take up where the last run ended, work until `stop`, and go down in good order."""
+    async def run(self, signals: Signals, away: Away | None, boot: str) -> None:
+        """Take up where the last run ended, work until told to stop, and go down in good order."""
         data_dir = self.configuration.agent.data_dir
         await self.store.sync_destinations(self.configuration.destinations)
         self.outlets.address(self.configuration.destinations)
@@ -106,6 +115,7 @@ class Agent:
                 "retention": self._prune_forever(),
                 "alive": stay_alive(data_dir / ALIVE, self.clock, boot),
                 "loop lag": self._measure_lag(),
+                "hang-ups": self._reload_forever(signals.reload),
                 "watchdog": feed_watchdog(self.systemd, self.stuck),
                 "destinations": self.outlets.run(),
                 "monitor": serve_port(monitor_app(self), self.configuration.http.listen),
@@ -118,7 +128,7 @@ class Agent:
             self._start_sources(self.configuration)
             self.systemd.ready()
             _log.info("ready")
-            await stop.wait()
+            await signals.stop.wait()
             await self._stop(running)
 
     async def _stop(self, keepers: Sequence[asyncio.Task[None]]) -> None:
@@ -150,6 +160,13 @@ class Agent:
         for name in names:
             del self.intakes[name]
 
+    async def _reload_forever(self, wanted: asyncio.Event) -> None:
+        while True:
+            await wanted.wait()
+            wanted.clear()
+            with suppress(ConfigError, StoreUnavailable):  # each has been told where it arose
+                await self.reload()
+
     async def _prune_forever(self) -> None:
         """Let go of what was delivered long ago."""
         while True:
@@ -169,10 +186,7 @@ class Agent:
 
     def stuck(self) -> str:
         """Why it is not alive; empty while it is."""
-        since = self.store.writing_since
-        if since is None or (busy := self.clock.monotonic() - since) <= _WRITER_PATIENCE:
-            return ""
-        return f"the store has waited {busy // SECOND} s for the disk; look for a failing or hung disk"
+        return stuck(self.store.writing_since, self.clock.monotonic())
 
     def problems(self) -> Sequence[str]:
         """Why it does not do its work, a sentence each."""

@@ -16,7 +16,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 
-from agent.clock import Clock
 from agent.model import SECOND
 
 _log = logging.getLogger(__name__)
@@ -89,33 +88,15 @@ def watchdog_interval(environ: Mapping[str, str], pid: int) -> int | None:
     return int(limit) * _MICROSECOND // 3
 
 
-class Progress:
-    """Whether the store's writer gets anywhere; the one thing the watchdog asks beside the loop itself.
+def stuck(writing_since: int | None, now: int) -> str:
+    """Why the agent is not alive, for a person; empty while it is.
 
-    The writer says `begin` before it touches the disk and `end` after, whatever came of it. Between
-    the two it is at work, outside it waits (for work, or for room): only being at work for too long
-    is being stuck. The writer may live in a thread of its own: one attribute, so no lock.
+    Beside the loop itself the store's writer must get on: it is asked since when it waits for the
+    disk (monotonic nanoseconds; None: it does not). Waiting for work, or for room, is no waiting.
     """
-
-    def __init__(self, clock: Clock, patience: int = _WRITER_PATIENCE) -> None:
-        self._clock = clock
-        self._patience = patience
-        self._since: int | None = None
-
-    def begin(self) -> None:
-        """The writer turns to the disk."""
-        self._since = self._clock.monotonic()
-
-    def end(self) -> None:
-        """The disk has answered, well or badly."""
-        self._since = None
-
-    def stuck(self) -> str:
-        """Why the agent is not alive, for a person; empty while it is."""
-        since = self._since
-        if since is None or (busy := self._clock.monotonic() - since) <= self._patience:
-            return ""
-        return f"the store has waited {busy // SECOND} s for the disk; look for a failing or hung disk"
+    if writing_since is None or (busy := now - writing_since) <= _WRITER_PATIENCE:
+        return ""
+    return f"the store has waited {busy // SECOND} s for the disk; look for a failing or hung disk"
 
 
 async def feed_watchdog(systemd: Systemd, stuck: Callable[[], str]) -> None:

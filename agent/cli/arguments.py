@@ -1,8 +1,24 @@
 """Argument types that several commands take."""
 
 import argparse
+from pathlib import Path
+from typing import Final
 
 from agent.config.fields import parse_duration
+
+CONFIGURATION: Final = Path("/etc/edge-relay")
+
+
+def add_config_option(parser: argparse.ArgumentParser) -> None:
+    """Declare which agent is meant, by its configuration."""
+    parser.add_argument(
+        "-c",
+        "--config",
+        type=Path,
+        default=CONFIGURATION,
+        metavar="PATH",
+        help="configuration of the agent, a file or a folder (default: %(default)s)",
+    )
 
 
 def duration(text: str) -> int:

@@ -17,7 +17,6 @@ from agent.errors import ConfigError, EdgeRelayError
 from agent.model import Json
 from agent.paths import CONTROL_SOCKET
 
-CONFIGURATION: Final = Path("/etc/edge-relay")
 _ANSWER_WITHIN_S: Final = 60.0
 
 
@@ -27,18 +26,6 @@ class NoAgentError(EdgeRelayError):
 
 class RefusedError(EdgeRelayError):
     """The agent answered with an error; the message is its sentence."""
-
-
-def add_agent_options(parser: argparse.ArgumentParser) -> None:
-    """Declare which agent is meant."""
-    parser.add_argument(
-        "-c",
-        "--config",
-        type=Path,
-        default=CONFIGURATION,
-        metavar="PATH",
-        help="configuration of the agent, a file or a folder (default: %(default)s)",
-    )
 
 
 def add_json_option(parser: argparse.ArgumentParser, *, lines: bool = False) -> None:

@@ -3,9 +3,9 @@
 import argparse
 import json
 import sys
-from pathlib import Path
 
-from agent.cli.asking import CONFIGURATION, print_problems
+from agent.cli.arguments import add_config_option
+from agent.cli.asking import print_problems
 from agent.errors import ConfigError, Problem
 
 SUMMARY = "check a configuration and report every problem with its line"
@@ -13,14 +13,7 @@ SUMMARY = "check a configuration and report every problem with its line"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument(
-        "-c",
-        "--config",
-        type=Path,
-        default=CONFIGURATION,
-        metavar="PATH",
-        help="file or folder (default: %(default)s)",
-    )
+    add_config_option(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON document, for scripts")
     parser.epilog = """examples:
   edge-relay check -c config

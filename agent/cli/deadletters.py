@@ -5,7 +5,8 @@ import json
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 
-from agent.cli.asking import add_agent_options, add_json_option, ask, print_list, told
+from agent.cli.arguments import add_config_option
+from agent.cli.asking import add_json_option, ask, print_list, told
 from agent.cli.opened import asked_or_opened, opened_desk
 from agent.cli.selecting import add_limit, moment, query
 from agent.cli.tables import print_table
@@ -37,7 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
             "--all", action="store_true", help="all of them; needed when nothing else is selected"
         )
     for command in verbs.choices.values():
-        add_agent_options(command)
+        add_config_option(command)
     parser.epilog = """examples:
   edge-relay deadletters list --destination cmms
   edge-relay deadletters show cmms 1042

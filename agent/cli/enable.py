@@ -2,7 +2,8 @@
 
 import argparse
 
-from agent.cli.asking import add_agent_options, ask, told
+from agent.cli.arguments import add_config_option
+from agent.cli.asking import ask, told
 from agent.config.load import load_agent
 
 SUMMARY = "take up a disabled destination again; what waits for it is sent"
@@ -11,7 +12,7 @@ SUMMARY = "take up a disabled destination again; what waits for it is sent"
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("what", metavar="destination:NAME")
-    add_agent_options(parser)
+    add_config_option(parser)
     parser.epilog = """examples:
   edge-relay enable destination:cmms     after it had answered 410, or `webhook-delivery: disable`
 """

@@ -2,7 +2,8 @@
 
 import argparse
 
-from agent.cli.asking import add_agent_options, add_json_option, ask, print_list, told
+from agent.cli.arguments import add_config_option
+from agent.cli.asking import add_json_option, ask, print_list, told
 from agent.cli.opened import asked_or_opened, opened_desk
 from agent.cli.selecting import add_limit, moment, query
 from agent.cli.tables import print_table
@@ -15,7 +16,7 @@ _KEYS = ("since", "type", "rule", "state", "limit")
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    add_agent_options(parser)
+    add_config_option(parser)
     parser.add_argument(
         "--since", type=moment, metavar="TIME", help="not older than this: 2h, 2026-11-21T08:00"
     )

@@ -2,7 +2,8 @@
 
 import argparse
 
-from agent.cli.asking import RefusedError, add_agent_options, ask, told
+from agent.cli.arguments import add_config_option
+from agent.cli.asking import RefusedError, ask, told
 from agent.config.load import load_agent
 
 SUMMARY = "make the running agent load its configuration anew, all of it or none of it"
@@ -10,7 +11,7 @@ SUMMARY = "make the running agent load its configuration anew, all of it or none
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    add_agent_options(parser)
+    add_config_option(parser)
     parser.epilog = """examples:
   edge-relay reload
   edge-relay check -c config && edge-relay reload -c config

@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar
 
-from agent.cli.asking import CONFIGURATION, print_problems
+from agent.cli.arguments import add_config_option
+from agent.cli.asking import print_problems
 from agent.errors import ConfigError, EdgeRelayError
 
 SUMMARY = "run the agent"
@@ -21,14 +22,7 @@ _NAME_THREADS: Final = 8  # hung look-ups of names may fill these and nothing el
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument(
-        "-c",
-        "--config",
-        type=Path,
-        default=CONFIGURATION,
-        metavar="PATH",
-        help="file or folder (default: %(default)s)",
-    )
+    add_config_option(parser)
     parser.add_argument("--debug", action="store_true", help="log each attempt to deliver, and more")
     parser.epilog = """examples:
   edge-relay run -c config
@@ -79,7 +73,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 
 
 async def _run(path: Path) -> None:
-    from agent.app import Agent
+    from agent.app import Agent, Signals
     from agent.clock import SystemClock
     from agent.config.load import load
     from agent.paths import ALIVE, STORE
@@ -93,9 +87,10 @@ async def _run(path: Path) -> None:
     configuration = load(path)
     data_dir = configuration.agent.data_dir
     data_dir.mkdir(parents=True, exist_ok=True)
-    stop = asyncio.Event()
+    signals = Signals(asyncio.Event(), asyncio.Event())
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, signals.stop.set)
+    loop.add_signal_handler(signal.SIGHUP, signals.reload.set)
     async with await Store.open(data_dir / STORE, clock=clock, boot=boot) as store:
         away = await time_away(data_dir / ALIVE, store, now(clock, boot))
-        await Agent(path, configuration, store, clock).run(stop, away, boot)
+        await Agent(path, configuration, store, clock).run(signals, away, boot)

@@ -4,10 +4,10 @@ import argparse
 import json
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.cli.asking import CONFIGURATION, told
+from agent.cli.arguments import add_config_option
+from agent.cli.asking import told
 from agent.clock import SystemClock
 from agent.errors import EdgeRelayError
 from agent.model import Answer, Event, EventType, NoAnswer, Priority
@@ -23,14 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("destination", help="its name in the configuration")
     parser.add_argument("--rule", help="an alarm of this rule (default: an agent.test event)")
-    parser.add_argument(
-        "-c",
-        "--config",
-        type=Path,
-        default=CONFIGURATION,
-        metavar="PATH",
-        help="file or folder (default: %(default)s)",
-    )
+    add_config_option(parser)
     parser.epilog = """examples:
   edge-relay send-test cmms
   edge-relay send-test cmms --rule R1-temperature -c config

@@ -4,7 +4,8 @@ import argparse
 import json
 from collections.abc import Callable, Mapping
 
-from agent.cli.asking import add_agent_options, add_json_option, ask, told
+from agent.cli.arguments import add_config_option
+from agent.cli.asking import add_json_option, ask, told
 from agent.cli.tables import print_table, seconds
 from agent.config.load import load_agent
 from agent.model import Json
@@ -14,7 +15,7 @@ SUMMARY = "show what the running agent is doing"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    add_agent_options(parser)
+    add_config_option(parser)
     add_json_option(parser)
     parser.epilog = """examples:
   edge-relay status

@@ -106,7 +106,9 @@ class _Show:
     async def perform(self, plant: Plant, agent: AgentProcess, wishes: Wishes) -> bool:
         """Play all scenes; True if the ledger is exact."""
         self._started = self._clock.monotonic()
-        self._say(f"The agent is started; how it does: http://{HOST}:{self._stage.page_port}/health", Tone.SCENE)
+        self._say(
+            f"The agent is started; how it does: http://{HOST}:{self._stage.page_port}/health", Tone.SCENE
+        )
         await self._first_alarms()
         await self._outage(agent, wishes.outage)
         exact = await self._count(plant, agent)

@@ -8,10 +8,10 @@ import os
 
 import aiohttp
 
-from agent.destinations.webhook.network import CONNECT_SECONDS, ForbiddenAddress
+from agent.destinations.webhook.network import CONNECT_SECONDS, ForbiddenAddressError
 
 
-def explain(error: aiohttp.ClientError) -> str:  # noqa: PLR0911 - a table, one row a kind of failure
+def explain(error: aiohttp.ClientError) -> str:  # noqa: PLR0911 - a table, a row for each kind  # noqa: PLR0911 - a table, one row a kind of failure
     """Say what an attempt failed of."""
     match error:
         case aiohttp.ClientConnectorDNSError(os_error=cause):
@@ -39,7 +39,7 @@ def explain(error: aiohttp.ClientError) -> str:  # noqa: PLR0911 - a table, one 
 
 
 def _reason(cause: OSError) -> str:
-    if isinstance(cause, ForbiddenAddress):
+    if isinstance(cause, ForbiddenAddressError):
         return str(cause.strerror)
     # Two addresses that failed of different things have one error between them, without a number.
     return os.strerror(cause.errno) if cause.errno else "none of its addresses can be reached"

@@ -13,8 +13,9 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from ipaddress import ip_address
-from typing import Any, Final, TypeAlias
+from typing import Final
 
+from aiohttp import AddrInfoType
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from agent.destinations.webhook.addresses import forbidden
@@ -24,24 +25,20 @@ CONNECT_SECONDS: Final = 5
 _LOOK_UPS: Final = 2
 _FLAGS: Final = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
 
-_AddressInfo: TypeAlias = tuple[
-    int | socket.AddressFamily, int | socket.SocketKind, int, str, tuple[Any, ...]
-]
 
-
-class ForbiddenAddress(OSError):  # noqa: N818 - what it is about; callers catch OSError
+class ForbiddenAddressError(OSError):
     """The name stands for an address to which nothing is sent; `strerror` says which kind."""
 
 
-def open_socket(info: _AddressInfo) -> socket.socket:
+def open_socket(info: AddrInfoType) -> socket.socket:
     """Make a socket that notices a dead peer within 15 s, for an address that may be sent to (N2).
 
     Raises:
-        ForbiddenAddress: it may not.
+        ForbiddenAddressError: it may not.
     """
     family, kind, protocol, _, address = info
     if why := forbidden(ip_address(str(address[0]).partition("%")[0])):
-        raise ForbiddenAddress(errno.EACCES, why)
+        raise ForbiddenAddressError(errno.EACCES, why)
     opened = socket.socket(family, kind, protocol)
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 5)
@@ -71,20 +68,9 @@ class Resolver(AbstractResolver):
         try:
             async with asyncio.timeout(LOOK_UP_SECONDS):
                 await self._free.acquire()
-                found = await self._start(host, port, family)
+                return await self._start(host, port, family)
         except TimeoutError:
             raise OSError(errno.ETIMEDOUT, f"no answer within {LOOK_UP_SECONDS} s") from None
-        return [
-            ResolveResult(
-                hostname=host,
-                host=str(address[0]),
-                port=port,
-                family=family,
-                proto=protocol,
-                flags=_FLAGS,
-            )
-            for family, _, protocol, _, address in found
-        ]
 
     async def close(self) -> None:
         """Nothing to close: the threads end by themselves."""
@@ -93,7 +79,7 @@ class Resolver(AbstractResolver):
         loop = asyncio.get_running_loop()
         result: asyncio.Future[Sequence[_AddressInfo]] = loop.create_future()
 
-        def finish(found: Sequence[_AddressInfo], error: OSError | None) -> None:
+        def finish(found: list[ResolveResult], error: OSError | None) -> None:
             self._free.release()
             if result.done():  # nobody waits any more
                 return
@@ -103,10 +89,10 @@ class Resolver(AbstractResolver):
                 result.set_exception(error)
 
         def look_up() -> None:
-            found: Sequence[_AddressInfo] = []
+            found: list[ResolveResult] = []
             error: OSError | None = None
             try:
-                found = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+                found = _addresses(host, port, family)
             except OSError as refusal:
                 error = refusal
             with suppress(RuntimeError):  # the loop was closed meanwhile
@@ -114,3 +100,18 @@ class Resolver(AbstractResolver):
 
         threading.Thread(target=look_up, name=f"look-up {host}", daemon=True).start()
         return result
+
+
+def _addresses(host: str, port: int, family: int) -> list[ResolveResult]:
+    """Ask the system, in whatever time it takes.
+
+    Raises:
+        OSError: the name has no address, or nobody can tell.
+    """
+    found = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+    return [
+        ResolveResult(
+            hostname=host, host=str(address[0]), port=port, family=family, proto=protocol, flags=_FLAGS
+        )
+        for family, _, protocol, _, address in found
+    ]
