@@ -79,6 +79,7 @@ class Agent:
             self._engine(configuration), store, self.outlets.subscribers, self.outlets.offer, clock, self.mint
         )
         self.outlets.announce = self.pipeline.announce
+        store.on_damaged = self.outlets.damaged
         self.intakes: dict[str, Intake] = {}
         self._path = path
         self._sources: dict[str, asyncio.Task[None]] = {}

@@ -14,10 +14,11 @@ from agent.destinations import open_destination
 from agent.destinations.config import DestinationConfig
 from agent.dispatch.health import House
 from agent.dispatch.loop import Dispatcher
+from agent.dispatch.notices import notice
 from agent.dispatch.status import DestinationState
 from agent.errors import StoreUnavailable
 from agent.metrics import OLDEST_AGE, QUEUE_DEPTH
-from agent.model import SECOND, Event, Json
+from agent.model import SECOND, Event, EventType, Json
 from agent.store.records import Delivery, DestinationFacts
 from agent.store.store import Store
 
@@ -134,6 +135,13 @@ class Outlets:
 
     def _announce(self, event: Event) -> None:
         self.announce(event)
+
+    def damaged(self, destination: str, seq: int) -> None:
+        """A waiting event was found damaged on disk, and became a dead letter."""
+        now = self._clock.monotonic()
+        reason = "it is damaged on disk"
+        kind = EventType.DELIVERY_DEAD
+        self.announce(notice(kind, destination, reason, now, self._house.mint, seq=seq))
 
     def _way_is_back(self, name: str) -> None:
         for other, (dispatcher, _) in self._at_work.items():

@@ -55,9 +55,9 @@ async def restored(pipeline: Pipeline, store: Store, last: Away | None) -> None:
     times = {key.removeprefix("tag/"): int(kept) for key, kept in stored.items() if key.startswith("tag/")}
     shift, since = (0, None) if last is None else (last.shift, last.since)
     word: dict[str, Json] = {"version": __version__, "message": "the agent has started"}
-    await pipeline.tell(pipeline.event(EventType.AGENT_STARTED, word))
-    now = pipeline.event(EventType.AGENT_STARTED, {}).at
+    started = pipeline.event(EventType.AGENT_STARTED, word)
+    pipeline.announce(started)
     if since is not None:
-        await pipeline.tell(pipeline.blind(since, now, "restart"))
-        _log.info("back after %.0f s; %d rules have a state", (now - since) / SECOND, len(rules))
+        pipeline.announce(pipeline.blind(since, started.at, "restart"))
+        _log.info("back after %.0f s; %d rules have a state", (started.at - since) / SECOND, len(rules))
     await pipeline.settle(pipeline.engine.restore(rules, times, shift=shift, away_since=since))
