@@ -8,6 +8,7 @@ torn one or none, and a torn one counts as none.
 import asyncio
 import logging
 import os
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,8 +33,13 @@ class Moment:
     wall: int
 
 
-def boot_id(source: Path = _BOOT_ID) -> str:
-    """The kernel's id of this boot; a random one where the kernel tells none (each start counts as a boot)."""
+def boot_id(environment: Mapping[str, str] = os.environ, source: Path = _BOOT_ID) -> str:
+    """The id of this boot, as the service manager or the kernel tells it.
+
+    Where none of them does, a random one: each start counts as a boot then.
+    """
+    if told := environment.get("EDGE_RELAY_BOOT_ID"):
+        return told
     try:
         return source.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError):

@@ -64,9 +64,10 @@ def test_the_time_away(last, now, expected):
 def test_the_boot_is_the_kernels_or_a_new_one(tmp_path):
     """The same twice within a boot; without a kernel that tells, every start counts as a boot."""
     assert boot_id() == boot_id()
-    assert boot_id(tmp_path / "none") != boot_id(tmp_path / "none")
+    assert boot_id({}, tmp_path / "none") != boot_id({}, tmp_path / "none")
     (tmp_path / "id").write_text(BOOT + "\n")
-    assert boot_id(tmp_path / "id") == BOOT
+    assert boot_id({}, tmp_path / "id") == BOOT
+    assert boot_id({"EDGE_RELAY_BOOT_ID": "told"}, tmp_path / "id") == "told"
 
 
 async def test_the_line_follows_the_clock(tmp_path):
