@@ -27,11 +27,11 @@ class Status:
 
     Attributes:
         waiting: events on disk that the receiver has not got.
-        seq: number of the newest event in the store.
+        dead: events that it has given up.
     """
 
     waiting: int
-    seq: int
+    dead: int
 
 
 class AgentProcess:
@@ -61,7 +61,7 @@ class AgentProcess:
                 session.get("http://edge-relay/api/status") as response,
             ):
                 answer = await response.json()
-                return Status(answer["destinations"][DESTINATION]["waiting"], answer["store"]["seq"])
+                return Status(answer["destinations"][DESTINATION]["waiting"], answer["store"]["dead"])
         return None
 
 

@@ -13,8 +13,8 @@ DESTINATION: Final = "receiver"
 KEY_FILE: Final = "receiver.key"
 
 RULES_YAML: Final = """\
-# The plant engineer's file. Change a limit, save it, and play again with
-# `edge-relay demo --directory` and this folder: this file is kept.
+# The plant engineer's file. While the demo plays, change a limit, save it, and say
+# `edge-relay reload -c` with this folder.
 rules:
   R1-temperature:                          # a reactor, over Modbus
     tag: R1.TT101

@@ -53,12 +53,19 @@ def way_line(arrival: Arrival, ways: Mapping[str, str]) -> str:
     kind = _text(arrival.event.get("type"))
     tag = _text(data.get("tag"))
     start = f"{ways.get(tag, tag)} = {measured(data)}" if tag else _text(data.get("rule")) or "agent"
-    happened = (
-        crossed(data) if kind == "alarm.raised" else " ".join((kind.partition(".")[2], crossed(data))).strip()
-    )
     return " -> ".join(
-        part for part in (start, happened or kind, _delay(arrival), *_verdict(arrival)) if part
+        part for part in (start, _happened(kind, data), _delay(arrival), *_verdict(arrival)) if part
     )
+
+
+def _happened(kind: str, data: Mapping[str, Json]) -> str:
+    """`high 170`, `escalated high_high 185`, `returned`, `P101-stopped raised`."""
+    verb = kind.partition(".")[2] or kind
+    threshold = crossed(data)
+    if threshold and kind != "alarm.returned":
+        return threshold if kind == "alarm.raised" else f"{verb} {threshold}"
+    names_rule = kind.startswith("alarm.") and not threshold and data.get("tag")
+    return f"{_text(data.get('rule'))} {verb}".strip() if names_rule else verb
 
 
 def data_of(event: Mapping[str, Json]) -> Mapping[str, Json]:

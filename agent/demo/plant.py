@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import random
 import socket
 import struct
 from collections.abc import AsyncIterator
@@ -36,6 +37,7 @@ HOST: Final = "127.0.0.1"
 NAMESPACE: Final = "urn:edge-relay:demo:boiler"
 STEAM: Final = "Steam.Pressure"
 TOPIC: Final = "plant/compressor/1/telemetry"
+_QUIET_PORTS: Final = range(20_000, 32_000)  # Linux takes 32768 and up for outgoing connections
 _STEP: Final = 0.25  # seconds between two states of the plant
 _STOP_WITHIN: Final = 3.0  # seconds; a server that waits for a silent client must not hold the demo
 _UNIT: Final = 1
@@ -158,11 +160,16 @@ async def open_plant(clock: Clock, ports: Ports) -> AsyncIterator[Plant]:
 
 
 def free_port() -> int:
-    """A TCP port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """A TCP port of loopback that nobody listens on, and that no outgoing connection will take.
+
+    A server that goes away for a while must find its port free when it comes back; and whoever keeps
+    connecting to a free port of the outgoing range meets itself one day (TCP's simultaneous open).
+    """
+    while True:
+        port = random.choice(_QUIET_PORTS)  # noqa: S311 - no secret, only out of each other's way
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((HOST, port))
+            return port
 
 
 async def _set_registers(server: ModbusTcpServer, signals: Signals) -> None:

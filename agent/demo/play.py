@@ -13,7 +13,7 @@ from typing import Final
 from agent.clock import Clock
 from agent.config.fields import format_duration
 from agent.demo import DemoError
-from agent.demo.agent_process import AgentProcess, running_agent
+from agent.demo.agent_process import AgentProcess, Status, running_agent
 from agent.demo.configuration import Stage
 from agent.demo.ledger import Ledger, audit
 from agent.demo.lines import Tone, data_of, tone_of, way_line
@@ -114,7 +114,11 @@ class _Show:
         exact = await self._count(plant, agent)
         if not wishes.once:
             plant.resume()
-            self._say("The plant goes on. Ctrl-C ends everything.", Tone.SCENE)
+            self._say(
+                f"The plant goes on. Edit {self._stage.directory / 'rules.yaml'}, then say in another terminal: "
+                f"edge-relay reload -c {self._stage.directory}. Ctrl-C ends everything.",
+                Tone.SCENE,
+            )
             await asyncio.Event().wait()
         return exact
 
@@ -158,33 +162,36 @@ class _Show:
         await self._receiver.start(HOST, self._stage.receiver_port)
         self._say("The receiver is back.", Tone.SCENE)
         back = self._clock.monotonic()
-        if await self._drained(agent):
+        if await self._drained(agent) is not None:
             self._say(
                 f"Nothing waits any more, {(self._clock.monotonic() - back) / SECOND:.1f} s later.",
                 Tone.SCENE,
             )
 
-    async def _drained(self, agent: AgentProcess) -> bool:
-        """Wait until no event waits for the receiver."""
+    async def _drained(self, agent: AgentProcess) -> Status | None:
+        """Wait until no event waits for the receiver; None if that takes too long."""
         began = self._clock.monotonic()
         while (self._clock.monotonic() - began) / SECOND < _DRAINED_WITHIN:
             if (status := await agent.status()) and not status.waiting:
-                return True
+                return status
             await asyncio.sleep(_ASK_EVERY)
-        return False
+        return None
 
     async def _count(self, plant: Plant, agent: AgentProcess) -> bool:
-        """Hold the plant still and count."""
+        """Hold the plant still and count: nothing waits, nothing was given up, every `previous` is there."""
         plant.hold()
         await asyncio.sleep(_SETTLE)
-        drained = await self._drained(agent)
+        status = await self._drained(agent)
         ledger = audit(self._receiver.receipts.values())
-        exact = drained and ledger.exact
+        problems = [f"Never arrived: {', '.join(ledger.lost)}."] if ledger.lost else []
+        if status is None:
+            problems.append(f"There are events that still wait: look into {self._stage.agent_log}.")
+        elif status.dead:
+            problems.append(f"{status.dead} events were given up: `edge-relay deadletters list` says why.")
+        exact = ledger.exact and not problems
         self._say(ledger_line(ledger), Tone.GOOD if exact else Tone.PROBLEM)
-        if not drained:
-            self._say(f"There are events that still wait: look into {self._stage.agent_log}.", Tone.PROBLEM)
-        if ledger.lost:
-            self._say(f"Never arrived: {', '.join(ledger.lost)}", Tone.PROBLEM)
+        for problem in problems:
+            self._say(problem, Tone.PROBLEM)
         return exact
 
 

@@ -82,3 +82,45 @@ async def test_a_stopped_demo_leaves_nothing_behind(tmp_path, number):
         assert "Traceback" not in rest
         with pytest.raises(ProcessLookupError):
             os.kill(family[0], 0)
+
+
+async def test_an_agent_that_dies_ends_the_demo_with_its_last_words(tmp_path):
+    """Exit 1, and the end of the agent's log: what went wrong is not left in a folder that is gone."""
+    async with demo("--directory", str(tmp_path)) as (process, family):
+        await lines_until(process, "First alarm over")
+        family.extend(children_of(process.pid))
+        os.kill(family[0], signal.SIGKILL)
+        rest = (await process.stdout.read()).decode()
+
+        assert await process.wait() == 1
+        assert "the agent ended with status -9; its last words:" in rest
+        assert "ready" in rest
+        assert "Traceback" not in rest
+
+
+async def test_a_rule_edited_while_the_demo_plays_takes_effect(tmp_path):
+    """The user's first experiment: a new rule, `edge-relay reload`, and its alarm arrives."""
+    async with demo("--directory", str(tmp_path)) as (process, _):
+        await lines_until(process, "First alarm over")
+        with (tmp_path / "rules.yaml").open("a") as rules:
+            rules.write("  R1-warm: {tag: R1.TT101, high: 100}\n")
+        reload = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "agent", "reload", "-c", str(tmp_path)
+        )
+
+        assert await reload.wait() == 0
+
+        await lines_until(process, "high 100 ")
+        process.send_signal(signal.SIGTERM)
+
+        assert await process.wait() == 0
+
+
+async def test_a_configuration_that_cannot_be_used_is_shown(tmp_path):
+    """A mistake in the user's rules.yaml is on the screen with file, line and column."""
+    (tmp_path / "rules.yaml").write_text("rules:\n  R1: {tag: R1.TT102, high: 170}\n")
+    async with demo("--directory", str(tmp_path)) as (process, _):
+        out = (await process.stdout.read()).decode()
+
+        assert await process.wait() == 1
+        assert f"{tmp_path}/rules.yaml:2:" in out

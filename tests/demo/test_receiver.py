@@ -258,12 +258,12 @@ def test_a_damaged_log_is_named_with_its_line(tmp_path, line):
 @pytest.mark.parametrize(
     ("event", "expected"),
     [
-        ({"type": "alarm.returned", "data": {"tag": "T", "value": 166.0, "unit": "°C"}}, "Modbus 1 = 166 °C -> returned -> signature ok"),
+        ({"type": "alarm.returned", "data": {"tag": "T", "value": 166.0, "unit": "°C", "level": "normal", "limit": 170}}, "Modbus 1 = 166 °C -> returned -> signature ok"),
         ({"type": "alarm.escalated", "data": {"tag": "T", "value": 188, "level": "high_high", "limit": 185}}, "Modbus 1 = 188 -> escalated high_high 185 -> signature ok"),
-        ({"type": "alarm.raised", "data": {"tag": "T", "value": False}}, "Modbus 1 = false -> alarm.raised -> signature ok"),
+        ({"type": "alarm.raised", "data": {"tag": "T", "value": False, "rule": "stopped"}}, "Modbus 1 = false -> stopped raised -> signature ok"),
         ({"type": "tag.changed", "data": {"tag": "T", "value": None}}, "Modbus 1 = unknown -> changed -> signature ok"),
         ({"type": "agent.started", "timestamp": "nonsense"}, "agent -> started -> signature ok"),
-        ({"type": "alarm.raised", "data": {"rule": "plc.communication"}}, "plc.communication -> alarm.raised -> signature ok"),
+        ({"type": "alarm.raised", "data": {"rule": "plc.communication"}}, "plc.communication -> raised -> signature ok"),
     ],
 )  # fmt: skip
 def test_each_event_has_a_way(event, expected):
