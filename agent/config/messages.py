@@ -18,6 +18,7 @@ from typing import Final, TypeVar
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from agent.config.fields import format_duration
 from agent.config.shape import child, known_keys, known_words
 from agent.config.yaml_text import Keys, Plain
 
@@ -42,16 +43,17 @@ _KINDS: Final = {
     "none_required": "nothing",
 }
 _TEMPLATES: Final = {
-    "greater_than": "more than {gt:g}",
-    "greater_than_equal": "{ge:g} or more",
-    "less_than": "less than {lt:g}",
-    "less_than_equal": "{le:g} or less",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "{ge} or more",
+    "less_than": "less than {lt}",
+    "less_than_equal": "{le} or less",
     "too_short": "{min_length} or more entries",
     "too_long": "{max_length} or less entries",
     "string_too_short": "text of {min_length} or more characters",
     "string_too_long": "text of {max_length} or less characters",
     "string_pattern_mismatch": "text of the form {pattern}",
 }
+_BOUNDS: Final = frozenset({"gt", "ge", "lt", "le"})
 _NOUNS: Final = {type(None): "nothing", dict: "a map", list: "a list", tuple: "a list"}
 _QUOTED: Final = re.compile(r"'([^']*)'")
 _DELICATE: Final = re.compile(r"secret|passw|token|key|bearer|auth|signing|credential", re.IGNORECASE)
@@ -215,8 +217,14 @@ def _words(detail: ErrorDetails) -> list[str]:
 
 def _kind(detail: ErrorDetails) -> str:
     """Give what was expected, where the type of the error tells it; else an empty text."""
-    template = _TEMPLATES.get(detail["type"])
-    return template.format(**detail["ctx"]) if template else _KINDS.get(detail["type"], "")
+    if (template := _TEMPLATES.get(detail["type"])) is None:
+        return _KINDS.get(detail["type"], "")
+    # What is written as text and has a bound is a duration.
+    bound = format_duration if isinstance(detail["input"], str) else "{:g}".format
+    written = {
+        name: bound(value) if name in _BOUNDS else value for name, value in detail.get("ctx", {}).items()
+    }
+    return template.format(**written)
 
 
 def _told(detail: ErrorDetails) -> str:
