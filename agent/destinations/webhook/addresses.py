@@ -5,7 +5,13 @@ has: 169.254.0.0/16 holds the metadata services of clouds and machines without a
 multicast or unspecified address is nobody's (reliability X4).
 """
 
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Final
+
+# Metadata services outside of the link-local range: Amazon over IPv6, Azure, Alibaba, Oracle.
+_METADATA: Final = frozenset(
+    map(ip_address, ("fd00:ec2::254", "168.63.129.16", "100.100.100.200", "192.0.0.192"))
+)
 
 
 def forbidden(address: IPv4Address | IPv6Address) -> str:
@@ -14,6 +20,7 @@ def forbidden(address: IPv4Address | IPv6Address) -> str:
     checked = mapped or address
     for kind, is_so in (
         ("link-local", checked.is_link_local),
+        ("metadata", checked in _METADATA),
         ("multicast", checked.is_multicast),
         ("unspecified", checked.is_unspecified),
         ("broadcast", str(checked) == "255.255.255.255"),

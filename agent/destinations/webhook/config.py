@@ -35,6 +35,10 @@ def _check_url(url: str) -> str:
     if parts.fragment:
         raise ValueError("an address with `#` is for browsers: leave that part out")
     try:
+        parts.hostname.encode("idna")  # what the resolver does with it
+    except UnicodeError:
+        raise ValueError("no host can be called so: two dots in a row, or a part that is too long?") from None
+    try:
         why = forbidden(ip_address(parts.hostname))
     except ValueError:
         return url  # a name; what it stands for is looked at when it is connected to
@@ -146,4 +150,4 @@ class WebhookDestination(DestinationSection):
     @property
     def plain_http(self) -> bool:
         """See the base."""
-        return self.url.startswith("http:")
+        return urlsplit(self.url).scheme == "http"  # it may be written HTTP:

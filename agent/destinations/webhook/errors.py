@@ -11,7 +11,7 @@ import aiohttp
 from agent.destinations.webhook.network import CONNECT_SECONDS, ForbiddenAddressError
 
 
-def explain(error: aiohttp.ClientError) -> str:  # noqa: PLR0911 - a table, a row for each kind  # noqa: PLR0911 - a table, one row a kind of failure
+def explain(error: aiohttp.ClientError) -> str:  # noqa: PLR0911 - a table, a row for each kind
     """Say what an attempt failed of."""
     match error:
         case aiohttp.ClientConnectorDNSError(os_error=cause):

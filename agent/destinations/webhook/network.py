@@ -10,7 +10,6 @@ import asyncio
 import errno
 import socket
 import threading
-from collections.abc import Sequence
 from contextlib import suppress
 from ipaddress import ip_address
 from typing import Final
@@ -75,9 +74,9 @@ class Resolver(AbstractResolver):
     async def close(self) -> None:
         """Nothing to close: the threads end by themselves."""
 
-    def _start(self, host: str, port: int, family: int) -> "asyncio.Future[Sequence[_AddressInfo]]":
+    def _start(self, host: str, port: int, family: int) -> "asyncio.Future[list[ResolveResult]]":
         loop = asyncio.get_running_loop()
-        result: asyncio.Future[Sequence[_AddressInfo]] = loop.create_future()
+        result: asyncio.Future[list[ResolveResult]] = loop.create_future()
 
         def finish(found: list[ResolveResult], error: OSError | None) -> None:
             self._free.release()
@@ -95,6 +94,8 @@ class Resolver(AbstractResolver):
                 found = _addresses(host, port, family)
             except OSError as refusal:
                 error = refusal
+            except UnicodeError:  # raised before anything is asked
+                error = OSError(errno.EINVAL, "no host can be called so")
             with suppress(RuntimeError):  # the loop was closed meanwhile
                 loop.call_soon_threadsafe(finish, found, error)
 
