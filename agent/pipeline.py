@@ -110,11 +110,11 @@ class Pipeline:
             await self._store.commit(Step())
 
     def _step(self, taken: Taken) -> Step:
-        states: dict[str, bytes | None] = {
+        states: dict[str, bytes | None] = {f"rule/{name}": None for name in taken.removed}
+        states |= {
             f"rule/{name}": encode(self.engine.runs[name].spec, state) for name, state in taken.runs.items()
         }
         states |= {f"tag/{name}": str(time).encode() for name, time in taken.times.items()}
-        states |= {f"rule/{name}": None for name in taken.removed}
         return Step(tuple(Addressed(event, self.subscribers(event)) for event in taken.events), states)
 
     def _kept(self, step: Step, deliveries: Sequence[Delivery]) -> None:
@@ -161,14 +161,14 @@ class Pipeline:
     def checkpoint(self) -> None:
         """Hand what changed since the last checkpoint to the store, unless it is still tentative."""
         engine = self.engine
-        if engine.tentative or not (engine.dirty or engine.late_times):
+        if engine.tentative or not (engine.dirty or engine.late):
             return
         states: dict[str, bytes | None] = {
             f"rule/{name}": encode(run.spec, run.state) for name, run in engine.dirty.items()
         }
-        states |= {f"tag/{name}": str(time).encode() for name, time in engine.late_times.items()}
+        states |= {f"tag/{name}": str(tag.state.last_time).encode() for name, tag in engine.late.items()}
         engine.dirty.clear()
-        engine.late_times.clear()
+        engine.late.clear()
         self._store.checkpoint(states)
 
     def announce(self, event: Event) -> None:

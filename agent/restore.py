@@ -39,9 +39,9 @@ async def time_away(path: Path, store: Store, now: Moment) -> Away | None:
         if stored is None:
             return None
         last = Moment(stored.boot, stored.event.at, stored.event.at + stored.offset)
-    same = last.boot == now.boot
-    shift = 0 if same else (now.monotonic - now.wall) - (last.monotonic - last.wall)
-    return Away(now.monotonic - away(last, now), shift)
+    since = now.monotonic - away(last, now)
+    # Not by the wall clocks alone: a PC that boots in 1970 would put every stored instant 50 years ahead.
+    return Away(since, since - last.monotonic)
 
 
 async def restored(pipeline: Pipeline, store: Store, last: Away | None) -> None:
@@ -61,3 +61,4 @@ async def restored(pipeline: Pipeline, store: Store, last: Away | None) -> None:
         pipeline.announce(pipeline.blind(since, started.at, "restart"))
         _log.info("back after %.0f s; %d rules have a state", (started.at - since) / SECOND, len(rules))
     await pipeline.settle(pipeline.engine.restore(rules, times, shift=shift, away_since=since))
+    pipeline.checkpoint()  # since when nobody watched: a kill before the first value must not forget it

@@ -28,7 +28,7 @@ def next_due(spec: AlarmSpec, state: AlarmState, view: View) -> int | None:
         for condition, machine in zip(spec.conditions, state.machines, strict=True)
         if (due := _due(condition, machine, view)) is not None
     ]
-    if spec.on_bad is OnBad.CLEAR and any(machine.phase is not Phase.NORMAL for machine in state.machines):
+    if _clears(spec, state) and any(machine.phase is not Phase.NORMAL for machine in state.machines):
         dues.append(view.fresh_until + 1)
     return min(dues, default=None)
 
@@ -90,16 +90,17 @@ def lose_sight(
 ) -> tuple[AlarmState, list[Event]]:
     """Observation stopped at `at`: the value went bad or stale."""
     machines = tuple(
-        machine
-        if isinstance(condition, Absence)
-        else CALM
-        if spec.on_bad is OnBad.CLEAR
-        else lose(machine, at)
+        machine if isinstance(condition, Absence) else CALM if _clears(spec, state) else lose(machine, at)
         for condition, machine in zip(spec.conditions, state.machines, strict=True)
     )
     if machines == state.machines:
         return state, []
     return project(spec, state, machines, at, view, mint, reason="bad_quality")
+
+
+def _clears(spec: AlarmSpec, state: AlarmState) -> bool:
+    """Whether losing sight ends the alarm; not before the first good value after a start (see `restart`)."""
+    return spec.on_bad is OnBad.CLEAR and state.seen
 
 
 # --- a sample is looked at ---------------------------------------------------------------------
@@ -142,7 +143,8 @@ def _account(
 ) -> AlarmState:
     """Remember what this look says beside the machines: peak, and where the agent was away."""
     blind = state.blind
-    if not state.seen and state.away_since is not None and state.occurrence:
+    stood = any(machine.phase is Phase.ACTIVE for machine in state.machines)
+    if not state.seen and state.away_since is not None and state.occurrence and stood:
         blind = (state.away_since, now)
     if blind is not None and any(machine.phase is Phase.ACTIVE for machine in machines):
         blind = None  # it had not returned while the agent was away

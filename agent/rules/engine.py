@@ -53,7 +53,7 @@ class Engine:
         self._events: list[Event] = []
         self._durable = False
         self.dirty: dict[str, Run] = {}
-        self.late_times: dict[str, int] = {}
+        self.late: dict[str, Tag] = {}
         for index, rule in enumerate(rules):
             self._add(rule, index)
 
@@ -121,8 +121,8 @@ class Engine:
             if name in self.dirty and self.dirty[name].state is state:
                 del self.dirty[name]
         for name, time in taken.times.items():
-            if self.late_times.get(name) == time:
-                del self.late_times[name]
+            if name in self.late and self.late[name].state.last_time == time:
+                del self.late[name]
 
     def fall_back(self) -> None:
         """A commit failed: undo everything since the last kept batch. Values seen since are lost sight of."""
@@ -163,13 +163,18 @@ class Engine:
         for name, time in times.items():
             if name in self.tags:
                 self._set(self.tags[name], self.tags[name].state._replace(last_time=time))
-        removed = [name for name in kept if name not in self.runs]
+                self.late[name] = self.tags[name]
+        states = {
+            name: decode(run.spec, kept[name], shift) for name, run in self.runs.items() if name in kept
+        }
+        removed = [name for name in kept if states.get(name) is None]  # or it is a rule of another kind now
         for name in removed:
             self._events += told_removed(name, kept[name], shift, self._now, self._mint)
         for name, run in self.runs.items():
-            state = decode(run.spec, kept[name], shift) if name in kept else None
+            state = states.get(name)
             if state is not None:
                 self._set(run, state if away_since is None else away(state, away_since))
+                self.dirty[name] = run
             self._timers.schedule(run)
         return removed
 
@@ -239,7 +244,7 @@ class Engine:
         else:
             self._set(tag, TagState(reading, None, reading.received, stamp))
             if tag.spec.timed and stamp is not None:
-                self.late_times[tag.spec.name] = stamp
+                self.late[tag.spec.name] = tag
         for run in moved:
             if failed:
                 self._put(run, *run.lose_sight(now, self._mint))
@@ -248,7 +253,9 @@ class Engine:
             self._timers.schedule(run)
 
     def _link(self, link: Link) -> None:
-        source = self.sources[link.source]
+        source = self.sources.get(link.source)
+        if source is None:
+            return
         self._pass_time(link.at)
         now = self._now
         down_since = None if link.up else now if source.state.down_since is None else source.state.down_since
@@ -263,7 +270,9 @@ class Engine:
 
     def _alive(self, alive: Alive) -> None:
         """A keep-alive: values that can be read are evidence, though they did not change."""
-        source = self.sources[alive.source]
+        source = self.sources.get(alive.source)
+        if source is None:
+            return
         self._pass_time(alive.at)
         self._set(source, source.state._replace(alive=self._now))
         for tag in source.tags:

@@ -8,13 +8,14 @@ device's clock (design: sources).
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from agent.model import Quality, Reading, TagSpec, Value
+from agent.model import SECOND, Quality, Reading, TagSpec, Value
 from agent.rules.spec import Awaited
 
 if TYPE_CHECKING:
     from agent.rules.runs import Run
 
 FOREVER: Final = 2**63 - 1
+_FIRST_READ_WITHIN: Final = 15 * SECOND  # as long as a source may be down before that is an alarm
 
 
 class TagState(NamedTuple):
@@ -95,6 +96,11 @@ class Tag:
         lasts = FOREVER if stale_after is None else state.evidence + stale_after
         return lasts if state.bad_since is None else min(lasts, state.bad_since)
 
+    def bad_from(self, stale_after: int | None) -> int:
+        """From when on it counts as bad; one that was not read yet has time, or each start were an alarm."""
+        state = self.state
+        return state.evidence + _FIRST_READ_WITHIN if state.reading is None else self.lasts(stale_after)
+
     def absent_since(self, awaited: Awaited) -> int | None:
         """See `View.absent_since`."""
         match awaited:
@@ -104,7 +110,7 @@ class Tag:
                 bad_since = self.state.bad_since
                 return max(self.state.evidence, proven if bad_since is None else min(proven, bad_since))
             case Awaited.QUALITY:
-                return self.lasts(self.spec.stale_after)
+                return self.bad_from(self.spec.stale_after)
             case Awaited.CONNECTION:
                 return self.source.absent_since(awaited)
 
@@ -154,7 +160,9 @@ class Sight:
     def absent_since(self, awaited: Awaited) -> int | None:
         """See `View.absent_since`."""
         return (
-            self.of.lasts(self.stale_after) if awaited is Awaited.QUALITY else self.of.absent_since(awaited)
+            self.of.bad_from(self.stale_after)
+            if awaited is Awaited.QUALITY
+            else self.of.absent_since(awaited)
         )
 
 

@@ -47,7 +47,9 @@ def project(
     top = _top(spec, machines)
     if top is None and state.occurrence:
         why = "returned_while_blind" if state.blind else reason
-        left = next(condition for condition in spec.conditions if condition.say.name == state.level)
+        # A reload may have taken the level's own limit out of the rule.
+        levels = {condition.say.name: condition for condition in spec.conditions}
+        left = levels.get(state.level, spec.conditions[-1])
         told = tell(spec, moved, view, Happening(EventType.ALARM_RETURNED, left, at, mint(at), why))
         return AlarmState(machines, spec.digest, seen=moved.seen, fault=moved.fault), [*events, told]
     kind = _kind(spec, state, top[0], view, looked=looked) if top else None

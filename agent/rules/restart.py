@@ -21,9 +21,10 @@ def away(state: RuleState, since: int) -> RuleState:
 
 def told_removed(name: str, kept: bytes, shift: int, now: int, mint: Mint) -> list[Event]:
     """Whoever got `raised` always gets `returned`: also when the rule is gone from the file."""
-    state = removed_rule(kept, shift)
-    if state is None:
+    left = removed_rule(kept, shift)
+    if left is None:
         return []
+    state, tag = left
     data: dict[str, Json] = {
         "rule": name,
         "instance": name,
@@ -45,7 +46,7 @@ def told_removed(name: str, kept: bytes, shift: int, now: int, mint: Mint) -> li
             priority,
             data,
             instants,
-            "",
+            tag,
             name,
             state.announced,
         )

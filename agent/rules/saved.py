@@ -33,6 +33,7 @@ def _alarm(spec: RuleSpec, state: AlarmState) -> dict[str, Any]:
     kept: dict[str, Any] = {"kind": "alarm"} | {
         name: getattr(state, name) for name in AlarmState.__slots__ if name not in ("machines", "announced")
     }
+    kept["tag"] = "" if isinstance(spec, AlarmSpec) and spec.of_source else spec.subject
     kept["announced"] = [int(priority) for priority in state.announced]
     kept["machines"] = {
         condition.say.name: [machine.phase, machine.since, machine.due, machine.blind, machine.initial]
@@ -60,6 +61,7 @@ def decode(spec: RuleSpec, kept: bytes, shift: int = 0) -> RuleState | None:
 def _read_alarm(spec: AlarmSpec, fields: dict[str, Any], shift: int) -> AlarmState:
     kept = {name: _machine(words, shift) for name, words in fields.pop("machines").items()}
     changed = fields["digest"] != spec.digest
+    fields.pop("tag", "")
     state = AlarmState(
         **fields
         | {
@@ -88,9 +90,10 @@ def _moved(instant: int | None, shift: int) -> int | None:
     return None if instant is None else instant + shift
 
 
-def removed_rule(kept: bytes, shift: int) -> AlarmState | None:
-    """The state of a rule that is no longer in the file, if it left an open alarm behind."""
+def removed_rule(kept: bytes, shift: int) -> tuple[AlarmState, str] | None:
+    """The state and the tag of a rule that is no longer in the file, if it left an open alarm behind."""
     fields = json.loads(kept)
     if fields.pop("kind") != "alarm" or not fields["occurrence"]:
         return None
-    return _read_alarm(AlarmSpec("", "", (), fields["digest"]), fields, shift)
+    tag = fields.get("tag", "")
+    return _read_alarm(AlarmSpec("", tag, (), fields["digest"]), fields, shift), tag

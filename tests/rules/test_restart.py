@@ -1,0 +1,203 @@
+"""After a start the first good sample decides: the table of the design page "rules", row by row, and its edges."""
+
+import pytest
+from rigs.rules import Player, high, high_high, reading, rule, say
+
+from agent.model import SECOND, Alive, EventType, Link, Priority
+from agent.rules.engine import Engine
+from agent.rules.saved import encode
+from agent.rules.spec import Absence, Awaited, ChangeSpec, OnBad
+
+
+class Reborn(Player):
+    """A player whose agent can be killed: only what the store had is left."""
+
+    def kept(self):
+        return {name: encode(run.spec, run.state) for name, run in self.engine.runs.items()}
+
+    def restart(self, at, since, *rules, kept=None, shift=0.0):
+        """Start anew at `at`; nobody watched from `since` on. `shift`: the new boot's clock less the old one's."""
+        kept = self.kept() if kept is None else kept
+        self.rules = rules or self.rules
+        engine = self.fresh()
+        self.engine = Engine(
+            self.rules,
+            [tag.spec for tag in engine.tags.values()],
+            ["plc"],
+            mint=self.mint,
+            started=round(at * SECOND),
+        )
+        self.keep(
+            self.engine.restore(kept, {}, shift=round(shift * SECOND), away_since=round(since * SECOND))
+        )
+
+
+# Signal before the kill at 20, its delays, what is seen after the start at 30, and all that is told.
+ROWS = {
+    "ACTIVE, in: nothing is said": ({}, [(0, 171)], [(31, 172)], [(0, "raised")]),
+    "ACTIVE, in the band: nothing is said": ({}, [(0, 171)], [(31, 169)], [(0, "raised")]),
+    "ACTIVE, out: the off-delay, then returned": (
+        {"off": 5},
+        [(0, 171)],
+        [(31, 150), (40, 150)],
+        [(0, "raised"), (36, "returned")],
+    ),
+    "PENDING, a gap shorter than the delay: goes on": (
+        {"on": 60},
+        [(0, 171), (19, 171)],
+        [(31, 171), (90, 171)],
+        [(71, "raised")],
+    ),
+    "PENDING, a longer gap: starts again": (
+        {"on": 10},
+        [(15, 171)],
+        [(31, 171), (60, 171)],
+        [(41, "raised")],
+    ),
+    "PENDING, out: nothing was": ({"on": 60}, [(0, 171)], [(31, 150), (100, 150)], []),
+    "CLEARING, a gap shorter than the delay: goes on": (
+        {"off": 60},
+        [(0, 171), (10, 150)],
+        [(31, 150), (100, 150)],
+        [(0, "raised"), (81, "returned")],
+    ),
+    "CLEARING, a longer gap: starts again": (
+        {"off": 10},
+        [(0, 171), (15, 150)],
+        [(31, 150), (60, 150)],
+        [(0, "raised"), (41, "returned")],
+    ),
+    "CLEARING, in: still active": (
+        {"off": 60},
+        [(0, 171), (10, 150)],
+        [(31, 171), (200, 171)],
+        [(0, "raised")],
+    ),
+    "NORMAL, in: raised": ({"on": 5}, [(0, 100)], [(31, 171), (40, 171)], [(36, "raised")]),
+}
+
+
+@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("shift", [0.0, -1_000_000.0, 1_000_000.0])
+def test_a_row_of_the_table(row, shift):
+    """Each row, within a boot and across boots whose clocks have another zero."""
+    delays, before, after, expected = ROWS[row]
+    player = Reborn((rule(high(deadband=2, **delays)),), stale=1000)
+    for at, value in before:
+        player.value(at, value)
+    told = len(player.timeline)
+    player.restart(30 + shift, 20 + shift, shift=shift)
+    player.tick(30.5 + shift)
+    assert len(player.timeline) == told  # nothing before the first good sample
+    for at, value in after:
+        player.value(at + shift, value)
+
+    moved = [
+        (at if i < told else round(at - shift, 3), what) for i, (at, what, _) in enumerate(player.timeline)
+    ]
+    assert moved == expected
+
+
+def test_a_return_that_nobody_saw_says_so_and_one_that_was_seen_does_not():
+    """`returned_while_blind` with both ends where the alarm stood when the agent stopped; else no reason."""
+    player = Reborn((rule(high(off=60), name="stood"), rule(high(off=60), name="cleared", tag="U")))
+    player.value(0, 171)
+    player.value(0, 171, tag="U")
+    player.value(10, 150, tag="U")
+    player.restart(30, 20)
+    for at in (31, 100):
+        player.value(at, 150)
+        player.value(at, 150, tag="U")
+
+    cleared, stood = player.events[2:]
+    assert (stood.rule, stood.data["reason"]) == ("stood", "returned_while_blind")
+    assert (stood.instants["blind.from"], stood.instants["blind.to"]) == (20 * SECOND, 31 * SECOND)
+    assert (cleared.rule, cleared.data.get("reason")) == ("cleared", None)
+
+
+def test_an_alarm_there_at_the_first_look_is_initial():
+    """NORMAL and in at the first sample: the raised event says that it may be older."""
+    player = Reborn((rule(high()),))
+    player.value(0, 100)
+    player.restart(30, 20)
+    player.value(31, 171)
+
+    assert player.events[-1].data["initial"] is True
+
+
+def test_what_nobody_watched_counts_over_several_starts():
+    """A run that was killed before it saw a value hands on since when nobody watches."""
+    player = Reborn((rule(high(on=60)),))
+    player.value(70, 171)
+    player.restart(110, 100)
+    assert "R" in player.engine.dirty  # so the checkpoint keeps it
+    player.restart(205, 200)
+    player.value(206, 171)
+    player.tick(265)
+
+    assert player.timeline == []
+    player.tick(266)
+    assert player.timeline == [(266.0, "raised", "high")]
+
+
+@pytest.mark.parametrize("on_bad", [OnBad.CLEAR, OnBad.ALARM])
+def test_a_tag_that_was_not_read_yet_is_not_bad(on_bad):
+    """on_bad neither clears nor raises between the start and the first value."""
+    quality = [Absence(say("quality", 0), Awaited.QUALITY, 0)] if on_bad is OnBad.ALARM else []
+    player = Reborn((rule(high(), *quality, on_bad=on_bad),))
+    player.tick(0.5)
+    player.value(1, 171)
+    player.restart(30, 20)
+    player.tick(31)
+    player.value(32, 171)
+
+    assert player.timeline == [(1.0, "raised", "high")]
+
+
+def test_a_tag_that_never_comes_is_bad_in_the_end():
+    """on_bad: alarm trips for a tag of which nothing was heard for 15 s."""
+    quality = Absence(say("quality", 0), Awaited.QUALITY, 0)
+    player = Reborn((rule(high(), quality, on_bad=OnBad.ALARM),), stale=None)
+    player.tick(20)
+
+    assert player.timeline == [(15.0, "raised", "quality")]
+
+
+def test_a_limit_that_is_gone_lets_its_alarm_return():
+    """The level that was announced is no limit of the rule any more; the occurrence ends all the same."""
+    player = Reborn((rule(high(), high_high()),))
+    player.value(0, 190)
+    player.restart(30, 20, rule(high(), digest="other"))
+    player.value(31, 100)
+
+    raised, returned = player.events
+    assert (returned.type, returned.data["occurrence"]) == (EventType.ALARM_RETURNED, raised.id)
+
+
+def test_a_rule_that_became_another_kind_leaves_no_alarm_open():
+    """An alarm whose name a report by exception took over is returned as removed, to whoever had it by its tag."""
+    player = Reborn((rule(high()),))
+    player.value(0, 190)
+    player.restart(30, 20, ChangeSpec("R", "T", "other", Priority.JOURNAL))
+
+    raised, returned = player.events
+    assert (returned.type, returned.data["reason"]) == (EventType.ALARM_RETURNED, "rule_removed")
+    assert (returned.tag, returned.audience) == (raised.tag, (Priority.MEDIUM,))
+
+
+def test_what_a_source_of_old_still_says_is_ignored():
+    """A source that a reload took away may speak once more before it is stopped."""
+    player = Reborn((rule(high()),))
+
+    assert not player.take(Link("gone", up=True, at=1), Alive("gone", 2)).durable
+
+
+def test_a_stamp_that_fell_is_not_kept():
+    """After a failed commit the checkpoint has the newest stamp that is on disk, or a redelivery is lost."""
+    player = Reborn((rule(high()),), timed=True)
+    player.value(0, 100, source_time=10)
+    player.engine.late.clear()  # checkpointed
+    player.engine.take([reading(1, 171, source_time=20)])
+    player.engine.fall_back()
+
+    assert {name: tag.state.last_time for name, tag in player.engine.late.items()} == {"T": 10}
