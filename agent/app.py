@@ -246,7 +246,7 @@ class Agent:
         self.outlets.address(new.destinations)
         await self.outlets.change(new.destinations)
         await self.store.sync_destinations(new.destinations)
-        message = f"the configuration was loaded anew: {len(changed)} changes"
+        message = f"the configuration was loaded anew: {len(changed)} change{'s' if len(changed) > 1 else ''}"
         word: dict[str, Json] = {"changed": list(changed), "message": message}
         self.pipeline.announce(self.pipeline.event(EventType.AGENT_CONFIG_RELOADED, word))
         _log.info("%s", message)

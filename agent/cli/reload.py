@@ -1,10 +1,12 @@
 """`edge-relay reload`: the running agent loads its configuration anew."""
 
 import argparse
+import json
 
 from agent.cli.arguments import add_config_option
 from agent.cli.asking import RefusedError, ask, told
 from agent.config.load import load_agent
+from agent.model import Json
 
 SUMMARY = "make the running agent load its configuration anew, all of it or none of it"
 
@@ -30,8 +32,18 @@ def run(arguments: argparse.Namespace) -> int:
             raise RefusedError(f"refused, the old configuration goes on:\n{error}") from None
         changed = answer["changed"] if isinstance(answer, dict) else []
         for change in changed if isinstance(changed, list) else []:
-            print(change)
+            print(_sentence(change))
         print("reloaded" if changed else "reloaded: nothing changed")
         return 0
 
     return told(work)
+
+
+def _sentence(change: Json) -> str:
+    """`rule R1-temperature, high: 170 -> 165`; of a source or a destination no more than its name."""
+    if not isinstance(change, dict):
+        return str(change)
+    if "key" not in change:
+        return ", ".join(f"{kind} {name}" for kind, name in change.items())
+    before, after = (json.dumps(change[side], ensure_ascii=False) for side in ("from", "to"))
+    return f"rule {change['rule']}, {change['key']}: {before} -> {after}"
