@@ -20,7 +20,7 @@ from agent.rules.restart import away, told_removed
 from agent.rules.runs import RuleState, Run, start_run
 from agent.rules.saved import decode, encode
 from agent.rules.spec import AlarmSpec, RuleSpec
-from agent.rules.taken import Taken
+from agent.rules.taken import NOTHING, Taken
 from agent.rules.timers import Timers
 
 Holder: TypeAlias = Run | Tag | Source
@@ -90,8 +90,13 @@ class Engine:
         return self._taken(start)
 
     def _taken(self, start: int, removed: Sequence[str] = ()) -> Taken:
+        if not (self._durable or self._events or removed):
+            if not self._tickets:
+                self._journal.clear()
+            return NOTHING
+        self._tickets.append(len(self._journal))
         touched = [holder for holder, _, _ in self._journal[start:]]
-        taken = Taken(
+        return Taken(
             events=self._events,
             runs={
                 holder.spec.name: holder.state for holder in touched if not isinstance(holder, Tag | Source)
@@ -101,14 +106,9 @@ class Engine:
                 for holder in touched
                 if isinstance(holder, Tag) and holder.spec.timed and holder.state.last_time is not None
             },
-            durable=self._durable or bool(self._events) or bool(removed),
+            durable=True,
             removed=removed,
         )
-        if taken.durable:
-            self._tickets.append(len(self._journal))
-        elif not self._tickets:
-            self._journal.clear()
-        return taken
 
     def keep(self, taken: Taken) -> None:
         """The oldest durable batch, `taken`, is on disk."""

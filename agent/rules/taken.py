@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from agent.model import Event
 from agent.rules.runs import RuleState
@@ -16,7 +17,7 @@ class Taken:
         runs: the new state of every rule that the batch changed, for the store.
         times: the newest device stamp of every timed tag that it moved.
         removed: rules that are no longer in the configuration; their state goes.
-        durable: it must be on disk before the batch counts as taken.
+        durable: it must be on disk before the batch counts as taken; else all of this is empty.
     """
 
     events: Sequence[Event]
@@ -24,3 +25,7 @@ class Taken:
     times: Mapping[str, int]
     durable: bool
     removed: Sequence[str] = ()
+
+
+NOTHING: Final = Taken((), {}, {}, durable=False)
+"""What comes of nearly every batch."""
