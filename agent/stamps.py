@@ -1,6 +1,7 @@
 """UTC stamps as receivers see them: RFC 3339, milliseconds, `Z`."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from agent.model import MILLISECOND, SECOND
 
@@ -8,4 +9,9 @@ from agent.model import MILLISECOND, SECOND
 def utc_text(wall: int) -> str:
     """Write nanoseconds since 1970 UTC as `2026-11-21T08:00:03.120Z` (milliseconds, cut, not rounded)."""
     seconds, rest = divmod(wall, SECOND)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest // MILLISECOND:03d}Z"
+    return f"{_second(seconds)}.{rest // MILLISECOND:03d}Z"
+
+
+@lru_cache(maxsize=128)  # what is written within a second has the same one, and calendars are slow
+def _second(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
