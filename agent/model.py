@@ -175,7 +175,7 @@ class Answer:
 
     Attributes:
         status: HTTP status.
-        headers: lower-case names.
+        headers: found by their lower-case names.
         latency: seconds from the first byte sent to the end of what was read.
         excerpt: the first 2 kB of the body, as text.
     """

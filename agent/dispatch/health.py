@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from agent.clock import Clock
 from agent.delivery.body import Identity
-from agent.delivery.judge import Fault, Retry
+from agent.delivery.judge import REFUSALS_IN_A_ROW, Fault, Retry
 from agent.delivery.outage import Outage, after_retry, after_success
 from agent.dispatch.notices import notice
 from agent.dispatch.status import DestinationState
@@ -83,13 +83,13 @@ class Health:
             self.outage.why,
         )
 
-    def admits(self, in_flight: int, concurrency: int) -> bool:
+    def admits(self, in_flight: int) -> bool:
         """Whether one more attempt may begin: one probe at a time, behind the gate, while it is not well."""
         if self.disabled is not None:
             return False
         if self.outage is not None:
             return in_flight == 0 and self._clock.monotonic() >= self.outage.gate
-        return in_flight < concurrency
+        return True
 
     # --- what happens to it ----------------------------------------------------------------------------
 
@@ -110,12 +110,16 @@ class Health:
 
     def failed(self, seq: int, retry: Retry, *, notable: bool) -> None:
         """An attempt has to be repeated."""
-        if retry.fault in (Fault.EVENT, Fault.CONFIGURATION):
+        # The one that makes it the destination's fault is counted too; more need not be.
+        last = retry.fault is Fault.CONFIGURATION and len(self.refused) == REFUSALS_IN_A_ROW - 1
+        if retry.fault is Fault.EVENT or last:
             self.refused.add(seq)
         self.outage = after_retry(self.outage, retry, self._clock.monotonic(), notable=notable)
 
     def disable(self, why: str) -> None:
-        """It wants nothing more."""
+        """It wants nothing more; of what was under way together each says so."""
+        if self.disabled is not None:
+            return
         self.disabled = why
         self._keep()
         remedy = f"`edge-relay enable destination:{self._name}` takes it up again"
@@ -123,14 +127,18 @@ class Health:
         self.tell(EventType.DELIVERY_DISABLED, why)
 
     def enable(self) -> None:
-        """A person takes it up again."""
+        """A person takes it up again, and wants to see at once what comes of it."""
         self.disabled = None
+        if self.outage is not None:
+            self.outage = replace(self.outage, gate=self._clock.monotonic())
         self._keep()
 
-    def new_event(self) -> None:
-        """An event came for a destination that had nothing waiting: it need not wait for the whole back-off."""
-        if self.outage is not None:
-            self.outage = self.outage.for_new_event(self._clock.monotonic(), self._house.dice())
+    def new_event(self) -> bool:
+        """An event was just made: it need not wait for the whole back-off. Whether it has its attempt sooner."""
+        before = self.outage
+        if before is not None:
+            self.outage = before.for_new_event(self._clock.monotonic(), self._house.dice())
+        return self.outage is not before
 
     def way_is_back(self) -> None:
         """Another destination has its connection back after a loss: maybe this one shared it."""

@@ -10,9 +10,12 @@ except for pages of what it holds.
 
 import asyncio
 import logging
+from collections import deque
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final
+
+from prometheus_client import Counter
 
 from agent.delivery.body import Place, render
 from agent.delivery.judge import Crash, Dead, Delivered, Disable, Fault, History, Retry, Verdict, judge
@@ -61,48 +64,53 @@ class Dispatcher:
         self._backlog = Backlog(
             name, outbox, house.clock, strict=section.order == "strict", longest_wait=max(section.retry)
         )
-        self._in_flight: set[asyncio.Task[None]] = set()
-        self._wake = asyncio.Event()
+        self._in_flight = 0
+        self._resting: deque[asyncio.Future[None]] = deque()
+        self._changed = asyncio.Event()
+        self._ended = asyncio.Event()
         self._stopping = False
         self._crashed: set[int] = set()
         self._latency: float | None = None
+        self._attempts: dict[str, Counter] = {}
+        self._latencies = DELIVERY_LATENCY.labels(name)
 
     # --- the caller's side ---------------------------------------------------------------------------
 
     def offer(self, delivery: Delivery) -> None:
         """Take a delivery that was just committed (or that a person sends again)."""
-        idle = not self._backlog.queue
-        if self._backlog.offer(delivery) and idle:
-            self.health.new_event()
-        self._wake.set()
+        if self._backlog.offer(delivery):
+            if self.health.new_event():
+                self._backlog.queue.promote(delivery)
+                self._changed.set()
+            self._rouse()
 
     def enable(self) -> None:
         """Take up a disabled destination again."""
         self.health.enable()
-        self._wake.set()
+        self._look_again()
 
     def way_is_back(self) -> None:
         """Another destination has its connection back after a loss: maybe this one shared it."""
         self.health.way_is_back()
-        self._wake.set()
+        self._look_again()
 
     async def run(self) -> None:
         """Deliver until cancelled; what is under way then stays pending."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._backlog.read(self._wake.set), name=f"destination {self._name} backlog")
-            while True:
-                self._wake.clear()
-                self.health.announce()
-                self._start(tasks)
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(self._pause()):
-                        await self._wake.wait()
+            name = f"destination {self._name}"
+            tasks.create_task(self._backlog.read(self._look_again), name=f"{name} backlog")
+            for number in range(self._section.concurrency):
+                tasks.create_task(self._work(), name=f"{name} worker {number}")
+            await self._keep_time()
 
     async def stop(self) -> None:
         """Begin nothing new, and give what is under way a moment."""
         self._stopping = True
-        if self._in_flight:
-            await asyncio.wait(self._in_flight, timeout=_STOP_WITHIN_S)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_STOP_WITHIN_S):
+                while self._in_flight:
+                    self._ended.clear()
+                    await self._ended.wait()
 
     @property
     def status(self) -> DestinationStatus:
@@ -115,7 +123,7 @@ class Dispatcher:
             for_s=0 if outage is None else (now - outage.since) // SECOND,
             retry_in_s=0 if outage is None else max(0, outage.gate - now) // SECOND,
             in_memory=len(self._backlog.queue),
-            in_flight=len(self._in_flight),
+            in_flight=self._in_flight,
             delivered=self.health.delivered,
             latency_s=self._latency,
             clock_offset_s=self._destination.clock_offset / SECOND,
@@ -123,20 +131,54 @@ class Dispatcher:
 
     # --- when ----------------------------------------------------------------------------------------
 
-    def _start(self, tasks: asyncio.TaskGroup) -> None:
-        """Begin as many attempts as may be under way now."""
-        while not self._stopping and self.health.admits(len(self._in_flight), self._section.concurrency):
-            entry = self._backlog.queue.take(self._clock.monotonic())
+    async def _work(self) -> None:
+        """Make one attempt after the other; rest while there is none to make."""
+        while True:
+            entry = self._next()
             if entry is None:
-                return
-            name = f"destination {self._name} attempt {entry.seq}"
-            task = tasks.create_task(self._attempt(entry), name=name)
-            self._in_flight.add(task)
-            task.add_done_callback(self._ended)
+                await self._rest()
+                continue
+            if self._backlog.queue.ready:
+                self._rouse()  # whoever finds work sends the next to look
+            self._in_flight += 1
+            try:
+                await self._attempt(entry)
+            finally:
+                self._in_flight -= 1
+                self._ended.set()
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._in_flight.discard(task)
-        self._wake.set()
+    def _next(self) -> Entry | None:
+        """Give what may be tried now."""
+        if self._stopping or not self.health.admits(self._in_flight):
+            return None
+        return self._backlog.queue.take(self._clock.monotonic())
+
+    async def _rest(self) -> None:
+        roused = asyncio.get_running_loop().create_future()
+        self._resting.append(roused)
+        await roused
+
+    def _rouse(self) -> None:
+        """Send one of the resting workers to look for work."""
+        while self._resting:
+            roused = self._resting.popleft()
+            if not roused.done():  # else its worker was cancelled
+                roused.set_result(None)
+                return
+
+    def _look_again(self) -> None:
+        """Something else than time has changed what may be tried, or when."""
+        self._changed.set()
+
+    async def _keep_time(self) -> None:
+        """Rouse a worker whenever time has let something through, and say in time that it is failing."""
+        while True:
+            self._changed.clear()
+            self.health.announce()
+            self._rouse()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._pause()):
+                    await self._changed.wait()
 
     def _pause(self) -> float | None:
         """Seconds until time alone lets something happen; None: nothing until somebody wakes the loop."""
@@ -155,11 +197,12 @@ class Dispatcher:
         outcome = await self._deliver(entry)
         verdict = judge(outcome, self._history(entry))
         self._note(entry, outcome, verdict)
+        if isinstance(verdict, Delivered):
+            self._settle(entry, MarkDelivered(self._name, entry.seq, self._clock.wall()))
+            self.health.succeeded()
+            return
         attempt = _attempt_record(outcome, began_wall)
         match verdict:
-            case Delivered():
-                self._settle(entry, MarkDelivered(self._name, entry.seq, self._clock.wall()))
-                self.health.succeeded()
             case Dead(why=why):
                 self._settle(entry, MarkDead(self._name, entry.seq, self._clock.wall(), why, attempt))
                 DEAD_LETTERS.labels(self._name).inc()
@@ -171,6 +214,7 @@ class Dispatcher:
             case Retry():
                 self._retry(entry, verdict, attempt)
                 self.health.failed(entry.seq, verdict, notable=_notable(entry))
+        self._look_again()
 
     async def _deliver(self, entry: Entry) -> Answer | NoAnswer | Crash:
         stored = entry.delivery.stored
@@ -225,8 +269,10 @@ class Dispatcher:
         if isinstance(outcome, Answer):
             word = f"{outcome.status // 100}xx"
             self._latency = outcome.latency
-            DELIVERY_LATENCY.labels(self._name).observe(outcome.latency)
-        ATTEMPTS.labels(self._name, word).inc()
+            self._latencies.observe(outcome.latency)
+        if word not in self._attempts:
+            self._attempts[word] = ATTEMPTS.labels(self._name, word)
+        self._attempts[word].inc()
         _log.debug(
             "delivery attempted: destination=%s seq=%d id=%s charged=%d outcome=%s verdict=%s",
             self._name,

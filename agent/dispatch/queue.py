@@ -96,8 +96,9 @@ class SubjectQueues:
             self._queues[subject] = deque((entry,))
             self._schedule(subject, now)
 
-    def promote(self, subject: str) -> None:
-        """Let a ready subject be the next."""
+    def promote(self, delivery: Delivery) -> None:
+        """Let the subject of a delivery be the next, if it is ready."""
+        subject = self.subject(delivery)
         if subject in self._ready:
             self._ready.remove(subject)
             self._ready.appendleft(subject)

@@ -5,7 +5,6 @@ environment, no certificate left unchecked; everything ends within the section's
 the receiver does; what does not change from one attempt to the next is made once.
 """
 
-import asyncio
 import logging
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -38,9 +37,10 @@ async def open_webhook(name: str, config: WebhookDestination, clock: Clock) -> A
     )
     async with aiohttp.ClientSession(
         connector=connector,
+        headers=_fixed_headers(config),
         cookie_jar=aiohttp.DummyCookieJar(),
-        # `deliver` bounds the whole attempt itself, the answer's body included.
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
+        # `total` bounds the whole attempt, from the look-up to the end of the answer's body.
+        timeout=aiohttp.ClientTimeout(total=config.timeout / SECOND, sock_connect=CONNECT_SECONDS),
         # The answer is only looked at; a compressed one could be made to fill the memory.
         auto_decompress=False,
     ) as session:
@@ -54,6 +54,7 @@ class WebhookClient:
         self, name: str, config: WebhookDestination, clock: Clock, session: aiohttp.ClientSession
     ) -> None:
         self.clock_offset = 0
+        self._date: str | None = None
         self._name = name
         self._url = config.url
         self._timeout = config.timeout / SECOND
@@ -64,18 +65,16 @@ class WebhookClient:
 
     async def deliver(self, message: Message) -> Answer | NoAnswer:
         """See the protocol. An answer that breaks off or never ends in its body has still been given."""
-        headers = self.headers(message)
         began = self._clock.monotonic()
         response: aiohttp.ClientResponse | None = None
         excerpt = bytearray()
         why = ""
         try:
-            async with asyncio.timeout(self._timeout):
-                response = await self._session.post(
-                    self._url, data=message.body, headers=headers, allow_redirects=False
-                )
-                self._learn_clock(response)
-                await _read_excerpt(response.content, excerpt)
+            response = await self._session.post(
+                self._url, data=message.body, headers=self._stamp(message), allow_redirects=False
+            )
+            self._learn_clock(response.headers.get("Date"))
+            await _read_excerpt(response.content, excerpt)
         except aiohttp.ClientError as error:
             why = explain(error)
         except TimeoutError:
@@ -86,22 +85,27 @@ class WebhookClient:
         latency = (self._clock.monotonic() - began) / SECOND
         if response is None:
             return NoAnswer(why, latency)
-        names = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(response.status, names, latency, excerpt.decode(errors="replace"))
+        return Answer(response.status, response.headers, latency, excerpt.decode(errors="replace"))
 
     def headers(self, message: Message) -> dict[str, str]:
+        """See the protocol."""
+        return self._headers | self._stamp(message)
+
+    def _stamp(self, message: Message) -> dict[str, str]:
         """Stamp and sign the message, for an attempt that begins now."""
         timestamp = (self._clock.wall() + self.clock_offset) // SECOND
         return {
-            **self._headers,
             "webhook-id": message.id,
             "webhook-timestamp": str(timestamp),
             **self._sign(message, timestamp),
         }
 
-    def _learn_clock(self, response: aiohttp.ClientResponse) -> None:
+    def _learn_clock(self, date: str | None) -> None:
         """Stamp what follows with the receiver's time: it refuses signatures that are minutes off (C2)."""
-        offset = clock_offset(self.clock_offset, response.headers.get("Date"), self._clock.wall())
+        if date == self._date:  # the same second: only its first answer says something new
+            return
+        self._date = date
+        offset = clock_offset(self.clock_offset, date, self._clock.wall())
         if offset != self.clock_offset:
             _log.warning(
                 "destination %s: its clock is %+.0f s from ours; signatures carry its time, look at both clocks",
