@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
 from agent.clock import Clock
+from agent.delivery.body import sendable
 from agent.errors import StoreUnavailable
 from agent.model import SECOND, Event, EventType, Json, Priority, Seen, Tick
 from agent.rules.engine import Engine
@@ -115,7 +116,11 @@ class Pipeline:
             f"rule/{name}": encode(self.engine.runs[name].spec, state) for name, state in taken.runs.items()
         }
         states |= {f"tag/{name}": str(time).encode() for name, time in taken.times.items()}
-        return Step(tuple(Addressed(event, self.subscribers(event)) for event in taken.events), states)
+        return Step(tuple(self._addressed(event) for event in taken.events), states)
+
+    def _addressed(self, event: Event) -> Addressed:
+        """To whom it goes; what the store cannot write would leave the engine tentative for ever."""
+        return Addressed(sendable(event), self.subscribers(event))
 
     def _kept(self, step: Step, deliveries: Sequence[Delivery]) -> None:
         """A step is on disk (called by the store, in order)."""
@@ -131,6 +136,7 @@ class Pipeline:
             self._fallen.set()
         self._under_way.clear()
         self.engine.fall_back()
+        self._sooner.set()  # what fell due in what fell is due again
 
     # --- what the house itself does ---------------------------------------------------------------
 
@@ -196,7 +202,7 @@ class Pipeline:
     async def tell(self, event: Event) -> bool:
         """Store an event of the house; False if the store does not take it now."""
         try:
-            await self._store.commit(Step((Addressed(event, self.subscribers(event)),)))
+            await self._store.commit(Step((self._addressed(event),)))
         except StoreUnavailable:
             return False
         return True

@@ -5,14 +5,15 @@ import json
 from contextlib import asynccontextmanager
 
 import pytest
-from rigs.rules import high, rule
+from rigs.rules import high, rule, say
 from rigs.stores import refusing_disk
 
 from agent.clock import SystemClock
 from agent.errors import StoreUnavailable
-from agent.model import SECOND, EventType, Quality, Reading, TagSpec
+from agent.model import SECOND, EventType, Quality, Reading, TagSpec, Tick
 from agent.pipeline import Pipeline
 from agent.rules.engine import Engine
+from agent.rules.spec import State
 from agent.store.records import EventFilter
 from agent.store.store import Store
 
@@ -32,7 +33,7 @@ class Road:
         )
 
     def engine(self, rules):
-        tags = [TagSpec("T", "plc", stale_after=60 * SECOND)]
+        tags = [TagSpec(name, "plc", stale_after=60 * SECOND) for name in ("T", "U")]
         return Engine(rules, tags, ["plc"], mint=self.mint, started=CLOCK.monotonic())
 
     def mint(self, at):
@@ -161,3 +162,66 @@ async def test_a_reload_keeps_untouched_rules_and_decides_changed_ones_anew(tmp_
         assert way.told == ["returned", "returned"]
         assert facts == {"gone": "rule_removed", "moved": "rule_changed"}
         assert set(await way.store.states()) == {"rule/R", "rule/moved"}
+
+
+@pytest.mark.parametrize(
+    ("value", "stored"), [(2**70, float(2**70)), (10**400, None), ("half \ud83d", "half ?"), ("°C", "°C")]
+)
+async def test_a_value_that_json_cannot_hold_stops_nothing(tmp_path, value, stored):
+    """It is sent as the nearest that JSON can hold; the rule, and what comes after it, go on."""
+    async with road(tmp_path, rule(State(say("is_not"), ("normal",), negated=True))) as way:
+        await way.emit("normal", value)
+        await way.emit("normal")
+
+        assert way.told == ["raised", "returned"]
+        assert way.handed[0].stored.event.data["value"] == stored
+        assert not way.pipeline.engine.tentative
+
+
+async def test_a_house_event_that_json_cannot_hold_is_told(tmp_path):
+    """A changed limit of thirty digits must not end the agent with its announcement."""
+    async with road(tmp_path) as way:
+        data = {"changed": [{"rule": "R", "key": "high", "from": 1, "to": 10**30}]}
+        assert await way.pipeline.tell(way.pipeline.event(EventType.AGENT_CONFIG_RELOADED, data))
+
+        assert way.handed[0].stored.event.data["changed"][0]["to"] == 1e30
+
+
+async def test_what_fell_due_in_a_failed_commit_is_told_without_a_new_sample(tmp_path):
+    """A delay ran out, the disk refused it with another source's batch: the clock alone brings it back."""
+    async with road(tmp_path, rule(high(on=0.05)), rule(high(on=30), name="other", tag="U")) as way:
+        await way.emit(171.0)
+        await way.pipeline.emit([Reading("U", 171.0, Quality.GOOD, CLOCK.monotonic())])
+        ticking = asyncio.create_task(way.pipeline.tick_forever())
+        await asyncio.sleep(0)
+        with refusing_disk():
+            late = CLOCK.monotonic() + SECOND // 10
+            with pytest.raises(StoreUnavailable):
+                await way.pipeline.emit([Tick(late)])
+        async with asyncio.timeout(20):
+            while not way.told:
+                await asyncio.sleep(0.02)
+        ticking.cancel()
+
+        assert way.told == ["raised"]
+
+
+async def test_batches_queued_between_two_failures_all_fall_and_nothing_is_kept(tmp_path):
+    """However many batches fall, timers included, the state is the committed one and goes on from there."""
+    async with road(tmp_path, rule(high(on=0.02, off=0.02))) as way:
+        for value in (171.0, 172.0, 190.0):
+            with refusing_disk():
+                failed = await asyncio.gather(
+                    *(way.emit(value) for _ in range(3)),
+                    way.pipeline.emit([Tick(CLOCK.monotonic())]),
+                    return_exceptions=True,
+                )
+            assert {type(each) for each in failed[:3]} == {StoreUnavailable}
+            assert not way.pipeline.engine.tentative
+            assert way.pipeline.engine.runs["R"].state == way.engine(way.rules).runs["R"].state
+        await rested(way)
+        await way.emit(171.0)
+        await asyncio.sleep(0.05)
+        await way.emit(171.0)
+
+        assert way.told == ["raised"]

@@ -6,7 +6,7 @@ never changes its meaning (`schema` counts up if one must); unknown is null, mea
 out; the same delivery gives the same bytes on every attempt.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 
@@ -77,6 +77,32 @@ def render(event: Event, place: Place, identity: Identity) -> bytes:
     return orjson.dumps(
         {"type": event.type.value, "timestamp": utc_text(event.at + place.offset), "data": data}
     )
+
+
+def sendable(event: Event) -> Event:
+    """The event with everything in it that has no JSON form in the nearest one that has.
+
+    An integer beyond 64 bits becomes a float (or unknown), half a surrogate pair a question mark: one
+    odd value must stop neither the alarm nor what is committed with it.
+    """
+    return replace(event, data={name: _sendable(value) for name, value in event.data.items()})
+
+
+def _sendable(value: Json) -> Json:
+    match value:
+        case int() if not -(2**63) <= value < 2**64:
+            try:
+                return float(value)
+            except OverflowError:
+                return None
+        case str() if not value.isascii():
+            return value.encode(errors="replace").decode()
+        case list():
+            return [_sendable(each) for each in value]
+        case dict():
+            return {str(_sendable(name)): _sendable(each) for name, each in value.items()}
+        case _:
+            return value
 
 
 def _put(data: dict[str, Json], path: list[str], value: str) -> None:
