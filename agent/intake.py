@@ -39,6 +39,7 @@ class Intake:
         self.up = False
         self.since = clock.monotonic()
         self.bad: dict[str, str] = {}
+        self._read = session(config)  # here, so that its adapter is imported before anything is read
         self._pipeline = pipeline
         self._clock = clock
         self._readings = READINGS.labels(name)
@@ -54,7 +55,7 @@ class Intake:
         await self._supervisor.run()
 
     async def _session(self) -> None:
-        await session(self.config)(self.name, self._emit, self._clock)
+        await self._read(self.name, self._emit, self._clock)
 
     async def _down(self, reason: str) -> None:
         if self.up:
