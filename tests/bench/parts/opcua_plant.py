@@ -1,8 +1,8 @@
 """An OPC UA server with changing items, as a process: `python opcua_plant.py PORT ITEMS FLIPPING`.
 
 Each item changes once a second, spread evenly over it; the first FLIPPING cross the limit each time.
-It prints `ready`; when its input ends it holds its values and prints how many crossings it made;
-SIGTERM ends it.
+It prints `ready`, begins to change with the first line of its input, and when the input ends it holds
+its values and prints how many crossings it made; SIGTERM ends it.
 """
 
 import asyncio
@@ -29,7 +29,9 @@ async def main(port, items, flipping):
         await server.nodes.objects.add_variable(node, f"{index}:{node.Identifier}", 0.0)
     async with server:
         print("ready", flush=True)
-        held = asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, sys.stdin.readline)
+        held = loop.run_in_executor(None, sys.stdin.read)
         print(await change(server, nodes, flipping, held), flush=True)
         await asyncio.Event().wait()
 

@@ -12,7 +12,6 @@ import aiohttp
 import uvloop
 from prometheus_client.parser import text_string_to_metric_families
 
-_TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 _START_WITHIN = 60.0
 _STOP_WITHIN = 8.0
 SECRET = "whsec_c2VjcmV0IG9mIHRoZSBtZWFzdXJlbWVudA=="
@@ -46,9 +45,13 @@ class AgentProcess:
         self._page = page
 
     def cpu(self):
-        """CPU seconds that it has used so far, all threads."""
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS_A_SECOND
+        """CPU seconds that its threads have used so far."""
+        tasks = Path(f"/proc/{self._process.pid}/task")
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks.iterdir()) / 1e9
+
+    def waited(self):
+        """Seconds for which its main thread could have run, had nobody else been on the core."""
+        return int(Path(f"/proc/{self._process.pid}/schedstat").read_text().split()[1]) / 1e9
 
     def memory(self):
         """Resident memory, MB."""
