@@ -81,9 +81,9 @@ class Outlets:
         """Start what is new, stop what is gone, and replace what changed; the others are not touched."""
         if self._tasks is None:
             raise RuntimeError("`run` comes first")
-        facts = await self._store.destination_facts()
         for name in [name for name in self._at_work if configs.get(name) != self._configs[name]]:
             await self._end(name)
+        facts = await self._store.destination_facts() | self._facts  # the latter are on their way there
         for name, config in configs.items():
             if name not in self._at_work:
                 known = facts.get(name, DestinationFacts())

@@ -16,13 +16,22 @@ def changes(old: Configuration, new: Configuration) -> Sequence[Json]:
             for key in sorted({*before, *after})
             if before.get(key) != after.get(key)
         ]
+    said = {each["rule"] for each in found if isinstance(each, dict)}
+    ones, others = ({rule.name: rule for rule in each.rules} for each in (old, new))
+    found += [{"rule": name} for name in _differing(ones, others) if name not in said]  # by its defaults, say
     for kind in ("source", "destination"):
         ones, others = getattr(old, f"{kind}s"), getattr(new, f"{kind}s")
         found += [{kind: name} for name in _differing(ones, others)]
-    found += [
-        {"section": name} for name in ("agent", "store", "http") if getattr(old, name) != getattr(new, name)
+    return found + ([{"section": "store"}] if old.store != new.store else [])
+
+
+def needs_restart(old: Configuration, new: Configuration) -> Sequence[str]:
+    """What differs that a running agent cannot change, a sentence each."""
+    return [
+        f"`{name}` has changed, which takes a restart (`systemctl restart edge-relay`), or set it back"
+        for name in ("agent", "http")
+        if getattr(old, name) != getattr(new, name)
     ]
-    return found
 
 
 def _differing(ones: Mapping[str, object], others: Mapping[str, object]) -> list[str]:

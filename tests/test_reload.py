@@ -1,0 +1,260 @@
+"""A changed configuration is loaded in full or not at all; the agent itself, with a source and a receiver."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+from rigs.stores import eventually, refusing_disk
+
+from agent.app import Agent, Signals
+from agent.clock import SystemClock
+from agent.config.load import load
+from agent.errors import ConfigError, StoreUnavailable
+from agent.model import SECOND, EventType
+from agent.store.records import EventFilter
+from agent.store.store import Store
+
+CLOCK = SystemClock()
+BASE = {
+    "site": "plant",
+    "source": "{type: simulated, every: 20ms, tags: {T: {signal: constant, values: [171]}}}",
+    "more_sources": "",
+    "defaults": "{}",
+    "rules": "R: {tag: T, high: 170}",
+    "destinations": "a: {url: URL, signing: none}",
+}
+FILE = """
+agent: {{site: {site}, name: test, data_dir: data}}
+http: {{listen: "127.0.0.1:{port}"}}
+sources:
+  plc: {source}
+{more_sources}
+defaults: {defaults}
+rules:
+  {rules}
+destinations:
+  {destinations}
+"""
+
+
+class Plant:
+    """An agent in this process, its file, and what a receiver got of it."""
+
+    def __init__(self, folder, port, url):
+        self.file = folder / "agent.yaml"
+        self.port = port
+        self.url = url
+        self.got = []
+        self.receives = True
+        self.signals = Signals(asyncio.Event(), asyncio.Event())
+
+    def write(self, **changes):
+        text = FILE.format(port=self.port, **{**BASE, **changes})
+        self.file.write_text(text.replace("URL", self.url))
+
+    async def post(self, request):
+        body = await request.json()
+        if not self.receives:
+            return web.Response(status=503)
+        self.got.append(
+            (request.path.strip("/"), body["type"], body["data"].get("rule", ""), body["data"]["seq"])
+        )
+        return web.Response()
+
+    def types(self, rule):
+        return [kind.partition(".")[2] for _, kind, of, _ in self.got if of == rule]
+
+    async def stored(self, kind):
+        events = await self.agent.store.events(EventFilter(type=kind), 100)
+        return [each.stored.event for each in events]
+
+
+@asynccontextmanager
+async def plant(tmp_path, free_port, **changes):
+    receiver = web.AppRunner(web.Application())
+    plant = Plant(tmp_path, free_port(), "")
+    receiver.app.router.add_post("/{name}", plant.post)
+    await receiver.setup()
+    site = web.TCPSite(receiver, "127.0.0.1", 0)
+    await site.start()
+    plant.url = f"http://127.0.0.1:{receiver.addresses[0][1]}/a"
+    plant.write(**changes)
+    configuration = load(plant.file)
+    configuration.agent.data_dir.mkdir()
+    try:
+        async with await Store.open(tmp_path / "events.db", clock=CLOCK, boot="boot") as store:
+            plant.agent = Agent(plant.file, configuration, store, CLOCK)
+            running = asyncio.create_task(plant.agent.run(plant.signals, None, "boot"))
+            try:
+                await eventually(lambda: plant.types("R") or running.done(), 20)
+                yield plant
+            finally:
+                plant.signals.stop.set()
+                async with asyncio.timeout(20):
+                    await running
+    finally:
+        await receiver.cleanup()
+    assert {task.get_name() for task in asyncio.all_tasks()} == {asyncio.current_task().get_name()}
+
+
+async def test_changed_added_and_removed_rules(tmp_path, free_port):
+    """What is gone returns as removed, what is new is raised, what stayed says nothing, all changes are listed."""
+    rules = "R: {tag: T, high: 170}\n  gone: {tag: T, high: 160}\n  moved: {tag: T, high: 150}"
+    async with plant(tmp_path, free_port, rules=rules) as it:
+        await eventually(lambda: it.types("gone") and it.types("moved"))
+        it.write(rules="R: {tag: T, high: 170}\n  new: {tag: T, high: 160}\n  moved: {tag: T, high: 180}")
+        changed = await it.agent.reload()
+        await eventually(lambda: it.types("new") and len(it.types("moved")) == 2)
+
+        assert [(each["rule"], each["key"]) for each in changed] == [
+            ("gone", "high"),
+            ("gone", "tag"),
+            ("moved", "high"),
+            ("new", "high"),
+            ("new", "tag"),
+        ]
+        assert {rule: it.types(rule) for rule in ("R", "gone", "moved", "new")} == {
+            "R": ["raised"],
+            "gone": ["raised", "returned"],
+            "moved": ["raised", "returned"],
+            "new": ["raised"],
+        }
+
+
+async def test_changed_defaults_are_a_change(tmp_path, free_port):
+    """No rule was touched, but each means something else now."""
+    async with plant(tmp_path, free_port) as it:
+        it.write(defaults="{on_delay: 10s}")
+        assert {"rule": "R"} in await it.agent.reload()
+        assert it.agent.pipeline.engine.runs["R"].spec.conditions[0].say.on_delay == 10 * SECOND
+        assert await it.agent.reload() == []
+
+
+async def test_an_invalid_file_changes_nothing(tmp_path, free_port):
+    """The old rules go on, and it is told."""
+    async with plant(tmp_path, free_port) as it:
+        before = it.agent.configuration
+        it.write(rules="R: {tag: T, hihg: 170}")
+        with pytest.raises(ConfigError, match="hihg"):
+            await it.agent.reload()
+        await eventually(lambda: any(kind == "agent.config_rejected" for _, kind, _, _ in it.got))
+
+        assert it.agent.configuration is before
+
+
+async def test_what_takes_a_restart_is_refused_in_words(tmp_path, free_port):
+    """A change that would not be in force must not be listed as one; nothing of the file is taken."""
+    async with plant(tmp_path, free_port) as it:
+        it.write(site="elsewhere", rules="R: {tag: T, high: 180}")
+        with pytest.raises(ConfigError, match="takes a restart"):
+            await it.agent.reload()
+
+        assert it.types("R") == ["raised"]
+
+
+async def test_a_store_that_fails_leaves_the_old_configuration_in_force(tmp_path, free_port):
+    """Nothing is addressed to a destination that is not at work; the same file is taken when there is room."""
+    two = "a: {url: URL, signing: none}\n  b: {url: URL/b, signing: none}"
+    rules = "R: {tag: T, high: 170}\n  gone: {tag: T, high: 160}"
+    async with plant(tmp_path, free_port, rules=rules) as it:
+        await eventually(lambda: it.types("gone"))
+        it.write(destinations=two)
+        replace = it.agent.pipeline.replace_engine
+
+        async def failing(engine):
+            with refusing_disk():
+                await replace(engine)
+
+        it.agent.pipeline.replace_engine = failing
+        with pytest.raises(StoreUnavailable):
+            await it.agent.reload()
+        assert "gone" in it.agent.pipeline.engine.runs
+        event = it.agent.pipeline.engine.runs["gone"].state
+        assert event.occurrence
+        told = it.agent.pipeline.event
+        assert it.agent.outlets.subscribers(told(EventType.AGENT_TEST, {})) == ("a",)
+
+        it.agent.pipeline.replace_engine = replace
+        async with asyncio.timeout(20):
+            while True:
+                try:
+                    assert await it.agent.reload()
+                    break
+                except StoreUnavailable:
+                    await asyncio.sleep(0.1)
+        await eventually(lambda: it.types("gone") == ["raised", "returned"])
+        assert it.agent.outlets.subscribers(told(EventType.AGENT_TEST, {})) == ("a", "b")
+
+
+async def test_a_destination_that_is_replaced_loses_and_doubles_nothing(tmp_path, free_port):
+    """Events wait while it fails; it is changed five times under load; each arrives once, in order."""
+    signal = "{type: simulated, every: 20ms, tags: {T: {signal: steps, values: [171, 100], period: 80ms}}}"
+    async with plant(tmp_path, free_port, source=signal) as it:
+        for number in range(5):
+            it.receives = number % 2 == 1
+            it.write(source=signal, destinations=f"a: {{url: URL, signing: none, concurrency: {number + 1}}}")
+            await it.agent.reload()
+            await asyncio.sleep(0.3)
+        it.receives = True
+        it.write(source=signal.replace("steps", "constant").replace("171, 100", "100"))
+        await it.agent.reload()
+        await eventually(lambda: it.agent.store.waiting_count("a") == 0, 20)
+        expected = [each.seq for each in await it.agent.store.events(EventFilter(type="alarm."), 1000)]
+
+        assert [seq for _, kind, _, seq in it.got if kind.startswith("alarm.")] == expected
+
+
+async def test_a_removed_destination_gives_up_what_waits_and_a_new_one_starts_now(tmp_path, free_port):
+    """Its events are dead letters that say so; what was before the new one's time is not sent to it."""
+    other = "b: {url: URL/b, signing: none}"
+    async with plant(tmp_path, free_port) as it:
+        it.receives = False
+        await it.agent.pipeline.tell(it.agent.pipeline.event(EventType.AGENT_TEST, {}))
+        it.write(destinations=other)
+        await it.agent.reload()
+
+        letters = await it.agent.desk.dead_letters({"destination": "a"})
+        assert {letter["reason"] for letter in letters} == {"destination_removed"}
+        assert it.agent.store.waiting_count("a") == 0
+        assert list(it.agent.outlets.status()) == ["b"]
+
+
+async def test_a_changed_source_is_not_believed_until_it_answers_again(tmp_path, free_port):
+    """Between its old and its new connection nothing is observed: a device that is mute proves nothing."""
+    async with (
+        await asyncio.start_server(lambda *_: None, "127.0.0.1", 0) as mute,
+        plant(tmp_path, free_port) as it,
+    ):
+        port = mute.sockets[0].getsockname()[1]
+        tag = '{address: "40001", type: int16}'
+        it.write(source=f'{{type: modbus, url: "tcp://127.0.0.1:{port}", timeout: 10s, tags: {{T: {tag}}}}}')
+        await it.agent.reload()
+
+        state = it.agent.pipeline.engine.tags["T"].state
+        assert (state.bad_since is not None, state.reading.reason) == (
+            True,
+            "its configuration was changed, it is connected anew",
+        )
+
+
+async def test_a_stop_in_the_middle_of_a_reload_stops(tmp_path, free_port):
+    """Sources that the reload was about to start are not started any more, or the agent would never end."""
+    async with plant(tmp_path, free_port) as it:
+        it.write(more_sources="  other: {type: simulated, tags: {U: {signal: constant, values: [1]}}}")
+        agent, stopping = it.agent, asyncio.Event()
+        replace, stop = agent._replace_sources, agent.outlets.stop
+
+        async def replace_late(new):
+            it.signals.stop.set()
+            await stopping.wait()
+            await replace(new)
+
+        async def stop_slowly():
+            stopping.set()
+            await asyncio.sleep(0.2)
+            await stop()
+
+        agent._replace_sources, agent.outlets.stop = replace_late, stop_slowly
+        it.signals.reload.set()
+        await asyncio.wait_for(stopping.wait(), 10)
