@@ -20,8 +20,10 @@ from typing import Final, TypeAlias
 from agent.clock import Clock
 from agent.delivery.body import sendable
 from agent.errors import StoreUnavailable
+from agent.metrics import EVALUATIONS, EVENTS
 from agent.model import SECOND, Event, EventType, Json, Priority, Seen, Tick
 from agent.rules.engine import Engine
+from agent.rules.inputs import FOREVER
 from agent.rules.saved import encode
 from agent.rules.taken import Taken
 from agent.store.records import Addressed, Delivery, Step
@@ -61,6 +63,7 @@ class Pipeline:
         self._mint = mint
         self._under_way: deque[tuple[Step, Taken]] = deque()
         self._sooner = asyncio.Event()
+        self._next_tick = FOREVER
         self._blind_since: int | None = None
         self._fallen = asyncio.Event()
         self._open = asyncio.Event()
@@ -79,7 +82,9 @@ class Pipeline:
         """
         if not self._open.is_set():
             await self._open.wait()
-        await self.settle(self.engine.take(batch))
+        taken = self.engine.take(batch)
+        EVALUATIONS.inc(self.engine.evaluations)
+        await self.settle(taken)
 
     async def replace_engine(self, engine: Engine) -> None:
         """Let changed rules go on where the present ones stand; meanwhile every `emit` waits.
@@ -101,7 +106,8 @@ class Pipeline:
 
     async def settle(self, taken: Taken) -> None:
         """Return when `taken`, just taken from the engine, is on disk; raises like `emit`."""
-        if self.engine.due is not None:
+        due = self.engine.due
+        if due is not None and due < self._next_tick:
             self._sooner.set()
         if taken.durable:
             step = self._step(taken)
@@ -126,6 +132,8 @@ class Pipeline:
         """A step is on disk (called by the store, in order)."""
         if self._under_way and self._under_way[0][0] is step:
             self.engine.keep(self._under_way.popleft()[1])
+        for addressed in step.events:
+            EVENTS.labels(addressed.event.type.value).inc()
         self._offer(deliveries)
 
     def _fell(self, reason: str) -> None:
@@ -145,6 +153,7 @@ class Pipeline:
         while True:
             self._sooner.clear()
             due = self.engine.due
+            self._next_tick = FOREVER if due is None else due
             wait = None if due is None else max(0.0, (due - self._clock.monotonic()) / SECOND)
             try:
                 async with asyncio.timeout(wait):

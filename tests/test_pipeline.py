@@ -5,6 +5,7 @@ import json
 from contextlib import asynccontextmanager
 
 import pytest
+from prometheus_client import REGISTRY
 from rigs.rules import high, rule, say
 from rigs.stores import refusing_disk
 
@@ -76,6 +77,16 @@ async def test_a_reading_without_consequence_touches_no_disk(tmp_path):
 
         assert way.store.seq == 0
         assert await way.store.states() == {}
+
+
+async def test_rules_looked_at_and_events_stored_are_counted(tmp_path):
+    """The metrics know each rule that a reading was shown to, and each event by its type."""
+    counted = {"edge_relay_rule_evaluations_total": {}, "edge_relay_events_total": {"type": "alarm.raised"}}
+    before = {name: REGISTRY.get_sample_value(name, labels) or 0 for name, labels in counted.items()}
+    async with road(tmp_path, rule(high()), rule(high(500), name="S")) as way:
+        await way.emit(100.0, 171.0)
+    after = {name: REGISTRY.get_sample_value(name, labels) for name, labels in counted.items()}
+    assert [after[name] - before[name] for name in counted] == [4, 1]
 
 
 async def test_a_failed_commit_falls_back_and_the_same_value_raises_later(tmp_path):

@@ -27,7 +27,11 @@ Holder: TypeAlias = Run | Tag | Source
 
 
 class Engine:
-    """All rules over all tags."""
+    """All rules over all tags.
+
+    Attributes:
+        evaluations: how many rules the readings of the last batch were shown to.
+    """
 
     def __init__(
         self,
@@ -52,6 +56,7 @@ class Engine:
         self._tickets: deque[int] = deque()
         self._events: list[Event] = []
         self._durable = False
+        self.evaluations = 0
         self.dirty: dict[str, Run] = {}
         self.late: dict[str, Tag] = {}
         for index, rule in enumerate(rules):
@@ -83,7 +88,7 @@ class Engine:
 
     def take(self, batch: Iterable[Seen]) -> Taken:
         """Step through `batch` in order; a durable result is tentative until `keep`."""
-        self._events, self._durable = [], False
+        self._events, self._durable, self.evaluations = [], False, 0
         start = len(self._journal)
         for seen in batch:
             self._see(seen)
@@ -234,6 +239,7 @@ class Engine:
         else:
             stamp = state.last_time
         self._pass_time(reading.received)
+        self.evaluations += len(tag.runs)
         now, value, failed = self._now, reading.value, reading.quality is Quality.BAD
         moved = [run for run in tag.runs if failed or not run.unmoved_by(value)]
         for run in moved:
