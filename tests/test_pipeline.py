@@ -236,3 +236,18 @@ async def test_batches_queued_between_two_failures_all_fall_and_nothing_is_kept(
         await way.emit(171.0)
 
         assert way.told == ["raised"]
+
+
+async def test_a_shorter_delay_than_the_one_that_is_waited_for_is_told_in_time(tmp_path):
+    """The clock already waits for one rule's delay; another rule's runs out sooner, with no new sample."""
+    async with road(tmp_path, rule(high(on=0.05)), rule(high(on=60), name="other", tag="U")) as way:
+        ticking = asyncio.create_task(way.pipeline.tick_forever())
+        for tag in ("U", "T"):
+            await asyncio.sleep(0.01)  # so that the clock waits for what is due by now
+            await way.pipeline.emit([Reading(tag, 171.0, Quality.GOOD, CLOCK.monotonic())])
+        async with asyncio.timeout(20):
+            while not way.told:
+                await asyncio.sleep(0.02)
+        ticking.cancel()
+
+        assert way.told == ["raised"]
