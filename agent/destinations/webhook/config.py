@@ -19,6 +19,7 @@ from agent.destinations.webhook.addresses import forbidden
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _VALUE: Final = re.compile(r"[\x20-\x7e]*")
+_NUMERIC: Final = re.compile(r"(.*\.)?(\d+|0x[0-9a-f]*)\.?")  # the WHATWG's URL standard, "ends in a number"
 # Ours to set: the signature covers the first three, the framing the others.
 _OURS: Final = frozenset(
     {"webhook-id", "webhook-timestamp", "webhook-signature", "content-length", "transfer-encoding"}
@@ -38,13 +39,18 @@ def _check_url(url: str) -> str:
         parts.hostname.encode("idna")  # what the resolver does with it
     except UnicodeError:
         raise ValueError("no host can be called so: two dots in a row, or a part that is too long?") from None
-    try:
-        why = forbidden(ip_address(parts.hostname))
-    except ValueError:
-        return url  # a name; what it stands for is looked at when it is connected to
-    if why:
+    if why := _refused(parts.hostname):
         raise ValueError(why)
     return url
+
+
+def _refused(host: str) -> str:
+    """Why nothing is sent to a host; empty if something may be. A name's address is looked at when connected to."""
+    try:
+        return forbidden(ip_address(host))
+    except ValueError:
+        # The resolver reads 10.0.8 as 10.0.0.8, and 2852039166 as a metadata service.
+        return "an address in numbers has four of them, up to 255" if _NUMERIC.fullmatch(host) else ""
 
 
 def _split(url: str) -> SplitResult:

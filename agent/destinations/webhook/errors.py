@@ -25,21 +25,21 @@ def explain(error: aiohttp.ClientError) -> str:  # noqa: PLR0911 - a table, a ro
             reason = getattr(cause, "reason", None) or cause.strerror or "the handshake failed"
             return f"TLS: no secure connection with {error.host}:{error.port}: {reason}"
         case aiohttp.ClientConnectorError(os_error=cause):
-            return f"connect: {error.host}:{error.port}: {_reason(cause)}"
+            # Two addresses that failed of different things have one error between them, without a number.
+            return f"connect: {error.host}:{error.port}: {_reason(cause, 'none of its addresses answers')}"
         case aiohttp.ConnectionTimeoutError():
             return f"connect: no answer within {CONNECT_SECONDS} s"
         case aiohttp.ServerDisconnectedError():
             return "the receiver closed the connection before it answered"
         case aiohttp.ClientOSError():
-            return f"the connection broke: {_reason(error)}"
+            return f"the connection broke: {_reason(error, 'closed while we sent')}"
         case aiohttp.ClientResponseError():
             return "the answer is not HTTP: check the port, and http or https"
         case _:
             return f"the attempt failed ({type(error).__name__})"
 
 
-def _reason(cause: OSError) -> str:
+def _reason(cause: OSError, without_number: str) -> str:
     if isinstance(cause, ForbiddenAddressError):
         return str(cause.strerror)
-    # Two addresses that failed of different things have one error between them, without a number.
-    return os.strerror(cause.errno) if cause.errno else "none of its addresses can be reached"
+    return os.strerror(cause.errno) if cause.errno else without_number
