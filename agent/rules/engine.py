@@ -27,11 +27,7 @@ Holder: TypeAlias = Run | Tag | Source
 
 
 class Engine:
-    """All rules over all tags.
-
-    Attributes:
-        evaluations: how many rules the readings of the last batch were shown to.
-    """
+    """All rules over all tags; `evaluations`: how many of them the readings of the last batch were shown to."""
 
     def __init__(
         self,
