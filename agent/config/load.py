@@ -17,6 +17,7 @@ from typing import Final, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from agent.config.compile import compile_rules
+from agent.config.doubts import doubts
 from agent.config.files import read_files
 from agent.config.messages import did_you_mean, findings
 from agent.config.model import AgentSection, Configuration, File, HttpSection, StoreSection
@@ -44,6 +45,8 @@ _TAG_NAME: Final = re.compile(r"[^\s{}\"\x00-\x1f\x7f](?:[^{}\"\x00-\x1f\x7f]{0,
 _ENTRIES: Final = {"sources": "source", "destinations": "destination", "rules": "rule"}
 _SCALARS: Final = (bool, int, float, str)
 _ANY_RANGE: Final = (0.0, 100.0)  # of a tag with errors, so that a rule over it is not wrong as well
+_NO_VALUE: Final = "a value is missing (`#` begins a comment: a text with it needs quotes)"
+_NO_KEYS: Final = "nothing stands under it: indent its keys by two more spaces"
 _KEEP_IT: Final = "put it into a file that only edge-relay may read, and write ${file:PATH} here"
 _REFERENCE: Final = re.compile(r"\$\{(?:env|file|insecure_file|credential):")
 
@@ -101,6 +104,9 @@ class _Loading:
             specs = compile_rules(rules, defaults or RuleDefaults(), tags, self.named("sources"), self.report)
         self.check_texts("sources", sources)
         self.check_texts("destinations", destinations)
+        if not any(problem.severity == "error" for problem in self.problems):
+            for path, text in doubts(specs, tags):
+                self.report(path, text, "warning")
         self.problems.sort(key=lambda problem: (problem.file, problem.line, problem.column))
         failed = any(problem.severity == "error" for problem in self.problems)
         if failed or agent is None or store is None or http is None:
@@ -149,7 +155,7 @@ class _Loading:
                     self.check_name((section, name), _NAME, "letters, digits, `_`, `-` and `.`")
             for path in _empty(entries, (section,)):
                 self.empty.add(path)
-                self.report(path, "a value is missing (`#` begins a comment: a text with it needs quotes)")
+                self.report(path, _NO_KEYS if len(path) == 2 and section in _ENTRIES else _NO_VALUE)  # noqa: PLR2004 - section, name
         for source, entry in self.named("sources").items():
             for tag in _keys(entry, "tags"):
                 self.check_name(("sources", source, "tags", tag), _TAG_NAME, "text without braces and quotes")

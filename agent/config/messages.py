@@ -81,6 +81,9 @@ class Finding:
 
 def did_you_mean(word: object, known: Collection[str]) -> str:
     """Give `: did you mean ...?` for a misspelt word, else the words that are known, if they are few."""
+    begin_so = [other for other in known if other.startswith(str(word)) and word]
+    if 1 < len(begin_so) <= _MANY_WORDS:  # `float`: the wrong one of two would be worse than none
+        return f": expected {_one_of(begin_so)}"
     if (meant := _closest(str(word), known)) is not None:
         return f": did you mean `{meant}`?"
     return f": expected {_one_of(known)}" if 0 < len(known) <= _MANY_WORDS else ""
@@ -179,6 +182,8 @@ def _of_another_kind(detail: ErrorDetails) -> bool:
 def _unknown_key(key: str, known: Collection[str]) -> str:
     if key.partition(":")[0] in known:
         return f"unknown key `{key}`: a space belongs after `:`"
+    if key.isdecimal():
+        return f"unknown key `{key}`: a decimal number has a point, not a comma"
     return f"unknown key `{key}`{did_you_mean(key, known)}"
 
 

@@ -55,7 +55,7 @@ def parse_listen(value: object) -> Listen:
         ) from None
     if not loopback:
         raise ValueError(
-            f"{host} can be reached from other machines, and the page asks for no token yet: "
+            f"{host} can be reached from other machines, and health and metrics ask for no token yet: "
             f"listen on 127.0.0.1:{port} and put a proxy with a login before it"
         )
     return Listen(host, int(port))
@@ -80,7 +80,7 @@ class StoreSection(Section):
 
 
 class HttpSection(Section):
-    """The page, the API and the metrics."""
+    """Health and metrics, for monitoring."""
 
     listen: Annotated[
         Listen,
@@ -88,7 +88,7 @@ class HttpSection(Section):
         WithJsonSchema({"type": "string", "examples": ["127.0.0.1:8470"]}),
         Field(json_schema_extra={"default": "127.0.0.1:8470"}),
     ] = Listen("127.0.0.1", 8470)
-    """Address and port of the page; loopback only."""
+    """Address and port of /health and /metrics; loopback only."""
 
 
 class File(Section):
@@ -99,7 +99,7 @@ class File(Section):
     store: StoreSection = StoreSection()
     """Where events wait until they are delivered."""
     http: HttpSection = HttpSection()
-    """The page, the API and the metrics."""
+    """Health and metrics, for monitoring."""
     sources: dict[str, SourceConfig] = Field(default={})
     """What is read, by name: PLCs, servers, brokers, and the tags of each."""
     destinations: dict[str, DestinationConfig] = Field(default={})

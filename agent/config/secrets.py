@@ -107,7 +107,7 @@ def _look_up(reference: str, places: SecretPlaces) -> str:
         case "credential" if name:
             return _from_credential(name, places)
         case "file" | "insecure_file" if name:
-            return _from_file(places.folder / name, open_to_all=kind == "insecure_file")
+            return _from_file(name, places, open_to_all=kind == "insecure_file")
         case _:
             # The reference itself is not repeated: it may be a secret that happens to hold `${`.
             raise ValueError(f"unknown reference to a secret: expected {_FORMS}")
@@ -136,7 +136,8 @@ def _from_credential(name: str, places: SecretPlaces) -> str:
     return _read(path)
 
 
-def _from_file(path: Path, *, open_to_all: bool) -> str:
+def _from_file(name: str, places: SecretPlaces, *, open_to_all: bool) -> str:
+    path = places.folder / name
     try:
         mode = path.stat().st_mode
     except OSError as error:
@@ -146,7 +147,7 @@ def _from_file(path: Path, *, open_to_all: bool) -> str:
     if mode & stat.S_IROTH and not open_to_all:
         raise ValueError(
             f"the secret file {path} is readable by everyone: chmod o-rwx {path} "
-            f"(where that cannot be, as in a container, write ${{insecure_file:{path}}})"
+            f"(where that cannot be, as in a container, write ${{insecure_file:{name}}})"
         )
     return _read(path)
 

@@ -211,3 +211,27 @@ def test_what_came_by_an_alias_is_mended_where_it_stands(folder):
         "plant/a.yaml:9:38: error: rule a, high: unknown key `of_delay`: did you mean `off_delay`?",
         "plant/a.yaml:9:38: error: rule b, high: unknown key `of_delay`: did you mean `off_delay`?",
     ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "warning"),
+    [
+        ("high: 200", ""),
+        ("low: 0", ""),
+        ("high: 250", "high: it may never be raised: 250 is outside of the range [0, 200] of TT1"),
+        (
+            "high: {at: 170, deadband: 190}",
+            "high: it may never return: that takes -20, outside of the range [0, 200] of TT1",
+        ),
+        (
+            "low: 10, deadband: 100%",
+            "low: it may never return: that takes 210, outside of the range [0, 200] of TT1",
+        ),
+    ],
+)
+def test_a_limit_that_cannot_be_reached_is_doubted(folder, rule, warning):
+    """It is allowed, because a value may leave its range; but an alarm that never comes is told in time."""
+    rules = f"rules:\n  hot: {{tag: TT1, {rule}}}\n  flow: {{tag: FT1, high: 1000}}\n"
+    warnings = load(folder(AGENT + SOURCES + rules), {}).warnings
+
+    assert [str(each).partition(" rule hot, ")[2] for each in warnings] == ([warning] if warning else [])

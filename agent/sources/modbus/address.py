@@ -11,6 +11,7 @@ from agent.sources.modbus.plan import ADDRESSES, Area
 
 _ADDRESS: Final = re.compile(r"([0134])(\d{4,5})")
 _AREAS: Final = {area.digit: area for area in Area}
+_PRINTED: Final = {"0": "coils", "1": "discrete inputs", "3": "input registers", "4": "holding registers"}
 _FORM: Final = (
     'expected 5 or 6 digits in quotes as the manual prints them, such as "40011" '
     "(0.... coils, 1.... discrete inputs, 3.... input registers, 4.... holding registers), "
@@ -56,6 +57,6 @@ def refuse_bare_number(value: object) -> object:
     printed = str(value) if _ADDRESS.fullmatch(str(value)) else manual_address(Area.HOLDING, value - 1)
     raise ValueError(
         f'a bare {value} can be read in two ways: address: "{printed}" (counted from 1, as manuals '
-        f"print holding registers) or area: holding, offset: {value} (counted from 0, as on the wire; "
+        f"print {_PRINTED[printed[0]]}) or area: holding, offset: {value} (counted from 0, as on the wire; "
         f"in a manual {manual_address(Area.HOLDING, value)})"
     )
