@@ -40,6 +40,7 @@ from agent.store.records import (
 _log = logging.getLogger(__name__)
 
 _STOP_WITHIN_S: Final = 3.0
+_LEAST_WAIT_S: Final = 0.001
 
 
 class Dispatcher:
@@ -66,7 +67,7 @@ class Dispatcher:
         )
         self._in_flight = 0
         self._resting: deque[asyncio.Future[None]] = deque()
-        self._changed = asyncio.Event()
+        self._changed = asyncio.Event()  # what may be tried, or when, is not what it was
         self._ended = asyncio.Event()
         self._stopping = False
         self._crashed: set[int] = set()
@@ -87,18 +88,18 @@ class Dispatcher:
     def enable(self) -> None:
         """Take up a disabled destination again."""
         self.health.enable()
-        self._look_again()
+        self._changed.set()
 
     def way_is_back(self) -> None:
         """Another destination has its connection back after a loss: maybe this one shared it."""
         self.health.way_is_back()
-        self._look_again()
+        self._changed.set()
 
     async def run(self) -> None:
         """Deliver until cancelled; what is under way then stays pending."""
         async with asyncio.TaskGroup() as tasks:
             name = f"destination {self._name}"
-            tasks.create_task(self._backlog.read(self._look_again), name=f"{name} backlog")
+            tasks.create_task(self._backlog.read(self._changed.set), name=f"{name} backlog")
             for number in range(self._section.concurrency):
                 tasks.create_task(self._work(), name=f"{name} worker {number}")
             await self._keep_time()
@@ -141,11 +142,13 @@ class Dispatcher:
             if self._backlog.queue.ready:
                 self._rouse()  # whoever finds work sends the next to look
             self._in_flight += 1
+            self._reset_time()
             try:
                 await self._attempt(entry)
             finally:
                 self._in_flight -= 1
                 self._ended.set()
+                self._reset_time()
 
     def _next(self) -> Entry | None:
         """Give what may be tried now."""
@@ -166,9 +169,10 @@ class Dispatcher:
                 roused.set_result(None)
                 return
 
-    def _look_again(self) -> None:
-        """Something else than time has changed what may be tried, or when."""
-        self._changed.set()
+    def _reset_time(self) -> None:
+        """Have the next instant looked up again, where there is one: the one waited for may have been taken."""
+        if self._backlog.queue.next_due() is not None:
+            self._changed.set()
 
     async def _keep_time(self) -> None:
         """Rouse a worker whenever time has let something through, and say in time that it is failing."""
@@ -187,7 +191,8 @@ class Dispatcher:
             instants.append(self.health.outage.gate)
         now = self._clock.monotonic()
         ahead = [instant - now for instant in instants if instant is not None and instant > now]
-        return min(ahead) / SECOND if ahead else None
+        # Event loops fire timers a hair early: without the least wait the rest of a nanosecond would spin.
+        return max(min(ahead) / SECOND, _LEAST_WAIT_S) if ahead else None
 
     # --- one attempt -----------------------------------------------------------------------------------
 
@@ -214,7 +219,7 @@ class Dispatcher:
             case Retry():
                 self._retry(entry, verdict, attempt)
                 self.health.failed(entry.seq, verdict, notable=_notable(entry))
-        self._look_again()
+        self._changed.set()
 
     async def _deliver(self, entry: Entry) -> Answer | NoAnswer | Crash:
         stored = entry.delivery.stored
