@@ -1,35 +1,53 @@
 """Serving an application on loopback or on a Unix socket until cancelled."""
 
 import asyncio
+import logging
+import os
 from pathlib import Path
 from typing import Final
 
 from aiohttp import web
 
 from agent.config.model import Listen
-from agent.errors import ConfigError, Problem
+
+_log = logging.getLogger(__name__)
 
 _SOCKET_MODE: Final = 0o660  # the group of the file may operate the agent
 _CLOSE_WITHIN_S: Final = 1.0
+_LISTEN_AGAIN_S: Final = 2.0
 
 
 async def serve_port(app: web.Application, listen: Listen) -> None:
-    """Serve on an address.
-
-    Raises:
-        ConfigError: it cannot be listened on.
-    """
+    """Serve on an address; while somebody else has it, wait for it: a page must not stop the alarms."""
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_CLOSE_WITHIN_S)
     await runner.setup()
     try:
-        try:
-            await web.TCPSite(runner, listen.host, listen.port).start()
-        except OSError as error:
-            text = f"http: cannot listen on {listen} ({error.strerror or error}): choose another port"
-            raise ConfigError([Problem("http.listen", 0, 0, text)]) from None
+        await _listen(runner, listen)
         await asyncio.Event().wait()
     finally:
         await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, listen: Listen) -> None:
+    refused = False
+    while True:
+        site = web.TCPSite(runner, listen.host, listen.port)
+        try:
+            await site.start()
+        except OSError as error:
+            await site.stop()
+            if not refused:
+                _log.error(
+                    "http: cannot listen on %s (%s): choose another port; everything else goes on",
+                    listen,
+                    os.strerror(error.errno) if error.errno else error,
+                )
+            refused = True
+            await asyncio.sleep(_LISTEN_AGAIN_S)
+        else:
+            if refused:
+                _log.info("http: listens on %s now", listen)
+            return
 
 
 async def serve_socket(app: web.Application, path: Path) -> None:
