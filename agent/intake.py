@@ -81,9 +81,9 @@ class Intake:
             if not isinstance(seen, Reading):
                 continue
             if seen.quality is Quality.BAD:
-                if self.bad.get(seen.tag) != seen.reason:
-                    self.bad[seen.tag] = seen.reason
+                if seen.tag not in self.bad:
                     new[seen.reason].append(seen.tag)
+                self.bad[seen.tag] = seen.reason  # may differ each time, as the payload that it quotes
             elif seen.tag in self.bad:
                 del self.bad[seen.tag]
                 good.append(seen.tag)
