@@ -168,6 +168,9 @@ class AgentProcess:
         ):
             return response.status, await response.text()
 
+    async def healthy(self) -> bool:
+        return (await self.get("/health"))[0] == 200
+
     async def metric(self, name: str, **labels: str) -> float:
         """One sample of /metrics; 0 while there is none."""
         _, text = await self.get("/metrics")
