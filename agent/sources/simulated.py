@@ -85,7 +85,6 @@ def sample(name: str, tag: SimulatedTag, config: SimulatedSource, count: int) ->
 async def run(name: str, config: SimulatedSource, emit: Emit, clock: Clock) -> None:
     """Emit all tags every `config.every` until cancelled; a missed sample is skipped, never caught up."""
     start = clock.monotonic()
-    await emit([Link(name, up=True, at=start)])
     count, baseline = 0, True
     while True:
         now = clock.monotonic()
@@ -94,7 +93,7 @@ async def run(name: str, config: SimulatedSource, emit: Emit, clock: Clock) -> N
             for tag, section in config.tags.items()
         ]
         try:
-            await emit(readings)
+            await emit([Link(name, up=True, at=now), *readings] if baseline else readings)
             baseline = False
         except StoreUnavailable:
             pass  # like a polled source: the next sample is the next attempt
