@@ -41,7 +41,7 @@ from agent.sources.opcua.refusals import explain
 FAILURES: Final = (UaError, OSError, InvalidSignature)
 """What asyncua raises for weather; TimeoutError and ConnectionError are OSErrors."""
 
-_CLOSING: Final = 2.0  # seconds for goodbye; a silent server drops the session itself after _SESSION
+_CLOSING: Final = 1.5  # seconds for goodbye; a silent server drops the session itself after _SESSION
 _SESSION: Final = 60_000  # milliseconds without a request after which the server may drop our session
 _LEAST_RENEWAL: Final = 1.0  # seconds, whatever lifetime the server dictates for the channel
 _POLICIES: Final[dict[str, type[SecurityPolicy]]] = {
@@ -135,17 +135,32 @@ async def _introduce(
 
 async def _open(client: Client, config: OpcUaSource, credentials: _Credentials | None, clock: Clock) -> None:
     await client.connect_socket()
+    _heed_cancellation()
     try:
         await client.send_hello()
         await client.open_secure_channel()
         await client.create_session()
     except FAILURES:
         await _find_mismatch(config, credentials, clock)
+        _heed_cancellation()
         raise
     _keep_password(client, config)
     await client.activate_session(
         username=config.user, password=None if config.password is None else config.password.reveal()
     )
+
+
+def _heed_cancellation() -> None:
+    """End a session that was cancelled in the moment in which its socket was connected.
+
+    asyncua connects in `asyncio.wait_for`, which before Python 3.12 forgets a cancellation that comes
+    together with the result (cpython#86296): the session would go on, and the agent would never end.
+
+    Raises:
+        asyncio.CancelledError: it was.
+    """
+    if (task := asyncio.current_task()) is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 async def _find_mismatch(config: OpcUaSource, credentials: _Credentials | None, clock: Clock) -> None:
