@@ -98,7 +98,11 @@ class Wire(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the request that waits (called by asyncio)."""
-        self._lose(f"{self._where} closed the connection" + (f" ({exc})" if exc else ""))
+        cause = f" ({exc})" if exc else ""
+        self._lose(
+            f"{self._where} closed the connection{cause}: "
+            "see whether it restarted, or gave its only connection to another client"
+        )
 
     async def ask(self, block: Block, transaction: int, within: int) -> Outcome:
         """Send one request and wait for its answer.

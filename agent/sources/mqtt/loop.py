@@ -78,7 +78,7 @@ class PahoLoop:
             if silent > self._client.keepalive + _PONG_WITHIN:
                 raise SourceError(
                     f"{describe}: nothing heard for {silent:.0f} s, not even the answer to a ping: "
-                    f"the link is dead or the broker hangs"
+                    f"the link is dead or the broker hangs: check both"
                 )
 
     def flush(self) -> None:

@@ -134,12 +134,12 @@ def lost(config: MqttSource, reason: ReasonCode, *, told: bool) -> str:
     if not told and reason == "Protocol error":
         return f"{broker}: it sent something that is not MQTT {config.protocol}; the connection was closed"
     if not told and reason == "Keep alive timeout":
-        return f"{broker}: a ping was not answered in time: the link is dead or the broker hangs"
+        return f"{broker}: a ping was not answered in time: the link is dead or the broker hangs: check both"
     if not told:
         # A session that is taken over is just cut: MQTT 3.1.1 has no word for it (section 3.1.4), and
         # mosquitto 2.0 does not use the one of MQTT 5.
         hint = f" (if this repeats every few seconds, {takeover})" if config.client_id else ""
-        return f"{broker}: the connection was lost{hint}"
+        return f"{broker}: the connection was lost{hint}: see whether the broker restarted, and check the network"
     if reason == "Session taken over":
         return f"{broker}: the session was taken over: {takeover}"
     return f"{broker}: it ended the session ({reason}): see the broker's log"
