@@ -242,6 +242,7 @@ class Line:
         self.delay = 0.0
         self.dead = False
         self._tasks: set[asyncio.Task[None]] = set()
+        self._near: set[asyncio.StreamWriter] = set()
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._connect, "127.0.0.1", 0)
@@ -256,9 +257,20 @@ class Line:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._server.wait_closed()
 
+    @property
+    def open(self) -> int:
+        """How many connections there are."""
+        return len(self._tasks)
+
+    def cut(self) -> None:
+        """Cut every connection; new ones are let through."""
+        for writer in self._near:
+            writer.transport.abort()
+
     async def _connect(self, reader, writer) -> None:
         self._tasks.add(task := asyncio.current_task())
         task.add_done_callback(self._tasks.discard)
+        self._near.add(writer)
         try:
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
             try:
@@ -270,6 +282,7 @@ class Line:
         except (OSError, ExceptionGroup):
             pass
         finally:
+            self._near.discard(writer)
             writer.close()
 
     async def _pump(self, reader, writer, *, back: bool) -> None:

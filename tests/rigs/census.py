@@ -1,0 +1,43 @@
+"""What a process holds: to show that something left nothing behind."""
+
+import asyncio
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+_OPEN = Path("/proc/self/fd")
+_PATIENCE = 8.0  # seconds for threads and sockets that end by themselves
+
+
+class Census(NamedTuple):
+    """How many there are now."""
+
+    tasks: int
+    descriptors: int
+    threads: int
+
+
+def census() -> Census:
+    return Census(len(asyncio.all_tasks()), len(list(_OPEN.iterdir())), threading.active_count())
+
+
+async def settled(before: Census) -> None:
+    """Wait until there is no more of anything than before."""
+    deadline = time.monotonic() + _PATIENCE
+    while any(now > then for now, then in zip(census(), before, strict=True)):
+        assert time.monotonic() < deadline, (
+            f"left behind: {before} has become {census()}; "
+            f"{asyncio.all_tasks()} {threading.enumerate()} {descriptors()}"
+        )
+        await asyncio.sleep(0.01)
+
+
+def descriptors() -> list[str]:
+    """What the open ones are."""
+    found = []
+    for each in _OPEN.iterdir():
+        with suppress(OSError):  # the one that lists them
+            found.append(str(each.readlink()))
+    return found
