@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from rigs.rules import Player, high, high_high, low, reading, rule, say, timeline
 
 from agent.model import SECOND, Alive, EventType, Link, Priority, Reading, Tick
+from agent.rules.engine import Engine
 from agent.rules.saved import decode, encode
 from agent.rules.spec import Absence, Awaited, ChangeSpec, OnBad, State
 
@@ -172,3 +173,81 @@ def test_time_never_runs_backwards_within_a_rule(spec, signal):
     events = timeline(play(spec, signal).events)
 
     assert events == sorted(events, key=lambda event: event[0])
+
+
+def later(seen, by):
+    """The same thing seen `by` nanoseconds later."""
+    return replace(seen, **{"received" if isinstance(seen, Reading) else "at": instant(seen) + by})
+
+
+def assert_whole(events):
+    """Raised and returned alternate, each episode has one occurrence, nothing lasts less than no time."""
+    ends = [e.type for e in events if e.type in (EventType.ALARM_RAISED, EventType.ALARM_RETURNED)]
+    assert ends == [(EventType.ALARM_RAISED, EventType.ALARM_RETURNED)[i % 2] for i in range(len(ends))]
+    occurrence = ""
+    for event in events:
+        occurrence = event.id if event.type is EventType.ALARM_RAISED else occurrence
+        assert event.data.get("occurrence", occurrence) == occurrence
+        assert event.data.get("duration_s", 0) >= 0
+
+
+class Killed(Player):
+    """What is left after a kill is what was committed, and the last checkpoint."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.stored = {}
+
+    def keep(self, taken):
+        if taken.durable:
+            specs = {name: run.spec for name, run in self.engine.runs.items()}
+            self.stored |= {name: encode(specs[name], state) for name, state in taken.runs.items()}
+        return super().keep(taken)
+
+    def checkpoint(self):
+        self.stored |= {name: encode(run.spec, run.state) for name, run in self.engine.dirty.items()}
+        self.engine.dirty.clear()
+
+    def kill(self, since, now):
+        tags = [tag.spec for tag in self.engine.tags.values()]
+        self.engine = Engine(self.rules, tags, ["plc"], mint=self.mint, started=now)
+        self.keep(self.engine.restore(dict(self.stored), {}, away_since=since))
+        self.checkpoint()
+
+
+@given(rules, signals(), st.data())
+def test_kills_at_any_time_leave_the_story_whole(spec, signal, data):
+    """However often it is killed, an alarm is neither told twice nor left open, and no limit speaks unseen."""
+    player = Killed((spec,), stale=data.draw(st.sampled_from([5, None])))
+    away = 0
+    for before in signal:
+        seen = later(before, away)
+        if data.draw(st.integers(0, 3)) == 0:
+            down, told = data.draw(st.sampled_from([0, 1, 3, 10])) * SECOND, len(player.events)
+            player.kill(instant(seen), instant(seen) + down)
+            away, seen = away + down, later(seen, down)
+            player.take(Tick(instant(seen)))
+            waits = getattr(spec, "conditions", ())
+            assert len(player.events) == told or any(isinstance(each, Absence) for each in waits)
+        player.take(seen)
+        if data.draw(st.booleans()):
+            player.checkpoint()
+
+    assert_whole(player.events)
+    assert player.events == sorted(player.events, key=lambda event: event.at)
+
+
+@given(rules, rules, signals(), st.data())
+def test_reloads_at_any_time_leave_the_story_whole(one, other, signal, data):
+    """Whatever a rule becomes, or whether it goes: whoever got `raised` gets its `returned`."""
+    kinds = [(replace(spec, name="R", digest=repr(spec)),) for spec in (one, other)]
+    player = Player(kinds[0], stale=data.draw(st.sampled_from([5, None])))
+    for seen in signal:
+        if data.draw(st.integers(0, 3)) == 0:
+            player.rules = data.draw(st.sampled_from([*kinds, *kinds, ()]))
+            if data.draw(st.booleans()):  # refused by the disk first
+                player.fresh().take_over(player.engine)
+            player.reborn()
+        player.take(seen)
+
+    assert_whole(player.events)
