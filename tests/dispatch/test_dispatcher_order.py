@@ -74,6 +74,16 @@ async def test_no_more_are_under_way_than_allowed():
     assert len(rig.outbox.delivered) == 20
 
 
+async def test_what_is_read_from_the_store_goes_side_by_side_too():
+    """All workers find work, although only one was called."""
+    waiting = [delivery(seq, f"s{seq}") for seq in range(1, 17)]
+    async with dispatching(Receiver(latency=1.0), Outbox(*waiting)) as rig:
+        await asyncio.sleep(2)
+
+    assert rig.receiver.most_under_way == 8
+    assert len(rig.outbox.delivered) == 16
+
+
 async def test_a_retrying_event_holds_its_subject_and_no_other():
     """The second event of the refused one's subject waits behind it."""
     receiver = Receiver(lambda seq: 422 if seq == 1 and len(receiver.times(1)) == 1 else 204)
@@ -132,6 +142,19 @@ async def test_a_flood_behind_a_refused_event_holds_up_no_other_subject():
         await asyncio.sleep(3_600)
 
     assert rig.outbox.delivered == [3_001, *range(1, 3_001), 3_002]
+
+
+async def test_memory_is_bounded_while_nothing_is_taken():
+    """What does not fit stays in the store, and comes in its turn."""
+    receiver = Receiver(lambda _: LOST)
+    async with dispatching(receiver) as rig:
+        rig.offer(*(delivery(seq, f"s{seq}") for seq in range(1, 3 * MEMORY)))
+        await asyncio.sleep(60)
+        assert rig.dispatcher.status.in_memory == MEMORY
+        receiver.behave = lambda _: 204
+        await asyncio.sleep(60)
+
+    assert sorted(rig.outbox.delivered) == list(range(1, 3 * MEMORY))
 
 
 async def test_what_was_charged_before_a_restart_waits_for_its_time():

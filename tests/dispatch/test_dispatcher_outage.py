@@ -210,6 +210,66 @@ async def test_five_different_events_refused_are_the_destinations_fault():
     assert sorted(rig.outbox.delivered) == list(range(1, 30))
 
 
+async def test_refusals_with_a_success_between_are_their_own_fault():
+    """Four before it and four after it: no five in a row."""
+    refused = {*range(1, 5), *range(6, 10)}
+    async with dispatching(Receiver(lambda seq: 400 if seq in refused else 204)) as rig:
+        for seq in range(1, 10):
+            rig.offer(delivery(seq, f"s{seq}"))
+            await asyncio.sleep(0.1)
+
+        assert rig.dispatcher.status.state is DestinationState.HEALTHY
+    assert rig.told == []
+
+
+async def test_four_events_refused_again_and_again_are_not_five():
+    """Different ones are counted."""
+    async with dispatching(Receiver(lambda _: 400)) as rig:
+        rig.offer(*(delivery(seq, f"s{seq}") for seq in range(1, 5)))
+        await asyncio.sleep(10 * MINUTE)
+
+        assert len(rig.receiver.tries) > 20
+        assert rig.dispatcher.status.state is DestinationState.HEALTHY
+
+
+async def test_the_schedule_of_an_event_is_the_configurations():
+    """`retry: [10s]`: one wait, then the dead letters."""
+    async with dispatching(Receiver(lambda seq: 422 if seq == 1 else 204), retry=["10s"]) as rig:
+        rig.offer(delivery(1, "a"))
+        for seq in range(2, 20):
+            rig.offer(delivery(seq, "b"))
+            await asyncio.sleep(5)
+
+    assert [mark.due_wall - mark.attempt.at_wall for mark in rig.outbox.of(MarkCharged)] == [10_000_000_000]
+    assert set(rig.outbox.dead) == {1}
+
+
+async def test_a_captive_portal_takes_nothing():
+    """It answers 200 with a web page to whatever is sent over plain http."""
+    receiver = Receiver(lambda _: Answer(200, {}, 0.0, "<!doctype html>") if now() < 100 else 200)
+    async with dispatching(receiver, url="http://192.0.2.1/x", signing="none") as rig:
+        rig.offer(delivery(1))
+        await asyncio.sleep(90)
+        assert rig.outbox.delivered == []
+        await asyncio.sleep(60)
+
+    assert rig.outbox.delivered == [1]
+
+
+async def test_who_enables_a_destination_sees_at_once_what_comes_of_it():
+    """Whatever it was waiting for when it was disabled."""
+    receiver = Receiver(lambda seq: {1: 401, 2: 410}[seq])
+    async with dispatching(receiver) as rig:
+        rig.offer(delivery(1, "a"), delivery(2, "b"))
+        await asyncio.sleep(1)
+        assert rig.dispatcher.status.state is DestinationState.DISABLED
+        receiver.behave = lambda _: 204
+        rig.dispatcher.enable()
+        await asyncio.sleep(1)
+
+    assert sorted(rig.outbox.delivered) == [1, 2]
+
+
 async def test_a_destination_that_wants_nothing_more_rests_until_it_is_enabled():
     """What was under way together says so once; the events are kept."""
     receiver = Receiver(lambda _: 410, latency=0.1)

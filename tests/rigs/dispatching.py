@@ -12,6 +12,7 @@ from rigs.virtual_time import VirtualClock
 
 from agent.delivery.body import Identity
 from agent.destinations.base import DestinationSection
+from agent.destinations.webhook.config import WebhookDestination
 from agent.dispatch.health import House
 from agent.dispatch.loop import Dispatcher
 from agent.model import SECOND, Answer, Event, EventType, NoAnswer, Priority
@@ -132,9 +133,8 @@ class Rig:
             lambda _, facts: self.kept.append(facts),
             self.links.append,
         )
-        self.dispatcher = Dispatcher(
-            NAME, DestinationSection.model_validate(section), receiver, outbox, house, facts
-        )
+        kind = WebhookDestination if "url" in section else DestinationSection
+        self.dispatcher = Dispatcher(NAME, kind.model_validate(section), receiver, outbox, house, facts)
 
     def offer(self, *deliveries):
         """Commit and hand over, as the store does."""
@@ -168,11 +168,6 @@ async def dispatching(receiver=None, outbox=None, *, dice=None, facts=None, **se
         await asyncio.wait([task])
         if not task.cancelled():
             task.result()
-
-
-async def passing(seconds):
-    """Let time pass."""
-    await asyncio.sleep(seconds)
 
 
 def at_wall(seconds):

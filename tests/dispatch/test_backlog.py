@@ -1,0 +1,138 @@
+"""What is in memory and what is in the store: the moments at which an event could be lost or taken twice."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+from rigs.dispatching import NAME, delivery
+from rigs.virtual_time import VirtualClock
+
+from agent.dispatch.backlog import PAGE, Backlog
+
+pytestmark = pytest.mark.virtual_time
+
+
+class SlowStore:
+    """Gives, on `answer`, the page as it was when it was asked for: what was committed since is not in it."""
+
+    def __init__(self):
+        self.rows = []
+        self.asked = []
+        self._go = asyncio.Event()
+
+    async def waiting(self, destination, after, limit):
+        assert destination == NAME
+        self.asked.append(after)
+        page = [row for row in self.rows if row.stored.seq > after][:limit]
+        await self._go.wait()
+        self._go.clear()
+        return page
+
+    async def answer(self):
+        self._go.set()
+        await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def reading(*rows):
+    """A backlog whose first page was just asked for, when the store held these."""
+    store = SlowStore()
+    store.rows.extend(rows)
+    backlog = Backlog(NAME, store, VirtualClock(), strict=False, longest_wait=0)
+    task = asyncio.create_task(backlog.read(lambda: None))
+    await asyncio.sleep(0.01)
+    yield store, backlog
+    task.cancel()
+    await asyncio.wait([task])
+
+
+def drain(backlog):
+    """Everything in memory, in the order in which it may be tried."""
+    numbers = []
+    while (entry := backlog.queue.take(VirtualClock().monotonic())) is not None:
+        numbers.append(entry.seq)
+        backlog.settle(entry)
+    return numbers
+
+
+async def test_what_is_committed_while_a_page_is_read_is_not_missed():
+    """The page is from before it; it was handed over."""
+    async with reading() as (store, backlog):
+        store.rows.append(delivery(1))
+        assert not backlog.offer(delivery(1))
+        await store.answer()
+
+        assert drain(backlog) == [1]
+        assert not backlog.behind
+
+
+async def test_what_is_in_the_page_and_handed_over_is_taken_once():
+    """Handed over while the page is on its way, or late, after it came."""
+    async with reading(delivery(1), delivery(2, "b"), delivery(3)) as (store, backlog):
+        assert not backlog.offer(delivery(1))
+        assert not backlog.offer(delivery(2, "b"))
+        await store.answer()
+        assert drain(backlog) == [1, 2, 3]
+        assert not backlog.offer(delivery(3))
+
+        assert drain(backlog) == []
+
+
+async def test_more_than_can_be_remembered_while_a_page_is_read_is_read():
+    """It stays behind until a page has shown the end."""
+    async with reading() as (store, backlog):
+        store.rows = [delivery(seq, f"s{seq}") for seq in range(1, 2 * PAGE)]
+        for row in store.rows:
+            backlog.offer(row)
+        await store.answer()
+        assert backlog.behind
+        for _ in range(3):
+            await store.answer()
+
+        assert drain(backlog) == list(range(1, 2 * PAGE))
+        assert not backlog.behind
+
+
+async def test_a_spilled_subject_that_goes_on_while_it_is_read_is_read_on():
+    """What is committed to it meanwhile is in no page yet, and comes after what is."""
+    async with reading() as (store, backlog):
+        await store.answer()
+        store.rows = [delivery(seq) for seq in range(1, PAGE + 6)]
+        for row in store.rows:
+            backlog.offer(row)
+        assert drain(backlog) == list(range(1, PAGE + 1))
+        await asyncio.sleep(0.01)  # the rest of it is asked for
+        store.rows.append(delivery(PAGE + 6))
+        assert not backlog.offer(delivery(PAGE + 6))
+        await store.answer()
+        assert drain(backlog) == list(range(PAGE + 1, PAGE + 6))
+        await asyncio.sleep(0.01)
+        await store.answer()
+        assert drain(backlog) == [PAGE + 6]
+        assert backlog.offer(delivery(PAGE + 7))
+
+
+async def test_a_dead_letter_sent_again_is_taken_once():
+    """Handed over twice, or in a page that is still to come."""
+    async with reading() as (store, backlog):
+        again = delivery(5, resent=True)
+        store.rows = [again]
+        assert not backlog.offer(again)  # not read so far: the page will have it
+        await store.answer()
+        if backlog.behind:
+            await store.answer()
+        assert not backlog.offer(again)
+
+        assert drain(backlog) == [5]
+        assert backlog.offer(delivery(2, resent=True))  # dead for longer: its number lies behind
+
+
+async def test_nothing_is_read_while_memory_is_full():
+    """And nothing at all once it keeps up."""
+    async with reading() as (store, backlog):
+        await store.answer()
+        for seq in range(1, 50):
+            backlog.offer(delivery(seq))
+        await asyncio.sleep(100)
+
+        assert store.asked == [0]
