@@ -132,7 +132,7 @@ class Agent:
             self._start_sources(self.configuration)
             _pass_over_what_stays()
             self.systemd.ready()
-            _log.info("ready")
+            _log.info("ready: %s", self.configuration.summary())
             await signals.stop.wait()
             await self._stop(running)
 

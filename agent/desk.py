@@ -56,9 +56,8 @@ class Desk:
 
     async def dead_letters(self, query: Mapping[str, str]) -> list[Json]:
         """The newest dead letters that `query` selects, oldest first."""
-        return [
-            self._letter(letter) for letter in await self.store.dead_letters(selection(query), _limit(query))
-        ]
+        letters = await self.store.dead_letters(self._selection(query), _limit(query))
+        return [self._letter(letter) for letter in letters]
 
     async def dead_letter(self, destination: str, seq: int) -> Json:
         """One dead letter with every attempt that is kept.
@@ -78,11 +77,28 @@ class Desk:
 
     async def resend(self, query: Mapping[str, str]) -> int:
         """Send the selected dead letters again; how many."""
-        return await self.store.resend(selection(query))
+        return await self.store.resend(self._selection(query))
 
     async def drop(self, query: Mapping[str, str]) -> int:
         """Give the selected dead letters up for good; how many."""
-        return await self.store.drop(selection(query))
+        return await self.store.drop(self._selection(query))
+
+    def _selection(self, query: Mapping[str, str]) -> Selection:
+        """Which dead letters a query selects; an unknown destination is a slip, not an empty list."""
+        destination = query.get("destination")
+        try:
+            self.store.dead_count(destination)
+        except KeyError:
+            text = f"there is no destination {destination}: `edge-relay status` shows all"
+            raise UnknownError(text) from None
+        return Selection(
+            destination=destination,
+            seq=int(query["seq"]) if "seq" in query else None,
+            rule=query.get("rule"),
+            reason=query.get("reason"),
+            since_wall=_wall(query.get("since")),
+            until_wall=_wall(query.get("until")),
+        )
 
     def _listed(self, listed: Listed) -> dict[str, Json]:
         return self._event(listed.seq, listed.stored) | {
@@ -103,18 +119,6 @@ class Desk:
         if isinstance(data, dict):
             del data["previous"]  # each delivery has its own
         return {"id": stored.event.id, "seq": seq, **body}
-
-
-def selection(query: Mapping[str, str]) -> Selection:
-    """Which dead letters a query selects."""
-    return Selection(
-        destination=query.get("destination"),
-        seq=int(query["seq"]) if "seq" in query else None,
-        rule=query.get("rule"),
-        reason=query.get("reason"),
-        since_wall=_wall(query.get("since")),
-        until_wall=_wall(query.get("until")),
-    )
 
 
 def _wall(milliseconds: str | None) -> int | None:

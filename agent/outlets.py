@@ -158,7 +158,7 @@ class Outlets:
         """
         if name not in self._at_work:
             known = ", ".join(self._at_work) or "none"
-            raise UnknownError(f"there is no destination {name}; there are {known}")
+            raise UnknownError(f"there is no destination {name}: expected {known}")
         self._at_work[name][0].enable()
 
     def status(self) -> dict[str, Json]:
@@ -181,6 +181,7 @@ class Outlets:
         """Why events do not arrive, a sentence each."""
         return [
             f"destination {name} is {dispatcher.status.state.value}: {dispatcher.status.reason}"
+            f"{_remedy(name) if dispatcher.health.disabled else ''}"
             for name, (dispatcher, _) in self._at_work.items()
             if dispatcher.status.state in (DestinationState.FAILING, DestinationState.DISABLED)
         ]
@@ -190,3 +191,7 @@ class Outlets:
         for name, (dispatcher, _) in self._at_work.items():
             QUEUE_DEPTH.labels(name).set(dispatcher.status.in_memory)
             OLDEST_AGE.labels(name).set(self._oldest(name) or 0.0)
+
+
+def _remedy(name: str) -> str:
+    return f"; `edge-relay enable destination:{name}` takes it up again"

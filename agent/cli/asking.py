@@ -96,7 +96,9 @@ async def ask(directory: Path, method: str, path: str, query: Mapping[str, str] 
             raise EdgeRelayError(
                 f"{socket} may not be used by you: join the group edge-relay, or use sudo"
             ) from None
-        raise NoAgentError(f"no agent is running with the data directory {directory}") from None
+        raise NoAgentError(
+            f"no agent is running with the data directory {directory}: `systemctl status edge-relay` says why"
+        ) from None
     except (aiohttp.ClientError, TimeoutError) as error:
         raise EdgeRelayError(f"the agent at {socket} did not answer: {str(error) or 'timed out'}") from None
     if response.status != 200:  # noqa: PLR2004 - HTTP

@@ -35,17 +35,14 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             print_problems(error)
             errors = sum(problem.severity == "error" for problem in error.problems)
-            print(f"{errors} error{'s' if errors != 1 else ''}: nothing was started", file=sys.stderr)
+            print(f"{errors} error{'s' if errors != 1 else ''}: the agent would not start", file=sys.stderr)
         return 1
     if arguments.json:
         _print_json(configuration.warnings, ok=True)
         return 0
     for problem in configuration.warnings:
         print(problem, file=sys.stderr)
-    print(
-        f"good: {len(configuration.sources)} sources, {len(configuration.tags)} tags, "
-        f"{len(configuration.rules)} rules, {len(configuration.destinations)} destinations"
-    )
+    print(f"good: {configuration.summary()}")
     return 0
 
 

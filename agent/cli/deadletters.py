@@ -21,13 +21,13 @@ _SELECTION = ("destination", "seq", "rule", "reason", "since", "until")
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     verbs = parser.add_subparsers(dest="verb", metavar="list|show|resend|drop", required=True)
-    listing = verbs.add_parser("list", help="what was given up, newest last")
+    listing = verbs.add_parser("list", help="what was given up and why, newest last")
     _add_selection(listing)
     add_limit(listing)
     add_json_option(listing, lines=True)
     show = verbs.add_parser("show", help="one dead letter with every attempt that is kept")
-    show.add_argument("destination")
-    show.add_argument("seq", type=int)
+    show.add_argument("destination", help="its name in the configuration")
+    show.add_argument("seq", type=int, help="the number of the event, as `deadletters list` shows it")
     for verb, meaning in (
         ("resend", "send them again, with the same webhook-id"),
         ("drop", "give them up for good"),
@@ -48,9 +48,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_selection(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--destination", help="of this destination")
+    parser.add_argument("--destination", metavar="NAME", help="of this destination")
     parser.add_argument("--seq", type=int, help="of this event")
-    parser.add_argument("--rule", help="of this rule")
+    parser.add_argument("--rule", metavar="NAME", help="of this rule")
     parser.add_argument("--reason", help="given up for this reason, word for word")
     parser.add_argument(
         "--since", type=moment, metavar="TIME", help="events not older than this: 2h, 2026-11-21T08:00"

@@ -39,6 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
+    logging.getLogger("asyncua").setLevel(logging.WARNING)  # it logs the limits of each connection
     status = 0
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:

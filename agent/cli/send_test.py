@@ -3,7 +3,7 @@
 import argparse
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from agent.cli.arguments import add_config_option
@@ -46,17 +46,17 @@ async def _send(arguments: argparse.Namespace) -> int:
     from agent.destinations.base import Message
 
     configuration = load(arguments.config)
-    config = configuration.destinations.get(arguments.destination)
+    name = arguments.destination.removeprefix("destination:")
+    config = configuration.destinations.get(name)
     if config is None:
-        known = ", ".join(configuration.destinations) or "none"
-        raise EdgeRelayError(f"there is no destination {arguments.destination}; there are {known}")
+        raise EdgeRelayError(f"there is no destination {name}{_known(name, configuration.destinations)}")
     clock = SystemClock()
     identity = mint(clock.wall(), os.urandom(RANDOM_BYTES))
     event = _sample(identity, clock.monotonic(), arguments.rule, configuration)
     offset = clock.wall() - clock.monotonic()
     agent = configuration.agent
     body = render(event, Place(0, None, offset), Identity(agent.site, agent.name, "test"))
-    async with open_destination(arguments.destination, config, clock) as destination:
+    async with open_destination(name, config, clock) as destination:
         message = Message(identity, body)
         _show_request(config.url, destination.headers(message), {*config.headers, "Authorization"}, body)
         outcome = await destination.deliver(message)
@@ -74,7 +74,15 @@ def _sample(identity: str, at: int, rule: str | None, configuration: "Configurat
     for spec in configuration.rules:
         if spec.name == rule:
             return sample_event(spec, configuration.tags.get(spec.subject), identity, at)
-    raise EdgeRelayError(f"there is no rule {rule}: `edge-relay check` counts them, rules.yaml names them")
+    raise EdgeRelayError(
+        f"there is no rule {rule}{_known(rule, [spec.name for spec in configuration.rules])}"
+    )
+
+
+def _known(name: str, names: Collection[str]) -> str:
+    from agent.config.messages import did_you_mean
+
+    return did_you_mean(name, names) if names else ": the configuration has none"
 
 
 def _show_request(url: str, headers: Mapping[str, str], hidden: set[str], body: bytes) -> None:

@@ -60,7 +60,7 @@ def _show_part(
     rows = [(key, *row(_map(value))) for key, value in _map(part).items()]
     if rows:
         print()
-        print_table((name, *head, "why"), rows)
+        print_table((name, *head, "why"), rows, whole=True)
 
 
 def _source(source: Mapping[str, Json]) -> tuple[str, ...]:

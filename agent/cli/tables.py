@@ -1,14 +1,16 @@
 """Tables for people: columns as wide as their widest cell, cut to the terminal."""
 
 import shutil
+import sys
 from collections.abc import Sequence
 
 
-def print_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a table; the last column is cut to what fits."""
+def print_table(head: Sequence[str], rows: Sequence[Sequence[object]], *, whole: bool = False) -> None:
+    """Print a table; on a terminal the last column is cut to what fits, unless the `whole` is wanted."""
     cells = [[str(cell) for cell in row] for row in [head, *rows]]
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
-    width = shutil.get_terminal_size((120, 40)).columns
+    cut = sys.stdout.isatty() and not whole  # a file, a pipe or `grep` gets all of it
+    width = shutil.get_terminal_size().columns if cut else sys.maxsize
     for row in cells:
         line = "  ".join(cell.ljust(widths[column]) for column, cell in enumerate(row)).rstrip()
         print(line if len(line) <= width else line[: width - 1] + "…")

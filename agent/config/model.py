@@ -130,3 +130,17 @@ class Configuration:
     tags: Mapping[str, TagSpec]
     written_rules: Mapping[str, Mapping[str, Json]]
     warnings: tuple[Problem, ...] = ()
+
+    def summary(self) -> str:
+        """What is in it, for a person; the rules that nobody wrote apart, so that the rest can be counted."""
+        written = len(self.written_rules)
+        return (
+            f"{_count(len(self.sources), 'source')}, {_count(len(self.tags), 'tag')}, "
+            f"{_count(written, 'rule')} and {len(self.rules) - written} over connections, "
+            f"{_count(len(self.destinations), 'destination')}"
+            f"{'' if self.destinations else ' (nobody is told yet)'}"
+        )
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

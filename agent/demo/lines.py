@@ -42,7 +42,7 @@ def arrival_line(arrival: Arrival) -> str:
     parts = [time, _text(arrival.event.get("type")) or "(not a standard event)", _text(data.get("rule"))]
     if tag := _text(data.get("tag")):
         parts.append(f"{tag} = {measured(data)}")
-    if threshold := crossed(data):
+    if (threshold := crossed(data)) and data.get("level") != "normal":
         parts.append(f"({threshold})")
     return "  ".join(part for part in (*parts, *_verdict(arrival)) if part)
 

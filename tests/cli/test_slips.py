@@ -1,0 +1,71 @@
+"""What a person reads who mistypes a command or asks too early: the thing, the cause and the remedy."""
+
+import pytest
+
+from agent.cli import main
+
+AGENT = """\
+agent: {site: dresden, name: line-4, data_dir: data}
+destinations:
+  cmms: {url: "http://127.0.0.1:9/", signing: {secret: "${insecure_file:cmms.key}"}}
+"""
+
+
+@pytest.fixture
+def plant(tmp_path, monkeypatch, capsys):
+    """A starter configuration in `plant`, with one destination."""
+    monkeypatch.chdir(tmp_path)
+    main(["init", "plant"])
+    main(["keygen"])
+    (tmp_path / "plant" / "cmms.key").write_text(capsys.readouterr().out.splitlines()[-1])
+    (tmp_path / "plant" / "agent.yaml").write_text(AGENT)
+    return tmp_path / "plant"
+
+
+def said(capsys, *words):
+    status = main([*words, "-c", "plant"])
+    return status, "".join(capsys.readouterr()).removeprefix("edge-relay: ").strip()
+
+
+def test_check_counts_what_was_written(plant, capsys):
+    """The rules that every source gets by itself stand apart; that nobody is told is said."""
+    (plant / "agent.yaml").write_text(AGENT.splitlines()[0])
+
+    assert said(capsys, "check") == (
+        0,
+        "good: 1 source, 2 tags, 3 rules and 1 over connections, 0 destinations (nobody is told yet)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["send-test", "cms"], "there is no destination cms: did you mean `cmms`?"),
+        (["send-test", "destination:cms"], "there is no destination cms: did you mean `cmms`?"),
+        (
+            ["send-test", "cmms", "--rule", "TANK1-temprature"],
+            "there is no rule TANK1-temprature: did you mean `TANK1-temperature`?",
+        ),
+        (
+            ["status"],
+            "no agent is running with the data directory plant/data: `systemctl status edge-relay` says why",
+        ),
+        (["events"], "no agent has ever run here: there is no plant/data/events.db"),
+    ],
+)
+@pytest.mark.usefixtures("plant")
+def test_the_slip_is_named(capsys, words, message):
+    """The exit status is 1, and nothing is a traceback."""
+    assert said(capsys, *words) == (1, message)
+
+
+@pytest.mark.parametrize("verb", ["list", "resend", "drop"])
+def test_dead_letters_of_an_unknown_destination(plant, capsys, verb):
+    """A misspelt name must not look like an empty list, nor like a fault of the program."""
+    (plant / "data").mkdir()
+    (plant / "data" / "events.db").touch()
+
+    assert said(capsys, "deadletters", verb, "--destination", "cms") == (
+        1,
+        "there is no destination cms: `edge-relay status` shows all",
+    )
