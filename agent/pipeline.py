@@ -138,12 +138,12 @@ class Pipeline:
 
     def _fell(self, reason: str) -> None:
         """Nothing that was offered is on disk (called by the store, before any `emit` goes on)."""
+        self._under_way.clear()
+        lost_from = self.engine.fall_back()
         if self._blind_since is None:
             _log.warning("rules hold their state, because nothing can be stored: %s", reason)
-            self._blind_since = self._clock.monotonic()
+            self._blind_since = self._clock.monotonic() if lost_from is None else lost_from
             self._fallen.set()
-        self._under_way.clear()
-        self.engine.fall_back()
         self._sooner.set()  # what fell due in what fell is due again
 
     # --- what the house itself does ---------------------------------------------------------------

@@ -251,3 +251,18 @@ async def test_a_shorter_delay_than_the_one_that_is_waited_for_is_told_in_time(t
         ticking.cancel()
 
         assert way.told == ["raised"]
+
+
+async def test_the_blind_interval_begins_with_the_first_value_that_was_lost(tmp_path):
+    """A disk that hangs for twenty seconds before it fails has cost those twenty seconds."""
+    async with road(tmp_path) as way:
+        recovery = asyncio.create_task(way.pipeline.recover_forever())
+        since = CLOCK.monotonic() - 20 * SECOND
+        with refusing_disk(), pytest.raises(StoreUnavailable):
+            await way.pipeline.emit([Reading("T", 171.0, Quality.GOOD, since)])
+        async with asyncio.timeout(20):
+            while not way.handed:
+                await asyncio.sleep(0.05)
+        recovery.cancel()
+
+        assert way.handed[0].stored.event.instants["blind.from"] == since

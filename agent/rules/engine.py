@@ -125,8 +125,9 @@ class Engine:
             if name in self.late and self.late[name].state.last_time == time:
                 del self.late[name]
 
-    def fall_back(self) -> None:
-        """A commit failed: undo everything since the last kept batch. Values seen since are lost sight of."""
+    def fall_back(self) -> int | None:
+        """A commit failed: undo all since the last kept batch, whose values are lost sight of; since when."""
+        since = self._journal[0][2] if self._journal else None
         for holder, before, at in reversed(self._journal):
             holder.become(before)  # type: ignore[arg-type]  # the journal pairs a holder with its own kind
             if isinstance(holder, Tag):
@@ -136,6 +137,7 @@ class Engine:
         self._timers.clear()
         for run in self.runs.values():
             self._timers.schedule(run)
+        return since
 
     # --- start and reload -----------------------------------------------------------------------
 
