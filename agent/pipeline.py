@@ -33,6 +33,7 @@ _log = logging.getLogger(__name__)
 
 CHECKPOINT_EVERY_S: Final = 5.0
 _RETRY_S: Final = 1.0
+_STORED: Final = {kind: EVENTS.labels(kind.value) for kind in EventType}
 
 Subscribers: TypeAlias = Callable[[Event], tuple[str, ...]]
 Offer: TypeAlias = Callable[[Sequence[Delivery]], None]
@@ -133,7 +134,7 @@ class Pipeline:
         if self._under_way and self._under_way[0][0] is step:
             self.engine.keep(self._under_way.popleft()[1])
         for addressed in step.events:
-            EVENTS.labels(addressed.event.type.value).inc()
+            _STORED[addressed.event.type].inc()
         self._offer(deliveries)
 
     def _fell(self, reason: str) -> None:
