@@ -2,7 +2,7 @@
 
 Each item changes once a second, spread evenly over it; the first FLIPPING cross the limit each time.
 It prints `ready`, begins to change with the first line of its input, and when the input ends it holds
-its values and prints how many crossings it made; SIGTERM ends it.
+its values and prints how many crossings and how many changes it made; SIGTERM ends it.
 """
 
 import asyncio
@@ -32,24 +32,25 @@ async def main(port, items, flipping):
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, sys.stdin.readline)
         held = loop.run_in_executor(None, sys.stdin.read)
-        print(await change(server, nodes, flipping, held), flush=True)
+        print(*await change(server, nodes, flipping, held), flush=True)
         await asyncio.Event().wait()
 
 
 async def change(server, nodes, flipping, held):
     loop = asyncio.get_running_loop()
-    began, step, crossings = loop.time(), 0, 0
+    began, step, crossings, changes = loop.time(), 0, 0, 0
     while not held.done():
         second, group = divmod(step, _GROUPS)
         for n in range(group, len(nodes), _GROUPS):
             crosses = n < flipping and second > 0
             crossings += crosses
+            changes += second > 0
             high = n < flipping and second % 2
             value = float(second % 100 + (LIMIT + 1 if high else 0))
             await server.write_attribute_value(nodes[n], ua.DataValue(ua.Variant(value)))
         step += 1
         await asyncio.sleep(max(0.0, began + step / _GROUPS - loop.time()))
-    return crossings
+    return crossings, changes
 
 
 if __name__ == "__main__":
