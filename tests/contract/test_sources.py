@@ -15,7 +15,8 @@ from typing import get_args
 
 import pytest
 from rigs.census import census, settled
-from rigs.source_kinds import ABILITIES, CANARY, KINDS, POLL, able, deaf_port
+from rigs.deaf import deaf_port
+from rigs.source_kinds import ABILITIES, CANARY, KINDS, POLL, able
 from rigs.source_session import NAME, Session, glance, running
 from rigs.source_tree import ROOT
 

@@ -6,10 +6,8 @@ and given another value, and the configuration that reads it. What a kind cannot
 """
 
 import asyncio
-import contextlib
 import functools
 import itertools
-import socket
 import subprocess
 import tempfile
 from pathlib import Path
@@ -274,17 +272,3 @@ KINDS = {"modbus": Modbus, "opcua": OpcUa, "mqtt": Mqtt, "simulated": Simulated}
 def able(*abilities: str) -> list[str]:
     """The kinds that can do all this."""
     return [name for name, kind in KINDS.items() if not set(abilities) & set(kind.cannot)]
-
-
-@contextlib.contextmanager
-def deaf_port():
-    """A port at which nothing comes through, as behind a firewall: its queue is full, Linux drops the rest."""
-    with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(socket.socket())
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        for _ in range(4):
-            filler = stack.enter_context(socket.socket())
-            filler.setblocking(False)
-            filler.connect_ex(listener.getsockname())
-        yield listener.getsockname()[1]
