@@ -31,5 +31,6 @@ def run(arguments: argparse.Namespace) -> int:
         return 1
     for path in written:
         print(path)
-    print(f"next: edit them, then `edge-relay check -c {arguments.directory}`")
+    folder = arguments.directory
+    print(f"next: edit them, then `edge-relay check -c {folder}`, then `edge-relay run -c {folder}`")
     return 0
