@@ -189,19 +189,18 @@ class Engine:
         for name, source in self.sources.items():
             if name in before.sources:
                 source.become(before.sources[name].state)
-        self._now = before._now  # noqa: SLF001 - the same kind of engine
+        started, self._now = self._now, before._now  # noqa: SLF001 - the same kind of engine
         kept = {name: encode(run.spec, run.state) for name, run in before.runs.items()}
         times = {
             name: tag.state.last_time for name, tag in self.tags.items() if tag.state.last_time is not None
         }
         self._events, self._durable = [], False
         removed = self._restore(kept, times, 0, None)
-        changed = [
-            run for run in self.runs.values() if not run.state.settled and run.view.quality is not Quality.BAD
-        ]
-        for run in changed:
-            self._put(run, *run.observe(self._now, self._mint, baseline=False))
-            self._timers.schedule(run)
+        for run in self.runs.values():
+            believed = run.view.quality is not Quality.BAD and run.view.fresh_until >= max(started, self._now)
+            if believed and not run.state.settled:
+                self._put(run, *run.observe(self._now, self._mint, baseline=False))
+                self._timers.schedule(run)
         return self._taken(0, removed)
 
     # --- one thing seen -------------------------------------------------------------------------

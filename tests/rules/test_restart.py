@@ -201,3 +201,17 @@ def test_a_stamp_that_fell_is_not_kept():
     player.engine.fall_back()
 
     assert {name: tag.state.last_time for name, tag in player.engine.late.items()} == {"T": 10}
+
+
+def test_a_reload_does_not_judge_by_a_stale_value():
+    """New limits are decided by the next good value, where the last one is no longer believed."""
+    player = Player((rule(high()),), stale=5)
+    player.value(0, 171)
+    player.tick(100)
+    player.rules = (rule(high(180), digest="other"),)
+    player.reborn()
+    player.tick(101)
+    assert player.timeline == [(0.0, "raised", "high")]
+
+    player.value(102, 171)
+    assert player.timeline[1:] == [(102.0, "returned", "normal")]
