@@ -220,13 +220,19 @@ async def test_a_removed_destination_gives_up_what_waits_and_a_new_one_starts_no
         assert list(it.agent.outlets.status()) == ["b"]
 
 
+async def mute(reader, writer):
+    """A device that takes the connection and says nothing."""
+    await reader.read()
+    writer.close()
+
+
 async def test_a_changed_source_is_not_believed_until_it_answers_again(tmp_path, free_port):
     """Between its old and its new connection nothing is observed: a device that is mute proves nothing."""
     async with (
-        await asyncio.start_server(lambda *_: None, "127.0.0.1", 0) as mute,
+        await asyncio.start_server(mute, "127.0.0.1", 0) as device,
         plant(tmp_path, free_port) as it,
     ):
-        port = mute.sockets[0].getsockname()[1]
+        port = device.sockets[0].getsockname()[1]
         tag = '{address: "40001", type: int16}'
         it.write(source=f'{{type: modbus, url: "tcp://127.0.0.1:{port}", timeout: 10s, tags: {{T: {tag}}}}}')
         await it.agent.reload()
