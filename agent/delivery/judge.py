@@ -188,7 +188,7 @@ def _weather(why: str, history: History, fault: Fault, *, proves: bool) -> Verdi
 def _refused(why: str, history: History) -> Verdict:
     """The receiver does not take this event; or, when it takes none at all, something is configured wrong."""
     if history.refused + 1 >= REFUSALS_IN_A_ROW:
-        why = f"{why}, as to the {history.refused} events before it: check `signing` and `url`"
+        why = f"{why}; so it was with the {history.refused} events before: check `signing` and `url`"
         return Retry(why, CONFIGURATION_WAIT, Fault.CONFIGURATION)
     charged = history.passed or history.lone >= LONE_CHARGE
     if charged and history.charged >= len(history.schedule):

@@ -20,7 +20,8 @@ def explain(error: aiohttp.ClientError) -> str:  # noqa: PLR0911 - a table, a ro
             )
         case aiohttp.ClientConnectorCertificateError(certificate_error=refusal):
             reason = getattr(refusal, "verify_message", "") or "it cannot be verified"
-            return f"TLS: the certificate of {error.host} is not accepted: {reason}"
+            look_at = "check the clock, the host in `url`, and whom this machine trusts"
+            return f"TLS: the certificate of {error.host} is not accepted ({reason}): {look_at}"
         case aiohttp.ClientConnectorSSLError(os_error=cause):
             reason = getattr(cause, "reason", None) or cause.strerror or "the handshake failed"
             return f"TLS: no secure connection with {error.host}:{error.port}: {reason}"
