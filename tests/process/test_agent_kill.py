@@ -7,6 +7,7 @@ import random
 import time
 from datetime import datetime
 
+import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 from rigs.agent_process import AgentProcess, quiet_port, until
@@ -14,6 +15,8 @@ from rigs.modbus_server import ModbusServer
 from rigs.mosquitto import Mosquitto
 from rigs.opcua_server import Line
 from rigs.webhook_receiver import SECRET, Deed, WebhookReceiver, holes
+
+pytestmark = pytest.mark.timeout(300)  # 20 s on an idle machine
 
 KILLS = 50
 AGENTS = 2  # side by side, each killed its share
