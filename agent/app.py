@@ -138,6 +138,7 @@ class Agent:
 
     async def _stop(self, keepers: Sequence[asyncio.Task[None]]) -> None:
         """Stop reading, commit, let what is in flight finish for a moment; the rest stays pending."""
+        _log.info("stopping")
         self.systemd.stopping()
         self._stopping = True
         await self._stop_sources(list(self._sources))

@@ -52,10 +52,16 @@ def health(agent: "Agent") -> Sequence[str]:
     return problems + agent.outlets.problems()
 
 
-def open_alarms(agent: "Agent") -> int:
-    """How many alarms are open."""
-    states = (run.state for run in agent.pipeline.engine.runs.values())
-    return sum(isinstance(state, AlarmState) and bool(state.occurrence) for state in states)
+def open_alarms(agent: "Agent") -> list[Json]:
+    """The alarms that have not returned, the latest first."""
+    now = agent.clock.monotonic()
+    states = ((name, run.state) for name, run in agent.pipeline.engine.runs.items())
+    alarms = [
+        (now - state.raised_at, name, state.level)
+        for name, state in states
+        if isinstance(state, AlarmState) and state.occurrence
+    ]
+    return [{"rule": name, "level": level, "for_s": age // SECOND} for age, name, level in sorted(alarms)]
 
 
 def measure(agent: "Agent") -> None:

@@ -6,7 +6,7 @@ from agent.cli.arguments import add_config_option
 from agent.cli.asking import add_json_option, ask, print_list, told
 from agent.cli.opened import asked_or_opened, opened_desk
 from agent.cli.selecting import add_limit, moment, query
-from agent.cli.tables import print_table
+from agent.cli.tables import print_table, seconds
 from agent.config.load import load_agent
 from agent.model import Json
 
@@ -71,6 +71,8 @@ def _row(row: Json) -> tuple[str, ...]:
         f"{each['destination']} {each['state']}" for each in deliveries if isinstance(each, dict)
     )
     message = data.get("message") or data.get("reason") or ""
+    if "blind" in data and not data.get("message"):
+        message = f"nothing was seen for {seconds(float(str(data['duration_s'])))}: {message}"
     return (
         str(row["seq"]),
         str(row["timestamp"]),

@@ -17,6 +17,7 @@ from agent.errors import ConfigError, EdgeRelayError
 SUMMARY = "run the agent"
 Failure = TypeVar("Failure", bound=BaseException)
 
+_TALKATIVE: Final = ("aiosqlite", "asyncua")  # they log each statement, and the limits of each connection
 _NAME_THREADS: Final = 8  # hung look-ups of names may fill these and nothing else
 
 
@@ -39,7 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
-    logging.getLogger("asyncua").setLevel(logging.WARNING)  # it logs the limits of each connection
+    for library in _TALKATIVE:
+        logging.getLogger(library).setLevel(logging.WARNING)
     status = 0
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:

@@ -3,6 +3,7 @@
 import argparse
 import json
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from agent.cli.arguments import add_config_option
 from agent.cli.asking import add_json_option, ask, told
@@ -11,6 +12,7 @@ from agent.config.load import load_agent
 from agent.model import Json
 
 SUMMARY = "show what the running agent is doing"
+_ALARMS: Final = 20  # as many as leave room for the rest on one screen
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -46,12 +48,23 @@ def _show(status: Mapping[str, Json]) -> None:
     print(
         f"{agent['site']}/{agent['name']}, version {agent['version']}, running for {seconds(_number(agent['for_s']))}; "
         f"{store['seq']} events stored, {store['waiting']} waiting, {store['dead']} dead letters, "
-        f"{status['alarms']} alarms open"
+        f"{len(_list(status['alarms']))} alarms open"
     )
     for problem in _list(status["problems"]):
         print(f"  problem: {problem}")
+    show_alarms([_map(alarm) for alarm in _list(status["alarms"])])
     _show_part("source", ("state", "tags", "bad"), status["sources"], _source)
     _show_part("destination", ("state", "waiting", "oldest"), status["destinations"], _destination)
+
+
+def show_alarms(alarms: list[Mapping[str, Json]]) -> None:
+    """Print the open alarms, the latest first."""
+    if alarms:
+        print()
+        rows = [(alarm["rule"], alarm["level"], seconds(_number(alarm["for_s"]))) for alarm in alarms]
+        print_table(("alarm", "level", "open for"), rows[:_ALARMS])
+    if len(alarms) > _ALARMS:
+        print(f"and {len(alarms) - _ALARMS} more, in --json")
 
 
 def _show_part(

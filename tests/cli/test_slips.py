@@ -3,6 +3,7 @@
 import pytest
 
 from agent.cli import main
+from agent.cli.status import show_alarms
 
 AGENT = """\
 agent: {site: dresden, name: line-4, data_dir: data}
@@ -69,3 +70,13 @@ def test_dead_letters_of_an_unknown_destination(plant, capsys, verb):
         1,
         "there is no destination cms: `edge-relay status` shows all",
     )
+
+
+def test_open_alarms_are_named_up_to_a_screen(capsys):
+    """What is wrong at 3 a.m. is a list of names, not a number; a flood leaves room for the rest."""
+    alarms = [{"rule": f"R{number}", "level": "high", "for_s": 120} for number in range(22)]
+    show_alarms(alarms)
+    lines = capsys.readouterr().out.splitlines()
+
+    assert lines[1:3] == ["alarm  level  open for", "R0     high   2 min"]
+    assert lines[-2:] == ["R19    high   2 min", "and 2 more, in --json"]
