@@ -251,11 +251,20 @@ def test_a_certificate_of_an_unknown_authority_is_refused(tmp_path, run):
 def test_https_to_a_port_that_speaks_http(run):
     """The step is named."""
 
-    async def check():
-        async with nothing_left(), raw_server(says(b"HTTP/1.1 400 X\r\n\r\n")) as server:
-            return await attempt(f"https://127.0.0.1:{server.port}/")
+    async def plain(rig, reader, writer):
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 X\r\n\r\n")
+        await writer.drain()
+        await reader.read()
 
-    assert run(check()).why.startswith(("TLS: no secure connection with 127.0.0.1:", "no answer within 1 s"))
+    async def check():
+        async with nothing_left(), raw_server(plain) as server:
+            return server.port, await attempt(f"https://127.0.0.1:{server.port}/")
+
+    port, outcome = run(check())
+
+    assert outcome.why.startswith(f"TLS: no secure connection with 127.0.0.1:{port} (WRONG_VERSION_NUMBER)")
+    assert outcome.why.endswith("check the port, and http or https")
 
 
 def test_a_handshake_that_never_ends(run):

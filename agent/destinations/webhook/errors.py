@@ -24,7 +24,8 @@ def explain(error: aiohttp.ClientError) -> str:  # noqa: PLR0911 - a table, a ro
             return f"TLS: the certificate of {error.host} is not accepted ({reason}): {look_at}"
         case aiohttp.ClientConnectorSSLError(os_error=cause):
             reason = getattr(cause, "reason", None) or cause.strerror or "the handshake failed"
-            return f"TLS: no secure connection with {error.host}:{error.port}: {reason}"
+            place = f"{error.host}:{error.port}"
+            return f"TLS: no secure connection with {place} ({reason}): check the port, and http or https"
         case aiohttp.ClientConnectorError(os_error=cause):
             # Two addresses that failed of different things have one error between them, without a number.
             return f"connect: {error.host}:{error.port}: {_reason(cause, 'none of its addresses answers')}"
