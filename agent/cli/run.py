@@ -89,7 +89,11 @@ async def _run(path: Path) -> None:
     clock, boot = SystemClock(), boot_id()
     configuration = load(path)
     data_dir = configuration.agent.data_dir
-    data_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        text = f"data_dir {data_dir} cannot be made ({error.strerror}): make it, or name another in `agent:`"
+        raise EdgeRelayError(text) from None
     signals = Signals(asyncio.Event(), asyncio.Event())
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, signals.stop.set)

@@ -21,12 +21,25 @@ def read_files(path: Path) -> Document:
     places: dict[Keys, Place] = {(): Place(Position(str(path)), Position(str(path)))}
     problems: list[Problem] = []
     complete = True
-    for file in _files(path, problems):
+    for file in _readable(path, problems):
         document = read_yaml(_content(file), str(file))
         problems += document.problems
         complete = complete and document.complete
         problems += _merge(data, places, document)
     return Document(data, places, tuple(problems), complete)
+
+
+def _readable(path: Path, problems: list[Problem]) -> list[Path]:
+    try:
+        return _files(path, problems)
+    except OSError as error:
+        raise ConfigError([_unreadable(path, error)]) from None
+
+
+def _unreadable(path: Path, error: OSError) -> Problem:
+    """Say why; a service's configuration is for its group alone, and a person at night is not yet in it."""
+    remedy = ": use sudo, or join the group edge-relay" if isinstance(error, PermissionError) else ""
+    return Problem(str(path), 0, 0, f"cannot be read: {error.strerror}{remedy}")
 
 
 def _files(path: Path, problems: list[Problem]) -> list[Path]:
@@ -61,7 +74,7 @@ def _content(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        raise ConfigError([Problem(str(file), 0, 0, f"cannot be read: {error.strerror}")]) from None
+        raise ConfigError([_unreadable(file, error)]) from None
 
 
 def _merge(data: dict[Key, Plain], places: dict[Keys, Place], document: Document) -> Iterator[Problem]:

@@ -1,5 +1,8 @@
 """What a person reads who mistypes a command or asks too early: the thing, the cause and the remedy."""
 
+import subprocess
+import sys
+
 import pytest
 
 from agent.cli import main
@@ -80,3 +83,33 @@ def test_open_alarms_are_named_up_to_a_screen(capsys):
 
     assert lines[1:3] == ["alarm  level  open for", "R0     high   2 min"]
     assert lines[-2:] == ["R19    high   2 min", "and 2 more, in --json"]
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("nowhere", "no such file or folder: `edge-relay init DIR` writes one to begin with"),
+        ("x" * 300, "cannot be read: File name too long"),
+    ],
+)
+@pytest.mark.parametrize("command", ["check", "status", "events"])
+def test_a_configuration_that_cannot_be_read(capsys, command, path, why):
+    """Whatever the system says about the path, it is a sentence."""
+    status = main([command, "-c", path])
+
+    assert status in {1, 2}
+    assert f"{path}:0:0: error: {why}\n" in capsys.readouterr().err
+
+
+def test_a_data_directory_that_cannot_be_made(plant):
+    """The start ends with the folder, the cause and the remedy, not with a traceback."""
+    (plant / "agent.yaml").write_text(AGENT.replace("data_dir: data", "data_dir: rules.yaml/data"))
+    ended = subprocess.run(
+        [sys.executable, "-m", "agent", "run", "-c", plant], capture_output=True, text=True, check=False
+    )
+
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        f"edge-relay: data_dir {plant}/rules.yaml/data cannot be made (Not a directory): make it, or name "
+        "another in `agent:`\n"
+    )
