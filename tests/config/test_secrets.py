@@ -58,7 +58,9 @@ def test_a_file_that_everyone_may_read_is_refused(places):
     path = places.folder / "file.key"
     path.chmod(0o644)
 
-    with pytest.raises(ValueError, match=r"is readable by everyone: chmod o-rwx .*file\.key .*\{insecure_file:file\.key\}"):
+    with pytest.raises(
+        ValueError, match=r"is readable by everyone: chmod o-rwx .*file\.key .*\{insecure_file:file\.key\}"
+    ):
         resolve("${file:file.key}", places)
     allowed = resolve("${insecure_file:file.key}", places)
 
