@@ -134,15 +134,16 @@ async def _introduce(
 
 
 async def _open(client: Client, config: OpcUaSource, credentials: _Credentials | None, clock: Clock) -> None:
+    before = _cancellations()
     await client.connect_socket()
-    _heed_cancellation()
+    _heed_cancellation(before)
     try:
         await client.send_hello()
         await client.open_secure_channel()
         await client.create_session()
     except FAILURES:
         await _find_mismatch(config, credentials, clock)
-        _heed_cancellation()
+        _heed_cancellation(before)
         raise
     _keep_password(client, config)
     await client.activate_session(
@@ -150,7 +151,17 @@ async def _open(client: Client, config: OpcUaSource, credentials: _Credentials |
     )
 
 
-def _heed_cancellation() -> None:
+def _cancellations() -> int:
+    """How often this task was cancelled, with what a TaskGroup of an earlier session never took back.
+
+    Before Python 3.13 a group whose child fails while the parent waits for it leaves its own
+    cancellation counted (cpython#116720), so only a count that rises means that somebody wants an end.
+    """
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
+
+
+def _heed_cancellation(before: int) -> None:
     """End a session that was cancelled in the moment in which its socket was connected.
 
     asyncua connects in `asyncio.wait_for`, which before Python 3.12 forgets a cancellation that comes
@@ -159,7 +170,7 @@ def _heed_cancellation() -> None:
     Raises:
         asyncio.CancelledError: it was.
     """
-    if (task := asyncio.current_task()) is not None and task.cancelling():
+    if _cancellations() > before:
         raise asyncio.CancelledError
 
 
