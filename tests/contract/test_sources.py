@@ -260,12 +260,13 @@ async def test_a_stall_is_survived_and_not_made_up_for(kind):
         session.gate.set()
         changed = await kind.change()
         await session.until(lambda: session.values[-1] == changed)
+        await asyncio.sleep(4 * POLL)  # a burst would fall into it
 
     late = [reading for reading in session.readings() if reading in session.seen[before:]]
     stale = [reading for reading in late if reading.received < (released - POLL) * SECOND]
-    burst = [at for at in session.taken_at if released <= at < released + 2 * POLL]
+    soon = [at for at in session.taken_at if released <= at < released + 4 * POLL]
     assert len(stale) <= 1  # the one that was held up
-    assert len(burst) <= 4
+    assert len(soon) <= 8  # forty were missed
     assert len(session.links) == 1
 
 
