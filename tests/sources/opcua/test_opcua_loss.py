@@ -1,6 +1,7 @@
 """A session that loses its server, and what is left of it."""
 
 import asyncio
+import contextlib
 import gc
 import logging
 import threading
@@ -8,10 +9,12 @@ from pathlib import Path
 
 from asyncua import ua
 from rigs.opcua_server import Line
-from rigs.opcua_session import configure, until, watching
+from rigs.opcua_session import Watch, configure, until, watching
 
+from agent.clock import SystemClock
+from agent.errors import SourceError
 from agent.model import MILLISECOND, SECOND
-from agent.sources.opcua.source import Timing
+from agent.sources.opcua.source import Timing, run
 
 
 async def test_a_stopped_server_ends_the_session_and_the_next_one_works(plant):
@@ -27,6 +30,27 @@ async def test_a_stopped_server_ends_the_session_and_the_next_one_works(plant):
     async with watching(configure(plant.url, "stopped")) as watch:
         await watch.until(lambda: watch.values("stopped") == [1])
         assert watch.readings("stopped")[0].baseline
+
+
+async def test_one_task_runs_session_after_session(plant):
+    """As under the supervisor: what a lost session leaves counted on its task does not end the next one."""
+    plant.add("again", 1)
+    watch, config = Watch(), configure(plant.url, "again")
+
+    async def sessions():
+        with contextlib.suppress(SourceError):
+            await run("boiler", config, watch.emit, SystemClock())
+        await run("boiler", config, watch.emit, SystemClock())
+
+    watch.task = asyncio.create_task(sessions())
+    try:
+        await watch.until(lambda: watch.values("again") == [1])
+        await asyncio.to_thread(plant.stop)
+        plant.restart()
+        await watch.until(lambda: watch.values("again") == [1, 1])
+    finally:
+        watch.task.cancel()
+        await asyncio.wait([watch.task], timeout=5)
 
 
 async def test_a_namespace_is_found_wherever_the_restart_has_put_it(plant):
