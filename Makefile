@@ -28,7 +28,7 @@ demo: .venv/.installed-demo
 
 test: .venv/.installed-test lint
 	@sh .ci/needs mosquitto:mosquitto systemd-analyze:systemd
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n 4 --dist worksteal $(ARGS)
 
 lint: .venv/.installed-test
 	@$(BIN)/ruff check --quiet .

@@ -2,8 +2,8 @@
 
 A session (a source's connection, a relay's poll) ends with its error; coming back is decided here
 and nowhere else. Rules for whoever changes this: an exception that nobody expected is a bug in one
-adapter, so it is told with its traceback and must not stop the others; CancelledError is never
-caught; the log tells changes of state, not each retry; clock and dice are passed in.
+adapter, so it is told with its traceback and must not stop the others; no cancellation is caught
+but a session's own; the log tells changes of state, not each retry; clock and dice are passed in.
 """
 
 import asyncio
@@ -119,9 +119,16 @@ class Supervisor:
         self.reason = ""
 
     async def _one_session(self) -> None:
+        task = asyncio.current_task()
+        wanted = task.cancelling() if task is not None else 0
         try:
             async with asyncio.timeout(self._patience) as self._limit:
                 await self._session()
+        except asyncio.CancelledError:
+            # A library that lets its own cancellation out must not end the source for ever, unseen.
+            if task is None or task.cancelling() > wanted:
+                raise
+            raise EdgeRelayError("its session cancelled itself; it was started anew") from None
         except TimeoutError:
             if self._limit is None or not self._limit.expired():
                 raise

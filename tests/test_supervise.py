@@ -222,3 +222,27 @@ async def test_cancellation_goes_through_while_it_waits_and_while_it_runs():
     await running.play(40)
 
     assert running.told == []
+
+
+@pytest.mark.virtual_time
+async def test_a_session_that_cancels_itself_is_started_anew():
+    """A library's own cancellation that escapes is an end like any other; the supervisor's own still ends it."""
+    began = []
+
+    async def session():
+        began.append(asyncio.get_running_loop().time())
+        raise asyncio.CancelledError
+
+    async def on_down(reason):
+        pass
+
+    supervisor = Supervisor(
+        "source press", session, on_down=on_down, clock=VirtualClock(), random=lambda: 0.0
+    )
+    task = asyncio.create_task(supervisor.run())
+    await asyncio.sleep(5)
+    task.cancel()
+    await asyncio.wait([task])
+
+    assert len(began) > 1
+    assert task.cancelled()

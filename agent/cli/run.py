@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ SUMMARY = "run the agent"
 Failure = TypeVar("Failure", bound=BaseException)
 
 _TALKATIVE: Final = ("aiosqlite", "asyncua")  # they log each statement, and the limits of each connection
+_UMASK: Final = 0o027  # what waits on disk is for the agent's user and group alone
 _NAME_THREADS: Final = 8  # hung look-ups of names may fill these and nothing else
 
 
@@ -35,6 +37,7 @@ Exit status 2: the configuration cannot be used; a service manager need not try 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run until SIGTERM or SIGINT."""
+    os.umask(_UMASK)
     logging.basicConfig(
         level=logging.DEBUG if arguments.debug else logging.INFO,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",

@@ -12,6 +12,7 @@ from agent.clock import Clock
 from agent.delivery.body import Identity
 from agent.delivery.judge import REFUSALS_IN_A_ROW, Fault, Retry
 from agent.delivery.outage import Outage, after_retry, after_success
+from agent.delivery.schedule import FAILING_AFTER
 from agent.dispatch.notices import notice
 from agent.dispatch.status import DestinationState
 from agent.model import Event, EventType
@@ -43,6 +44,21 @@ class House:
     way_is_back: Callable[[str], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """It answers, and takes nothing: too few events for it to be its fault, too long to be kept quiet.
+
+    Attributes:
+        since: the first refusal since it last took something.
+        why: the last one, for a person.
+        announced: that it is failing has been said.
+    """
+
+    since: int
+    why: str
+    announced: bool = False
+
+
 class Health:
     """See the module.
 
@@ -51,11 +67,13 @@ class Health:
         disabled: why it wants nothing more; None: it does.
         delivered: events it took since the agent started.
         refused: events it refused since it last took one.
+        refusal: since when it has refused all that it was sent; None: it has not.
     """
 
     def __init__(self, name: str, house: House, facts: DestinationFacts) -> None:
         self.delivered = 0
         self.refused: set[int] = set()
+        self.refusal: Refusal | None = None
         self.disabled = facts.disabled
         self._name = name
         self._house = house
@@ -76,12 +94,12 @@ class Health:
         """How it is, and why it is not well."""
         if self.disabled is not None:
             return DestinationState.DISABLED, self.disabled
-        if self.outage is None:
+        trouble = self.outage or self.refusal
+        if trouble is None:
             return DestinationState.HEALTHY, ""
-        return (
-            DestinationState.FAILING if self.outage.announced else DestinationState.WAITING,
-            self.outage.why,
-        )
+        if trouble.announced:
+            return DestinationState.FAILING, trouble.why
+        return DestinationState.HEALTHY if self.outage is None else DestinationState.WAITING, trouble.why
 
     def admits(self, in_flight: int) -> bool:
         """Whether one more attempt may begin: one probe at a time, behind the gate, while it is not well."""
@@ -97,13 +115,13 @@ class Health:
         """It took an event."""
         self.delivered += 1
         self.refused.clear()
-        before = self.outage
-        self.outage = after_success(before, self._clock.monotonic())
-        if before is None or self.outage is not None:
+        before, refusal = self.outage, self.refusal
+        self.outage, self.refusal = after_success(before, self._clock.monotonic()), None
+        if self.outage is not None:
             return
-        if before.fault is Fault.LINK:
+        if before is not None and before.fault is Fault.LINK:
             self._house.way_is_back(self._name)
-        if before.announced:
+        if (before is not None and before.announced) or (refusal is not None and refusal.announced):
             _log.info("destination %s takes events again", self._name)
             self._keep()
             self.tell(EventType.DELIVERY_RECOVERED, "")
@@ -114,7 +132,10 @@ class Health:
         last = retry.fault is Fault.CONFIGURATION and len(self.refused) == REFUSALS_IN_A_ROW - 1
         if retry.fault is Fault.EVENT or last:
             self.refused.add(seq)
-        self.outage = after_retry(self.outage, retry, self._clock.monotonic(), notable=notable)
+        now = self._clock.monotonic()
+        if retry.fault is Fault.EVENT and notable:
+            self.refusal = replace(self.refusal or Refusal(now, ""), why=retry.why)
+        self.outage = after_retry(self.outage, retry, now, notable=notable)
 
     def disable(self, why: str) -> None:
         """It wants nothing more; of what was under way together each says so."""
@@ -147,20 +168,27 @@ class Health:
 
     def announce_at(self) -> int | None:
         """When it is to be said that it is failing; None: never, or it has been."""
-        outage = self.outage
-        if outage is None or outage.announced or not outage.notable or self.disabled is not None:
+        if self.disabled is not None:
             return None
-        return outage.announce_at()
+        if self.outage is not None:
+            waits = self.outage.notable and not self.outage.announced
+            return self.outage.announce_at() if waits else None
+        waits = self.refusal is not None and not self.refusal.announced
+        return self.refusal.since + FAILING_AFTER if self.refusal is not None and waits else None
 
     def announce(self) -> None:
         """Say once that it is failing: after a minute, or at once when a person has to mend something."""
         due = self.announce_at()
-        if self.outage is None or due is None or self._clock.monotonic() < due:
+        if due is None or self._clock.monotonic() < due:
             return
-        self.outage = replace(self.outage, announced=True)
-        _log.warning("destination %s is failing: %s", self._name, self.outage.why)
+        if self.outage is not None:
+            self.outage = replace(self.outage, announced=True)
+        elif self.refusal is not None:
+            self.refusal = replace(self.refusal, announced=True)
+        _, why = self.state
+        _log.warning("destination %s is failing: %s", self._name, why)
         self._keep()
-        self.tell(EventType.DELIVERY_FAILING, self.outage.why)
+        self.tell(EventType.DELIVERY_FAILING, why)
 
     # --- who is told -----------------------------------------------------------------------------------
 
@@ -171,7 +199,7 @@ class Health:
         )
 
     def _keep(self) -> None:
-        wall = None
-        if self.outage is not None and self.outage.announced:
-            wall = self._clock.wall() - (self._clock.monotonic() - self.outage.since)
+        wall, trouble = None, self.outage or self.refusal
+        if trouble is not None and trouble.announced:
+            wall = self._clock.wall() - (self._clock.monotonic() - trouble.since)
         self._house.keep(self._name, DestinationFacts(self.disabled, wall))

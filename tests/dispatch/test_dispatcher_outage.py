@@ -223,13 +223,22 @@ async def test_refusals_with_a_success_between_are_their_own_fault():
 
 
 async def test_four_events_refused_again_and_again_are_not_five():
-    """Different ones are counted."""
-    async with dispatching(Receiver(lambda _: 400)) as rig:
+    """Different ones are counted: nothing waits for the others; but a minute of it is said, with the reason."""
+    receiver = Receiver(lambda _: 400 if now() < 600 else 200)
+    async with dispatching(receiver) as rig:
         rig.offer(*(delivery(seq, f"s{seq}") for seq in range(1, 5)))
-        await asyncio.sleep(10 * MINUTE)
-
-        assert len(rig.receiver.tries) > 20
+        await asyncio.sleep(30)
         assert rig.dispatcher.status.state is DestinationState.HEALTHY
+        assert "400" in rig.dispatcher.status.reason
+        await asyncio.sleep(9 * 60)
+
+        assert len(receiver.tries) > 20
+        assert rig.dispatcher.status.state is DestinationState.FAILING
+        assert "400" in rig.dispatcher.status.reason
+        await asyncio.sleep(10 * 60)
+        assert rig.dispatcher.status.state is DestinationState.HEALTHY
+        kinds = [event.type for event in rig.told if event.type != EventType.DELIVERY_DEAD]
+        assert kinds == [EventType.DELIVERY_FAILING, EventType.DELIVERY_RECOVERED]
 
 
 async def test_the_schedule_of_an_event_is_the_configurations():
