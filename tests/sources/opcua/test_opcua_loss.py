@@ -164,12 +164,12 @@ def _open_files() -> int:
 
 async def test_a_hundred_sessions_leave_nothing_behind(plant):
     """No session or subscription at the server, no file, task or thread here (node-red-contrib-opcua#317)."""
-    plant.add("again", 1)
-    config = configure(plant.url, "again", publish_every="10ms")
+    plant.add("hundred", 1)
+    config = configure(plant.url, "hundred", publish_every="10ms")
 
     async def once():
         async with watching(config) as watch:
-            await watch.until(lambda: watch.values("again") == [1])
+            await watch.until(lambda: watch.values("hundred") == [1])
 
     await once()
     gc.collect()
