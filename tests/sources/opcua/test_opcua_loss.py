@@ -38,9 +38,10 @@ async def test_one_task_runs_session_after_session(plant):
     watch, config = Watch(), configure(plant.url, "again")
 
     async def sessions():
-        with contextlib.suppress(SourceError):
-            await run("boiler", config, watch.emit, SystemClock())
-        await run("boiler", config, watch.emit, SystemClock())
+        while True:
+            with contextlib.suppress(SourceError):  # also while the server is away
+                await run("boiler", config, watch.emit, SystemClock())
+            await asyncio.sleep(0.05)
 
     watch.task = asyncio.create_task(sessions())
     try:
