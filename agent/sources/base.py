@@ -13,6 +13,7 @@ subscribed one keeps the newest value of each tag and offers it again, MQTT leav
 and offers it again.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, TypeAlias
 
@@ -22,6 +23,16 @@ from agent.config.fields import Duration, Section
 from agent.model import Seen, TagSpec
 
 Emit: TypeAlias = Callable[[Sequence[Seen]], Awaitable[None]]
+
+
+async def until_one_fails() -> None:
+    """Wait in the body of a TaskGroup whose tasks never return, for the first of them to fail.
+
+    A failure that finds the parent in the group's exit instead leaves a cancellation counted on the
+    parent's task (before Python 3.13), and then `asyncio.timeout` of Debian 12's Python 3.11.2 lets a
+    CancelledError out in place of its TimeoutError: in the goodbye, or in the next session.
+    """
+    await asyncio.Event().wait()
 
 
 def _ascending(value: tuple[float, float]) -> tuple[float, float]:

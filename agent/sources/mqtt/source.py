@@ -19,7 +19,7 @@ from agent.clock import Clock
 from agent.errors import SourceError, StoreUnavailable
 from agent.metrics import ITEMS_ALIVE, ITEMS_WANTED
 from agent.model import SECOND, Link, Seen, bad
-from agent.sources.base import Emit
+from agent.sources.base import Emit, until_one_fails
 from agent.sources.mqtt.config import MqttSource
 from agent.sources.mqtt.connect import Connection, close, connect
 from agent.sources.mqtt.decode import Topics
@@ -83,6 +83,7 @@ class _Session:
             async with asyncio.TaskGroup() as group:
                 for what, task in tasks.items():
                     group.create_task(task, name=f"mqtt {self._name} {what}")
+                await until_one_fails()
         except ExceptionGroup as errors:
             # One of them ended it and is the reason; a bug among them must not hide behind weather.
             _, bugs = errors.split(SourceError)

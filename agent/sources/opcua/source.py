@@ -22,7 +22,7 @@ from agent.clock import Clock
 from agent.errors import StoreUnavailable
 from agent.metrics import ITEMS_ALIVE, ITEMS_WANTED
 from agent.model import SECOND, Alive, Link, Reading, Seen
-from agent.sources.base import Emit
+from agent.sources.base import Emit, until_one_fails
 from agent.sources.opcua.config import OpcUaSource
 from agent.sources.opcua.connection import connected, keep_channel
 from agent.sources.opcua.inbox import Inbox
@@ -119,6 +119,7 @@ class _Session:
                 tasks.create_task(self._deliver(items, silence), name=f"{self._name}: deliver")
                 tasks.create_task(self._retry(items), name=f"{self._name}: retry refused items")
                 tasks.create_task(keep_channel(client), name=f"{self._name}: renew keys")
+                await until_one_fails()
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from None  # the others are its echoes
 
