@@ -14,6 +14,7 @@ and offers it again.
 """
 
 import asyncio
+from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, TypeAlias
 
@@ -62,6 +63,6 @@ class SourceSection(Section):
     stale_after: Duration | None = None
     """How long after its receipt a value counts as fresh, for all tags of this source."""
 
+    @abstractmethod
     def tag_specs(self, source: str) -> list[TagSpec]:
         """Every tag this source reads, with `stale_after` resolved."""
-        raise NotImplementedError
