@@ -35,3 +35,15 @@ def free_port() -> Callable[[], int]:
             return probe.getsockname()[1]
 
     return take
+
+
+@pytest.fixture(scope="session")
+def plant(tmp_path_factory):
+    """One OPC UA server for all tests of a worker; each names its own nodes."""
+    from rigs.opcua_server import OpcUaServer  # noqa: PLC0415 - asyncua is imported where it is asked for
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with OpcUaServer(port, tmp_path_factory.mktemp("plant")) as server:
+        yield server
