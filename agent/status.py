@@ -46,6 +46,11 @@ def health(agent: "Agent") -> Sequence[str]:
     problems: list[str] = []
     if agent.store.unavailable is not None:
         problems.append(f"nothing can be stored: {agent.store.unavailable}")
+    file = agent.configuration.agent.data_dir / STORE
+    if not file.exists():
+        problems.append(
+            f"the store's file {file} was deleted: what is stored now ends with the agent; restart it"
+        )
     for name, intake in agent.intakes.items():
         if not intake.up and agent.clock.monotonic() - intake.since > _GRACE:
             problems.append(f"source {name} is down: {intake.reason}")
