@@ -9,7 +9,7 @@ The store turns instants into UTC stamps (design: rules, "Time").
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 Value: TypeAlias = bool | int | float | str
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
@@ -26,6 +26,16 @@ class Quality(StrEnum):
     BAD = "bad"
 
 
+class Kind(StrEnum):
+    """What kind of value a tag has, as far as its source's configuration tells."""
+
+    ANY = "any"
+    NUMBER = "number"
+    WHOLE = "whole number"
+    SWITCH = "true or false"
+    TEXT = "text"
+
+
 @dataclass(frozen=True, slots=True)
 class TagSpec:
     """What is known of a tag before it is read.
@@ -39,6 +49,10 @@ class TagSpec:
             as the source's connection is up (OPC UA with its keep-alives, MQTT).
         timed: the payload carries the tag's own time; a reading not newer than the last is dropped,
             so a redelivered message repeats nothing.
+        kind: what kind of value it has.
+        step: the smallest change that the register can show, in the unit; None: not known.
+        reach: the least and the greatest value that the register can show; None: not known.
+        every: nanoseconds between two readings at the longest; None: the device decides.
     """
 
     name: str
@@ -47,11 +61,14 @@ class TagSpec:
     range: tuple[float, float] | None = None
     stale_after: int | None = None
     timed: bool = False
+    kind: Kind = Kind.ANY
+    step: float | None = None
+    reach: tuple[float, float] | None = None
+    every: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """One observation of one tag.
+class Reading(NamedTuple):
+    """One observation of one tag (a named tuple: there are thousands a second).
 
     Attributes:
         tag: its name.
@@ -97,7 +114,52 @@ class Tick:
     at: int
 
 
-Seen: TypeAlias = Reading | Link | Alive | Tick
+@dataclass(frozen=True, slots=True)
+class WallClock:
+    """What the wall clock says: `offset` is what makes a UTC stamp of an instant.
+
+    None while the clock is not to be believed: schedules then hold what was.
+    """
+
+    at: int
+    offset: int | None
+
+
+class Action(StrEnum):
+    """What an operator may do to an alarm."""
+
+    ACKNOWLEDGE = "acknowledge"
+    SHELVE = "shelve"
+    UNSHELVE = "unshelve"
+    RESET = "reset"
+    OUT_OF_SERVICE = "out_of_service"
+    IN_SERVICE = "in_service"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """The operator's hand on one rule instance.
+
+    Attributes:
+        rule: the instance.
+        action: what is done.
+        at: monotonic nanoseconds.
+        by: who did it.
+        reason: why; a shelf and out of service have one.
+        until: of a shelf: when it ends, monotonic nanoseconds.
+        one_shot: of a shelf: it ends with the next return as well.
+    """
+
+    rule: str
+    action: Action
+    at: int
+    by: str
+    reason: str = ""
+    until: int | None = None
+    one_shot: bool = False
+
+
+Seen: TypeAlias = Reading | Link | Alive | Tick | WallClock | Command
 
 
 class Priority(IntEnum):
@@ -123,14 +185,26 @@ class EventType(StrEnum):
     ALARM_DEESCALATED = "alarm.deescalated"
     ALARM_RETURNED = "alarm.returned"
     ALARM_CHANGED = "alarm.changed"
+    ALARM_REMINDER = "alarm.reminder"
+    ALARM_ACKNOWLEDGED = "alarm.acknowledged"
+    ALARM_RESET = "alarm.reset"
+    ALARM_SHELVED = "alarm.shelved"
+    ALARM_UNSHELVED = "alarm.unshelved"
+    ALARM_SUPPRESSED = "alarm.suppressed"
+    ALARM_UNSUPPRESSED = "alarm.unsuppressed"
+    ALARM_CHATTERING = "alarm.chattering"
+    ALARM_OUT_OF_SERVICE = "alarm.out_of_service"
+    ALARM_IN_SERVICE = "alarm.in_service"
     TAG_CHANGED = "tag.changed"
     EVENT_OCCURRED = "event.occurred"
     RULE_UNKNOWN = "rule.unknown"
+    RULE_TRIAL = "rule.trial"
     AGENT_STARTED = "agent.started"
     AGENT_STOPPING = "agent.stopping"
     AGENT_BLIND = "agent.blind"
     AGENT_CONFIG_RELOADED = "agent.config_reloaded"
     AGENT_CONFIG_REJECTED = "agent.config_rejected"
+    AGENT_FLOOD = "agent.flood"
     AGENT_TEST = "agent.test"
     DELIVERY_FAILING = "delivery.failing"
     DELIVERY_RECOVERED = "delivery.recovered"
@@ -155,6 +229,7 @@ class Event:
         rule: the rule it comes from, empty if none.
         audience: priorities at which the same occurrence was announced before: whoever got its
             `raised` also gets what follows, whatever the priority of this event.
+        send_to: the destinations that get it instead of the subscribers; empty: the subscribers.
     """
 
     id: str
@@ -167,6 +242,7 @@ class Event:
     tag: str = ""
     rule: str = ""
     audience: tuple[Priority, ...] = ()
+    send_to: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

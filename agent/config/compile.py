@@ -35,6 +35,7 @@ from agent.rules.spec import (
     OnBad,
     RuleSpec,
     State,
+    Wording,
 )
 
 Report: TypeAlias = Callable[[tuple[str | int, ...], str, str], None]
@@ -142,7 +143,7 @@ class _Compiler:
             of_source,
             on_bad,
             section.stale_after,
-            message,
+            wording=Wording(message),
         )
 
     def _check_shape(self) -> None:
@@ -203,7 +204,7 @@ class _Compiler:
             change.at_most_every,
             change.at_least_every,
             self.section.stale_after,
-            message,
+            wording=Wording(message),
         )
 
     def _conditions(self, tag: TagSpec | None, on_bad: OnBad) -> tuple[Condition, ...]:

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias, assert_never
 
-from agent.model import Alive, Event, Link, Quality, Reading, Seen, TagSpec, Tick, bad
+from agent.model import Alive, Command, Event, Link, Quality, Reading, Seen, TagSpec, Tick, WallClock, bad
 from agent.rules.inputs import Sight, Source, SourceState, Tag, TagState
 from agent.rules.projection import Mint
 from agent.rules.restart import away, told_removed
@@ -215,6 +215,8 @@ class Engine:
                 self._link(seen)
             case Alive():
                 self._alive(seen)
+            case WallClock() | Command():
+                self._pass_time(seen.at)
             case _:
                 assert_never(seen)
 

@@ -50,7 +50,7 @@ def tell(spec: AlarmSpec, state: AlarmState, view: View, what: Happening) -> Eve
     if what.reason:
         data["reason"] = what.reason
     priority = Priority.JOURNAL if what.kind is EventType.RULE_UNKNOWN else condition.say.priority
-    wording = condition.say.message or spec.message
+    wording = condition.say.message or spec.wording.message
     facts = data | {
         "priority": priority.word,
         "duration": show_duration(what.at - instants.get("onset", what.at)),
@@ -75,7 +75,9 @@ def tell_change(
     data |= extra
     facts = data | {"priority": spec.priority.word}
     data["message"] = (
-        spec.message.fill(facts) if spec.message else f"{view.tag} is {_with_unit(view.value, view.unit)}"
+        spec.wording.message.fill(facts)
+        if spec.wording.message
+        else f"{view.tag} is {_with_unit(view.value, view.unit)}"
     )
     data["rules_hash"] = spec.digest
     return Event(identity, kind, at, spec.name, spec.priority, data, {}, view.tag, spec.name)

@@ -177,7 +177,9 @@ def test_time_never_runs_backwards_within_a_rule(spec, signal):
 
 def later(seen, by):
     """The same thing seen `by` nanoseconds later."""
-    return replace(seen, **{"received" if isinstance(seen, Reading) else "at": instant(seen) + by})
+    if isinstance(seen, Reading):
+        return seen._replace(received=instant(seen) + by)
+    return replace(seen, at=instant(seen) + by)
 
 
 def assert_whole(events):

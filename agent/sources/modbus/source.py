@@ -6,7 +6,6 @@ no unit answers. It never writes: see `plan.Area.function`.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter
 
@@ -127,7 +126,7 @@ class _Session:
         first = (
             {r.tag for r in batch if r.tag in self._unseen and r.value is not None} if self._unseen else ()
         )
-        seen: list[Seen] = [replace(r, baseline=r.tag in first) for r in batch] if first else [*batch]
+        seen: list[Seen] = [r._replace(baseline=r.tag in first) for r in batch] if first else [*batch]
         if not self._announced:
             seen.insert(0, Link(self._name, up=True, at=self._clock.monotonic()))
         try:

@@ -6,7 +6,6 @@ parse stalled the consumer for good). What cannot be read makes its tags bad, al
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from agent.codec.payload import Document, Unreadable, json_time, json_value, parse_json, plain_value
 from agent.model import Quality, Reading, bad
@@ -52,7 +51,7 @@ class Topics:
         if reading.value is None or not (retained or reading.tag in self._silent):
             return reading
         self._silent.discard(reading.tag)
-        return replace(reading, baseline=True)
+        return reading._replace(baseline=True)
 
 
 def _reading(name: str, tag: MqttTag, payload: bytes, document: Document, received: int) -> Reading:

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from asyncua import ua
@@ -175,5 +175,5 @@ def newest(seen: Sequence[Seen]) -> list[Seen]:
         key = (type(one), one.tag if isinstance(one, Reading) else "")
         before = kept.get(key)
         unseen_baseline = isinstance(before, Reading) and before.baseline
-        kept[key] = replace(one, baseline=True) if unseen_baseline and isinstance(one, Reading) else one
+        kept[key] = one._replace(baseline=True) if unseen_baseline and isinstance(one, Reading) else one
     return list(kept.values())
