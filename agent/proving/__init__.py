@@ -1,0 +1,1 @@
+"""Proving a rule before it runs: tests, backtests, and why (design: rules)."""
