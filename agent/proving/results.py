@@ -32,13 +32,10 @@ class Doing(StrEnum):
 
 
 class Stretch(NamedTuple):
-    """A while in which `doing` went on.
+    """From `begin` up to `end`, `condition` (`high_high`) was `doing` that.
 
-    Attributes:
-        condition: name of the condition (`high_high`); empty where it is the rule's as a whole, which
-            SUPPRESSED (gate: redundant), DISABLED (gate: makes no sense) and BLIND (no fresh good value) are.
-        doing: what.
-        begin, end: from, up to.
+    The condition is empty where it is the rule as a whole: SUPPRESSED (gate: redundant), DISABLED (gate:
+    makes no sense) and BLIND (no fresh good value).
     """
 
     condition: str
@@ -52,8 +49,6 @@ class Told(NamedTuple):
 
     Attributes:
         seq: its number in the whole timeline, from 1: its line in the file of `--events`.
-        at: when.
-        type: what happened.
         condition: the level it speaks of (`high_high`, `is`, `change`).
         value: the value it carries; None: none, or unknown.
     """
@@ -80,7 +75,7 @@ class Bar(NamedTuple):
 
     low: float
     high: float
-    count: int
+    samples: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +130,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Alarms counted, of one rule or of all.
+    """Alarms counted, of one rule or of all; exact.
 
     Attributes:
         alarms: `alarm.raised` events.
@@ -217,7 +212,6 @@ class RuleResult:
         spec: the rule; `spec.name` is the instance.
         sentence: the rule as a sentence for people; empty where nobody wrote one yet.
         tags: the tags it looks at that are in the history, its subject first.
-        figures: exact.
         events: the first of them, in order of time.
         events_left_out: how many more there were.
         stretches: what its conditions and the rule did, in order of time; neighbours are joined if
@@ -264,18 +258,12 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One rule under the old and the new configuration.
-
-    Attributes:
-        rule: the instance.
-        before, after: alarms raised; None: the configuration does not have the rule.
-        per_week: the difference, alarms a week.
-    """
+    """Alarms of one rule under the old and the new configuration; None: that one does not have the rule."""
 
     rule: str
     before: int | None
     after: int | None
-    per_week: float
+    per_week: float  # after less before
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,7 +275,7 @@ class Backtest:
         begin, end: the first and the last instant.
         samples: readings of known tags.
         zone: what stamps without a zone were read as (IANA name); empty: every stamp had its own.
-        series: by tag: every tag of the history that is configured, in the order of the configuration.
+        series: by tag: every configured tag of the history, in the order of the configuration.
         side: the configuration under test.
         against: the old one; None: none was given.
         differences: rules whose number of alarms differs, the greatest difference first.
