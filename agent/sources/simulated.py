@@ -7,17 +7,18 @@ samples before it, so a test can say what will be read; nothing heavy is importe
 import asyncio
 import random
 from math import pi, sin
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
 from agent.clock import Clock
 from agent.config.fields import Duration
 from agent.errors import StoreUnavailable
-from agent.model import SECOND, Link, Quality, Reading, TagSpec, Value
+from agent.model import SECOND, Kind, Link, Quality, Reading, TagSpec, Value
 from agent.sources.base import Emit, SourceSection, TagSection
 
-_FRESH_POLLS = 3
+_FRESH_POLLS: Final = 3
+_KINDS: Final = {bool: Kind.SWITCH, int: Kind.WHOLE, float: Kind.NUMBER, str: Kind.TEXT}
 
 
 class SimulatedTag(TagSection):
@@ -44,6 +45,28 @@ class SimulatedTag(TagSection):
             raise ValueError(f"expected min < max, got min {self.min:g} and max {self.max:g}")
         return self
 
+    @property
+    def kind(self) -> Kind:
+        """What its values have in common."""
+        if self.signal not in {"steps", "constant"}:
+            return Kind.NUMBER
+        kinds = {type(value) for value in self.values}
+        if kinds == {int, float}:
+            return Kind.NUMBER
+        return _KINDS[kinds.pop()] if len(kinds) == 1 else Kind.ANY
+
+    @property
+    def reach(self) -> tuple[float, float] | None:
+        """The least and the greatest number it gives; None if it gives others than numbers."""
+        match self.kind:
+            case Kind.NUMBER | Kind.WHOLE if self.signal in {"steps", "constant"}:
+                numbers = [value for value in self.values if isinstance(value, int | float)]
+                return min(numbers), max(numbers)
+            case Kind.NUMBER:
+                return self.min, self.max
+            case _:
+                return None
+
 
 class SimulatedSource(SourceSection):
     """A source that needs no device: made-up signals, to try rules and receivers with."""
@@ -60,7 +83,16 @@ class SimulatedSource(SourceSection):
         """Every tag; fresh for three sampling intervals unless something else is written."""
         default = self.stale_after or _FRESH_POLLS * self.every
         return [
-            TagSpec(name, source, tag.unit, tag.range, tag.stale_after or default)
+            TagSpec(
+                name,
+                source,
+                unit=tag.unit,
+                range=tag.range,
+                stale_after=tag.stale_after or default,
+                kind=tag.kind,
+                reach=tag.reach,
+                every=self.every,
+            )
             for name, tag in self.tags.items()
         ]
 

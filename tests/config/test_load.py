@@ -7,7 +7,7 @@ import pytest
 from agent.config.load import load
 from agent.config.model import Listen
 from agent.errors import ConfigError, Problem
-from agent.model import SECOND, TagSpec
+from agent.model import SECOND, Kind, TagSpec
 from agent.sources.simulated import SimulatedSource
 
 AGENT = "agent: {site: dresden, name: line-4}\n"
@@ -52,8 +52,9 @@ def test_a_small_configuration_is_loaded_in_full(folder):
     assert configuration.store.keep_delivered == 7 * 86_400 * SECOND
     assert configuration.http.listen == Listen("127.0.0.1", 8470)
     assert isinstance(configuration.sources["plant"], SimulatedSource)
-    assert configuration.tags["TT1"] == TagSpec("TT1", "plant", "°C", (0.0, 200.0), 10 * SECOND)
-    assert configuration.tags["FT1"] == TagSpec("FT1", "plant", stale_after=3 * SECOND)
+    signal = {"kind": Kind.NUMBER, "reach": (0.0, 100.0), "every": SECOND}
+    assert configuration.tags["TT1"] == TagSpec("TT1", "plant", "°C", (0.0, 200.0), 10 * SECOND, **signal)
+    assert configuration.tags["FT1"] == TagSpec("FT1", "plant", stale_after=3 * SECOND, **signal)
     assert [rule.name for rule in configuration.rules] == ["hot", "plant.communication"]
     assert configuration.rules[0].conditions[0].deadband == 2.0
     assert (configuration.destinations, configuration.warnings) == ({}, ())

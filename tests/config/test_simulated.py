@@ -6,7 +6,7 @@ import pytest
 from rigs.virtual_time import VirtualClock
 
 from agent.errors import StoreUnavailable
-from agent.model import SECOND, Link, Quality, Reading
+from agent.model import SECOND, Kind, Link, Quality, Reading
 from agent.sources import session
 from agent.sources.simulated import SimulatedSource, sample
 
@@ -33,6 +33,24 @@ def test_a_signal_is_what_its_name_says(tag, expected):
     config = source(tag)
 
     assert [sample("T", config.tags["T"], config, count) for count in range(5)] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("tag", "kind", "reach"),
+    [
+        ({"signal": "sine", "min": 10, "max": 20}, Kind.NUMBER, (10, 20)),
+        ({"signal": "constant", "values": [7]}, Kind.WHOLE, (7, 7)),
+        ({"signal": "steps", "values": [7, 2.5]}, Kind.NUMBER, (2.5, 7)),
+        ({"signal": "steps", "values": [True, False]}, Kind.SWITCH, None),
+        ({"signal": "steps", "values": ["open", "shut"]}, Kind.TEXT, None),
+        ({"signal": "steps", "values": [165, "open", True]}, Kind.ANY, None),
+    ],
+)
+def test_what_a_signal_can_show_is_known(tag, kind, reach):
+    """A rule that waits for another value would wait for ever."""
+    (spec,) = source(tag).tag_specs("plant")
+
+    assert (spec.kind, spec.reach, spec.step, spec.every) == (kind, reach, None, SECOND)
 
 
 def test_chance_repeats_itself():

@@ -14,6 +14,7 @@ from agent.codec.modbus import ByteOrder
 from agent.config.fields import Duration, format_duration
 from agent.model import MILLISECOND, SECOND, TagSpec
 from agent.sources.base import SourceSection
+from agent.sources.modbus.facts import facts
 from agent.sources.modbus.plan import Limits, Point
 from agent.sources.modbus.tag import ModbusTag, Order, UnitId
 
@@ -125,7 +126,16 @@ class ModbusSource(SourceSection):
     def tag_specs(self, source: str) -> list[TagSpec]:
         """See `SourceSection.tag_specs`; without a word, a value is fresh for three polls."""
         usual = self.stale_after or _STALE_AFTER_POLLS * self.poll_every
+        known = {point.tag: facts(point.field) for point in self.points()}
         return [
-            TagSpec(name, source, tag.unit, tag.range, tag.stale_after or usual)
+            TagSpec(
+                name,
+                source,
+                unit=tag.unit,
+                range=tag.range,
+                stale_after=tag.stale_after or usual,
+                every=self.poll_every,
+                **known[name]._asdict(),
+            )
             for name, tag in self.tags.items()
         ]

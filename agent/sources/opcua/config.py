@@ -179,7 +179,10 @@ class OpcUaSource(SourceSection):
         return self.queue_size or max(10, 2 * -(-self.publish_every // self.sample_every))
 
     def tag_specs(self, source: str) -> list[TagSpec]:
-        """See `SourceSection.tag_specs`; None: fresh while the subscription's keep-alives arrive."""
+        """See `SourceSection.tag_specs`; without `stale_after`: fresh while the keep-alives arrive.
+
+        A value that moves all the time arrives as often as the slower of sampling and publishing.
+        """
         return [
             TagSpec(
                 name,
@@ -187,6 +190,7 @@ class OpcUaSource(SourceSection):
                 unit=tag.unit,
                 range=tag.range,
                 stale_after=self.stale_after if tag.stale_after is None else tag.stale_after,
+                every=max(self.sample_every, self.publish_every),
             )
             for name, tag in self.tags.items()
         ]

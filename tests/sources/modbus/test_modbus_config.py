@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from agent.codec.modbus import BitField, ByteOrder, Linear, NumberField, NumberType, TextField
-from agent.model import SECOND, TagSpec
+from agent.model import SECOND, Kind
 from agent.sources.modbus.config import Endpoint, ModbusSource, parse_url
 from agent.sources.modbus.plan import Area, Point
 
@@ -316,8 +316,43 @@ def test_freshness_is_resolved_from_the_nearest_word():
     default = load(tags=tags, poll_every="2s").tag_specs("plc")
     source = load(tags=tags, stale_after="60s").tag_specs("plc")
 
-    assert default == [TagSpec("A", "plc", "", None, 7 * SECOND), TagSpec("B", "plc", "x", None, 6 * SECOND)]
+    assert [(spec.stale_after, spec.every) for spec in default] == [
+        (7 * SECOND, 2 * SECOND),
+        (6 * SECOND, 2 * SECOND),
+    ]
     assert [spec.stale_after for spec in source] == [7 * SECOND, 60 * SECOND]
+
+
+@pytest.mark.parametrize(
+    ("keys", "kind", "step", "reach"),
+    [
+        ({"type": "int16"}, Kind.WHOLE, 1, (-32768, 32767)),
+        ({"type": "uint16"}, Kind.WHOLE, 1, (0, 65535)),
+        ({"type": "int16", "scale": 0.1}, Kind.NUMBER, 0.1, (-3276.8, 3276.7)),
+        ({"type": "int16", "scale": -0.1, "add": 5}, Kind.NUMBER, 0.1, (-3271.7, 3281.8)),
+        ({"type": "uint32", "scale": 0.001}, Kind.NUMBER, 0.001, (0, 4294967.295)),
+        ({"type": "int64"}, Kind.WHOLE, 1, (-(2**63), 2**63 - 1)),
+        (
+            {"type": "uint16", "raw_range": [0, 20000], "range": [0, 100]},
+            Kind.NUMBER,
+            0.005,
+            (0, 327.675),
+        ),
+        ({"type": "int16", "invalid": [0x8000, 0x7FFF, 0x7FFE]}, Kind.WHOLE, 1, (-32767, 32765)),
+        ({"type": "int16", "scale": 0.1, "valid_range": [-50, 300]}, Kind.NUMBER, 0.1, (-50, 300)),
+        ({"type": "uint16", "valid_range": [-50, -1]}, Kind.WHOLE, 1, None),
+        ({"type": "float32", "scale": 0.1}, Kind.NUMBER, None, None),
+        ({"type": "float64", "valid_range": [0, 10]}, Kind.NUMBER, None, (0, 10)),
+        ({"type": "bit", "bit": 3}, Kind.SWITCH, None, None),
+        ({"type": "string", "length": 8}, Kind.TEXT, None, None),
+        ({"address": "00001"}, Kind.SWITCH, None, None),
+    ],
+)
+def test_what_a_register_can_show_is_known_before_it_is_read(keys, kind, step, reach):
+    """By its type and scaling; what is not certain is unknown."""
+    (spec,) = load({"address": "40001"} | keys).tag_specs("plc")
+
+    assert (spec.kind, spec.step, spec.reach) == (kind, step, reach)
 
 
 def test_negative_codes_are_the_same_bits():

@@ -153,9 +153,10 @@ def test_tag_specs():
         "b": {"node": "ns=2;s=b", "stale_after": "3s"},
     }
 
-    assert [TagSpec("a", "boiler", "bar", (0, 16)), TagSpec("b", "boiler", stale_after=3 * SECOND)] == load(
-        tags=tags
-    ).tag_specs("boiler")
+    assert load(tags=tags, publish_every="2s").tag_specs("boiler") == [
+        TagSpec("a", "boiler", "bar", (0, 16), every=2 * SECOND),
+        TagSpec("b", "boiler", stale_after=3 * SECOND, every=2 * SECOND),
+    ]
     assert [spec.stale_after for spec in load(tags=tags, stale_after="9s").tag_specs("boiler")] == [
         9 * SECOND,
         3 * SECOND,
