@@ -44,7 +44,7 @@ class Column(NamedTuple):
         whole = self.numbers is not None and later.numbers is not None
         qualities = None
         if self.qualities is not None or later.qualities is not None:
-            qualities = [*self._qualities(), *later._qualities()]
+            qualities = [*self.each_quality(), *later.each_quality()]
         return self._replace(
             times=[*self.times, *later.times],
             cells=[*self.cells, *later.cells],
@@ -68,10 +68,11 @@ class Column(NamedTuple):
     def readings(self) -> Iterator[Reading]:
         """The samples as the engine takes them."""
         values = self.values()
-        qualities = repeat(Quality.GOOD) if self.numbers is not None else self._qualities(values)
+        qualities = repeat(Quality.GOOD) if self.numbers is not None else self.each_quality(values)
         return map(Reading, repeat(self.tag), values, qualities, self.times)
 
-    def _qualities(self, values: Sequence[Value | None] | None = None) -> Iterable[Quality]:
+    def each_quality(self, values: Sequence[Value | None] | None = None) -> Iterable[Quality]:
+        """The quality of every sample; `values` saves reading the cells again."""
         values = self.values() if values is None else values
         if self.qualities is None:
             return [Quality.BAD if value is None else Quality.GOOD for value in values]
