@@ -11,7 +11,7 @@ computed starts from a value of the window, so the average of a constant is exac
 
 from collections.abc import Callable
 from math import sqrt
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, assert_never
 
 from agent.rules.measures.distribution import EMPTY, Weighted, added, compact, middle, total
 from agent.rules.measures.grid import Grid, progress
@@ -178,21 +178,30 @@ def _result(measure: Window, state: WindowState, now: int) -> tuple[float | None
     observed = past.observed + pane.observed
     if 2 * observed < measure.over or not observed:
         return None, f"the window is not half full yet: {progress(observed, measure.over)}"
-    if not pane.observed or not past.observed:
-        return _number(measure.take, past if past.observed else pane), ""
+    if not pane.observed:
+        return _number(measure.take, past, state.held), ""
+    if not past.observed:
+        return _number(measure.take, pane, state.held), ""
     if measure.take is Take.AVERAGE:
         return past.number + (pane.number - past.number) * (pane.observed / observed), ""
-    return _number(measure.take, sum_of(measure.take, (past, pane))), ""
+    return _number(measure.take, sum_of(measure.take, (past, pane)), state.held), ""
 
 
-def _number(take: Take, pane: Pane) -> float:
+def _number(take: Take, pane: Pane, held: float) -> float:
+    """What is taken; a value that has only just come weighs nothing, but may be the least or greatest."""
     match take:
+        case Take.MIN:
+            return min(pane.number, held)
+        case Take.MAX:
+            return max(pane.number, held)
         case Take.MEDIAN:
             return middle(pane.values)
         case Take.STDEV:
             return sqrt(pane.squares / pane.observed)
-        case _:
+        case Take.AVERAGE:
             return pane.number
+        case _:
+            assert_never(take)
 
 
 def next_due(measure: Window, state: WindowState) -> int | None:
