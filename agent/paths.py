@@ -4,4 +4,5 @@ from typing import Final
 
 STORE: Final = "events.db"
 ALIVE: Final = "alive"
+SAMPLES: Final = "samples.db"
 CONTROL_SOCKET: Final = "control.sock"

@@ -82,6 +82,36 @@ Duration = Annotated[
 ]
 
 
+_SIZES: Final = {"kB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000}
+SIZE_PATTERN: Final = r"^\d+(?:kB|MB|GB)$"
+
+
+def parse_size(value: object) -> int:
+    """Read `500kB`, `200MB`, `1GB` as bytes.
+
+    Raises:
+        ValueError: no unit, or not a size.
+    """
+    if isinstance(value, str) and re.match(SIZE_PATTERN, text := value.replace(" ", "")):
+        return int(text[:-2]) * _SIZES[text[-2:]]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise ValueError(f"a size needs a unit: write {value}MB or {value}kB")  # noqa: TRY004 - as above
+    raise ValueError("expected a size such as 500kB, 200MB or 1GB")
+
+
+def format_size(size: int) -> str:
+    """Write a size as the configuration does, in the largest unit that divides it: `200MB`."""
+    unit = max((unit for unit in _SIZES if size % _SIZES[unit] == 0), key=_SIZES.__getitem__, default="kB")
+    return f"{size // _SIZES[unit]}{unit}"
+
+
+Size = Annotated[
+    int,
+    BeforeValidator(parse_size),
+    WithJsonSchema({"type": "string", "pattern": SIZE_PATTERN, "examples": ["200MB", "1GB"]}),
+]
+
+
 def _beside_the_configuration(path: Path, info: ValidationInfo) -> Path:
     return (info.context.folder if isinstance(info.context, SecretPlaces) else Path()) / path
 
