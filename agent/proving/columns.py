@@ -4,7 +4,7 @@ Rules for whoever changes it: whatever a column gives is what its cells would gi
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import compress, repeat
+from itertools import repeat
 from typing import NamedTuple
 
 from agent.model import Kind, Quality, Reading, Value
@@ -79,11 +79,11 @@ class Column(NamedTuple):
         pairs = zip(values, self.qualities, strict=True)
         return [Quality.BAD if value is None else quality for value, quality in pairs]
 
-    def good(self) -> tuple[Sequence[int], Sequence[float | None]]:
-        """Times and numbers of the good samples; a switch is 0 or 1, a text None."""
+    def good(self) -> tuple[Sequence[int], Sequence[float]]:
+        """Times of the good samples, and their numbers (a switch is 0 or 1); no numbers if one is a text."""
         if self.numbers is not None:
             return self.times, self.numbers
         values = self.values()
-        there = [value is not None for value in values]
-        numbers = [float(value) if isinstance(value, int | float) else None for value in values]
-        return list(compress(self.times, there)), list(compress(numbers, there))
+        times = [time for time, value in zip(self.times, values, strict=True) if value is not None]
+        numbers = [float(value) for value in values if isinstance(value, int | float)]
+        return times, numbers if len(numbers) == len(times) else ()

@@ -48,7 +48,7 @@ class Told(NamedTuple):
     """One event that would have been sent.
 
     Attributes:
-        seq: its number in the whole timeline, from 1: its line in the file of `--events`.
+        seq: its number in the whole timeline, from 1.
         condition: the level it speaks of (`high_high`, `is`, `change`).
         value: the value it carries; None: none, or unknown.
     """
@@ -85,8 +85,8 @@ class Spread:
     Attributes:
         samples: of how many they were taken (evenly thinned, not all).
         bars: a histogram, ordered.
-        low, high: the 0.1 % and the 99.9 % quantile of normal operation: samples taken while no
-            alarm of the tag's rules was open. None: too few samples to tell.
+        low, high: the 0.1 % and the 99.9 % quantile of normal operation: of the samples that were not
+            taken while an alarm of the tag had been standing for minutes. None: too few to tell.
         noise: sigma = MAD(first differences) / 0.6745 / sqrt(2), in the unit. None: too few.
         step: the smallest change the tag showed, or its register can show; None: it never changed.
     """
@@ -110,8 +110,7 @@ class Series:
         stale_after: for how long a value counted as fresh.
         width: of a bucket.
         buckets: ordered; a bucket without a good number is absent. Texts have none; switches are 0 and 1.
-        gaps: (begin, end) of each time without a fresh good value, ordered; the shortest are left out
-            if there are very many.
+        gaps: (begin, end) of each time without a fresh good value, ordered (of very many the longest).
         blind: the length of all gaps together, exact.
         spread: None for what is no number.
     """

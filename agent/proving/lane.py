@@ -1,0 +1,192 @@
+"""One configuration over the history: its engine, fed with portions, and the records of its rules.
+
+A portion in which a tag does not leave the limits of its rules, while nothing is going on with them,
+changes nothing but what was seen last: then only its last sample goes to the engine (`_passes_over`).
+The engine is ticked at each instant at which it wants the clock, as it is live; so the order of
+events does not depend on how the history was cut into portions.
+
+Rules for whoever changes it: the engine decides, and the short way gives the same events as the long
+one (a test plays random rules over random signals both ways).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
+
+from agent.delivery import identity
+from agent.model import Event, EventType, Link, Priority, Reading, Seen, TagSpec, Tick, WallClock
+from agent.proving.columns import Column
+from agent.proving.figures import TEN_MINUTES, Count
+from agent.proving.record import RuleRecord
+from agent.proving.sender import Sender
+from agent.rules.engine import Engine
+from agent.rules.inputs import Tag
+from agent.rules.runs import Run
+from agent.rules.spec import OPEN, AlarmSpec, Limit, RuleSpec
+from agent.rules.state import AlarmState
+
+Extremes: TypeAlias = Mapping[str, tuple[float, float] | None]
+"""The least and the greatest number of each tag in a portion; None where not all are good numbers."""
+
+
+class Lane:
+    """Plays the history to one configuration.
+
+    Args:
+        rules: of the engine; those over connections, and others that are only asked for, are among them.
+        shown: names of the rules that are followed.
+        tags: with the freshness that holds here.
+        sources: by name; they are up all the time.
+        begin: where the history begins, nanoseconds UTC: the engine's instants are those.
+        sender: gets the events; None: nobody wants them.
+        short: False takes the long way, for comparison.
+
+    Attributes:
+        records: by rule.
+        count: of all alarms.
+        priorities: alarms raised at each priority.
+    """
+
+    def __init__(
+        self,
+        rules: Sequence[RuleSpec],
+        shown: Iterable[str],
+        tags: Iterable[TagSpec],
+        sources: Iterable[str],
+        begin: int,
+        *,
+        sender: Sender | None = None,
+        short: bool = True,
+    ) -> None:
+        sources = list(sources)
+        self.engine = Engine(rules, tags, sources, mint=self._mint, started=begin)
+        self.records = {name: RuleRecord(self.engine.runs[name].spec, begin) for name in shown}
+        self.count = Count()
+        self.priorities = dict.fromkeys(Priority, 0)
+        self._sender = sender
+        self._short = short
+        self._minted = self._told = 0
+        self._unheard: set[str] = set()
+        self._carried = {tag for rule in rules for tag in rule.wording.fields.values()}
+        self.engine.on_step = self._stepped
+        self._take([WallClock(begin, 0), *(Link(name, up=True, at=begin) for name in sources)])
+
+    def take(self, portion: Iterable[Column], extremes: Extremes) -> None:
+        """Play the next portion."""
+        readings: list[Reading] = []
+        for column in portion:
+            tag = self.engine.tags.get(column.tag)
+            if tag is None:
+                continue
+            if self._short and self._passes_over(tag, extremes[column.tag]):
+                readings += column.part(len(column.times) - 1, len(column.times)).readings()
+            else:
+                readings += column.readings()
+        readings.sort(key=_received)
+        moment: list[Reading] = []
+        now = None
+        for reading in readings:
+            if reading.received != now:
+                if moment:
+                    self._take(moment)
+                moment, now = [], reading.received
+                self._pass_time(now)
+            moment.append(reading)
+        if moment:
+            self._take(moment)
+
+    def end(self, at: int) -> None:
+        """The history ends."""
+        self._pass_time(at)
+        self._take([Tick(at)])
+        if self._sender is not None:
+            self._sender.send((), at, self._mint)
+        self.count.floods.end(at)
+        for record in self.records.values():
+            record.count.floods.end(at)
+            record.standing.end(at)
+
+    def standing(self, tag: str, now: int) -> bool:
+        """An alarm over the tag has been standing for ten minutes."""
+        holder = self.engine.tags.get(tag)
+        runs = () if holder is None else (*holder.runs, *holder.joint)
+        return any(
+            isinstance(core := run.state.core, AlarmState)
+            and core.level != ""
+            and core.raised_at < now - TEN_MINUTES
+            for run in runs
+            if run.spec.subject == tag
+        )
+
+    # --- time and readings ------------------------------------------------------------------------------
+
+    def _passes_over(self, tag: Tag, extremes: tuple[float, float] | None) -> bool:
+        """No value between the extremes changes anything now, and nobody else looks at the tag."""
+        if tag.joint or tag.spec.name in self._carried:
+            return False
+        return not tag.runs or (extremes is not None and all(_quiet(run, *extremes) for run in tag.runs))
+
+    def _pass_time(self, now: int) -> None:
+        engine = self.engine
+        while (due := engine.due) is not None and due <= now:
+            self._take([Tick(due)])
+
+    def _take(self, batch: Sequence[Seen]) -> None:
+        taken = self.engine.take(batch)
+        if taken.durable:
+            self.engine.keep(taken)
+            if taken.events:
+                self._tell(taken.events)
+
+    def _stepped(self, run: Run, at: int) -> None:
+        record = self.records.get(run.spec.name)
+        if record is not None:
+            record.step(run.state, at)
+
+    # --- events -----------------------------------------------------------------------------------------
+
+    def _mint(self, at: int) -> str:
+        """An id that the next run over the same history gives again."""
+        self._minted += 1
+        return identity.mint(at, self._minted.to_bytes(identity.RANDOM_BYTES, "big"))
+
+    def _tell(self, events: Sequence[Event]) -> None:
+        heard = [event for event in events if self._hears(event)]
+        for event in heard:
+            self._told += 1
+            self.records[event.rule].told(self._told, event)
+            self.count.add(event)
+            if event.type is EventType.ALARM_RAISED:
+                self.priorities[event.priority] += 1
+        if self._sender is not None:
+            self._sender.send(heard, events[-1].at, self._mint)
+
+    def _hears(self, event: Event) -> bool:
+        """Nothing is told of rules that are left out, nor of a tag of which the history has said nothing yet."""
+        if event.rule not in self.records:
+            return False
+        tag = self.engine.tags.get(event.tag)
+        if tag is not None and tag.state.reading is None:
+            self._unheard.add(event.rule)
+            return False
+        if event.rule in self._unheard:
+            if event.type is EventType.ALARM_RETURNED:
+                self._unheard.remove(event.rule)
+            return False
+        return True
+
+
+def _quiet(run: Run, least: float, greatest: float) -> bool:
+    """Nothing is going on, and all between two numbers leaves it so: its limits have room for both."""
+    spec = run.spec
+    return (
+        isinstance(spec, AlarmSpec)
+        and spec.gate == OPEN
+        and all(isinstance(condition, Limit) for condition in spec.conditions)
+        and run.state.core.calm
+        and run.unmoved_by(least)
+        and run.unmoved_by(greatest)
+    )
+
+
+def _received(reading: Reading) -> int:
+    return reading.received

@@ -1,0 +1,147 @@
+"""What would make a rule quieter, from what its tag looked like: deadband, delays, and the limit itself.
+
+    deadband   max(6 sigma, 2 steps), sigma = MAD(first differences) / 0.6745 / sqrt(2); 3 sigma still
+               chatter at one sample a second, because the peaks of noise count and not its width
+    on_delay   the smallest usual delay above the 95th percentile of excursions that were over within 60 s
+    off_delay  the smallest above the 95th percentile of the times from clear to raise, as far as those
+               are of one disturbance (10 minutes; what comes a day later is another alarm)
+
+Rules for whoever changes it: a suggestion needs enough data, and where there is too little that is said
+instead; a rule that made no alarm gets none.
+"""
+
+from collections.abc import Iterator, Sequence
+from math import floor, log10
+from typing import Final
+
+from agent.model import SECOND
+from agent.proving.figures import TEN_MINUTES
+from agent.proving.results import Excursions, Series, Spread, Suggestion
+from agent.proving.thinning import quantile
+from agent.rules.message import show
+from agent.rules.spec import AlarmSpec, Limit, RuleSpec
+
+_ENOUGH: Final = 5  # excursions, below which a percentile says nothing
+_MOST: Final = 0.95
+_ON_DELAYS: Final = tuple(each * SECOND for each in (5, 10, 15, 30, 60))
+_OFF_DELAYS: Final = tuple(each * SECOND for each in (5, 10, 15, 30, 60, 120, 300, 600))
+_READABLE: Final = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
+
+
+def suggest(
+    spec: RuleSpec, series: Series | None, excursions: Sequence[Excursions], alarms: int
+) -> tuple[Suggestion, ...]:
+    """What to change about a rule.
+
+    Args:
+        spec: the rule.
+        series: of its tag; None of a calculation.
+        excursions: of its conditions.
+        alarms: that it raised.
+    """
+    if not isinstance(spec, AlarmSpec) or not alarms:
+        return ()
+    suggestions: list[Suggestion] = []
+    if series is not None and series.spread is not None and not spec.measures:
+        limits = [condition for condition in spec.conditions if isinstance(condition, Limit)]
+        for limit in limits:
+            suggestions += _about_limit(limit, limits, series.spread, series.tag.unit)
+    for each in excursions:
+        suggestions += _on_delay(each, spec.wording.time_to_respond)
+        suggestions += _off_delay(each)
+    return tuple(suggestions)
+
+
+# --- the deadband, and where the limit stands ---------------------------------------------------------
+
+
+def _about_limit(limit: Limit, limits: Sequence[Limit], spread: Spread, unit: str) -> Iterator[Suggestion]:
+    name, present = limit.say.name, show(limit.deadband)
+    edge = spread.high if limit.side > 0 else spread.low
+    if isinstance(limit.at, float | int) and edge is not None and (edge - limit.at) * limit.side >= 0:
+        text = (
+            f"99.9 % of normal operation reaches {_figure(edge)} {unit}".rstrip()
+            + f": {name} at {_figure(limit.at)} lies within it"
+        )
+        yield Suggestion(name, "limit", show(limit.at), "", text)
+    if spread.noise is None:
+        yield Suggestion(
+            name, "deadband", present, "", f"too few samples ({spread.samples}) to tell the noise"
+        )
+        return
+    wanted = max(6 * spread.noise, 2 * (spread.step or 0.0))
+    room = _room(limit, limits)
+    band = readable(wanted)
+    if room is not None and band > room:
+        band = readable(room, up=False)
+    if band > limit.deadband:
+        why = f"6 sigma of the noise ({_figure(spread.noise)} {unit}".rstrip() + ")"
+        if 6 * spread.noise < wanted:
+            why = f"two steps of {_figure(spread.step or 0.0)} {unit}".rstrip()
+        if room is not None and wanted > room:
+            why += ", at most a quarter of the way to the next limit"
+        yield Suggestion(name, "deadband", present, show(band), why)
+
+
+def _room(limit: Limit, limits: Sequence[Limit]) -> float | None:
+    """A quarter of the way to the next limit; None: there is none."""
+    if isinstance(limit.at, str):
+        return None
+    ways = [
+        abs(limit.at - other.at) for other in limits if other is not limit and not isinstance(other.at, str)
+    ]
+    return min(ways) / 4 if ways else None
+
+
+def readable(number: float, *, up: bool = True) -> float:
+    """The nearest number above (or below) that a person would write: 0.25, 3, 40."""
+    if number <= 0:
+        return 0.0
+    scale = 10.0 ** floor(log10(number))
+    if up:
+        mantissa = next((each for each in _READABLE if each * scale >= number * (1 - 1e-9)), 10.0)
+    else:
+        mantissa = next((each for each in reversed(_READABLE) if each * scale <= number * (1 + 1e-9)), 1.0)
+    return float(f"{mantissa * scale:.3g}")
+
+
+# --- the delays -------------------------------------------------------------------------------------------
+
+
+def _on_delay(found: Excursions, time_to_respond: int | None) -> Iterator[Suggestion]:
+    present = _seconds(found.on_delay)
+    if found.count < _ENOUGH:
+        text = f"too few excursions ({found.count}) to suggest delays"
+        yield Suggestion(found.condition, "on_delay", present, "", text)
+        return
+    longest = quantile(found.fleeting, _MOST)
+    if longest is None or len(found.fleeting) < _ENOUGH:
+        return
+    wanted = next((delay for delay in _ON_DELAYS if delay > longest), _ON_DELAYS[-1])
+    text = f"95 % of the {len(found.fleeting)} excursions that were over within 60 s lasted at most {_seconds(longest)}"
+    if time_to_respond is not None and wanted > time_to_respond / 4:
+        wanted = max((delay for delay in _ON_DELAYS if delay <= time_to_respond / 4), default=0)
+        text += "; not more than a quarter of time_to_respond"
+    if wanted > found.on_delay:
+        yield Suggestion(found.condition, "on_delay", present, _seconds(wanted), text)
+
+
+def _off_delay(found: Excursions) -> Iterator[Suggestion]:
+    again = [gap for gap in found.apart if gap <= TEN_MINUTES]
+    if len(again) < _ENOUGH:
+        return
+    longest = quantile(again, _MOST)
+    wanted = next(
+        (delay for delay in _OFF_DELAYS if longest is not None and delay > longest), _OFF_DELAYS[-1]
+    )
+    if wanted > found.off_delay:
+        text = f"95 % of the {len(again)} returns that did not last came back within {_seconds(longest or 0)}"
+        yield Suggestion(found.condition, "off_delay", _seconds(found.off_delay), _seconds(wanted), text)
+
+
+def _seconds(nanoseconds: float) -> str:
+    return f"{nanoseconds / SECOND:g}s"
+
+
+def _figure(number: float) -> str:
+    return f"{number:.4g}"
