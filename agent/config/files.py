@@ -20,13 +20,15 @@ def read_files(path: Path) -> Document:
     data: dict[Key, Plain] = {}
     places: dict[Keys, Place] = {(): Place(Position(str(path)), Position(str(path)))}
     problems: list[Problem] = []
+    texts: dict[str, str] = {}
     complete = True
     for file in _readable(path, problems):
         document = read_yaml(_content(file), str(file))
         problems += document.problems
+        texts |= document.texts
         complete = complete and document.complete
         problems += _merge(data, places, document)
-    return Document(data, places, tuple(problems), complete)
+    return Document(data, places, tuple(problems), complete, texts)
 
 
 def _readable(path: Path, problems: list[Problem]) -> list[Path]:

@@ -4,49 +4,49 @@ The files are read with positions, each section and each entry is validated on i
 mistake hides no other), and what refers to something else is checked over everything that was
 named, whether it had errors or not (so that one mistake makes no other).
 
-Rules for whoever changes this file: no check stops at its first finding; a problem stands where
-the engineer has to type; nothing here knows a key of an adapter.
+Rules for whoever changes this file: how a problem finds its place is `checking`'s; nothing here
+knows a key of an adapter.
 """
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Annotated, Final
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from agent.config.compile import compile_rules
+from agent.config.alarms import ChatteringSection, FloodSection, MaintenanceSection
+from agent.config.checking import Checking
+from agent.config.compile import Plant, communication, compile_rules
 from agent.config.doubts import doubts
-from agent.config.files import read_files
-from agent.config.messages import did_you_mean, findings
-from agent.config.model import AgentSection, Configuration, File, HttpSection, StoreSection
-from agent.config.rules import RuleDefaults, RuleSection
-from agent.config.secrets import Secret, SecretPlaces
-from agent.config.yaml_text import Keys, Plain
+from agent.config.expand import Written, expand, wrong_use
+from agent.config.model import AgentSection, Configuration, HttpSection, StoreSection
+from agent.config.rules import ProfileSection, RuleDefaults, RuleSection
+from agent.config.secrets import Secret
+from agent.config.times import zone_of
+from agent.config.walk import as_json, keys_of, texts_in
+from agent.config.yaml_text import Plain
 from agent.destinations.config import DestinationConfig
-from agent.errors import ConfigError, Problem
-from agent.model import Json, TagSpec
+from agent.errors import ConfigError
+from agent.model import TagSpec
 from agent.rules.spec import RuleSpec
 from agent.sources import SourceConfig
-
-Validated = TypeVar("Validated")
 
 _AGENT: Final = TypeAdapter(AgentSection)
 _STORE: Final = TypeAdapter(StoreSection)
 _HTTP: Final = TypeAdapter(HttpSection)
+_WATCH: Final = TypeAdapter(Annotated[bool, Field(strict=True)])
 _DEFAULTS: Final = TypeAdapter(RuleDefaults)
+_PROFILE: Final = TypeAdapter(ProfileSection)
 _RULE: Final = TypeAdapter(RuleSection)
+_MAINTENANCE: Final = TypeAdapter(Annotated[tuple[MaintenanceSection, ...], Field(strict=False)])
+_FLOOD: Final = TypeAdapter(FloodSection)
+_CHATTERING: Final = TypeAdapter(ChatteringSection)
 _SOURCE: Final[TypeAdapter[SourceConfig]] = TypeAdapter(SourceConfig)
 _DESTINATION: Final[TypeAdapter[DestinationConfig]] = TypeAdapter(DestinationConfig)
 
-_NAME: Final = re.compile(r"\w[\w.-]{0,99}")
-_TAG_NAME: Final = re.compile(r"[^\s{}\"\x00-\x1f\x7f](?:[^{}\"\x00-\x1f\x7f]{0,198}[^\s{}\"\x00-\x1f\x7f])?")
-_ENTRIES: Final = {"sources": "source", "destinations": "destination", "rules": "rule"}
-_SCALARS: Final = (bool, int, float, str)
 _ANY_RANGE: Final = (0.0, 100.0)  # of a tag with errors, so that a rule over it is not wrong as well
-_NO_VALUE: Final = "a value is missing (`#` begins a comment: a text with it needs quotes)"
-_NO_KEYS: Final = "nothing stands under it: indent its keys by two more spaces"
 _KEEP_IT: Final = "put it into a file that only edge-relay may read, and write ${file:PATH} here"
 _REFERENCE: Final = re.compile(r"\$\{(?:env|file|insecure_file|credential):")
 
@@ -66,23 +66,15 @@ def load_agent(path: Path) -> AgentSection:
     Raises:
         ConfigError: that section has errors, or was not found.
     """
-    loading = _Loading(path, os.environ)
+    loading = Checking(path, os.environ)
     agent = loading.section("agent", _AGENT)
     if agent is None:
         raise ConfigError(loading.problems)
     return agent
 
 
-class _Loading:
-    """One run over all that is written; collects problems."""
-
-    def __init__(self, path: Path, environment: Mapping[str, str]) -> None:
-        self.document = read_files(path)
-        self.context = SecretPlaces(environment, path if path.is_dir() else path.parent)
-        self.problems = list(self.document.problems)
-        self.refused = {(problem.file, problem.line, problem.column) for problem in self.problems}
-        self.wrong: set[Keys] = set()  # tags in which an error was found
-        self.empty: set[Keys] = set()  # keys without a value
+class _Loading(Checking):
+    """From the document to the configuration."""
 
     def configuration(self) -> Configuration:
         """Check everything.
@@ -96,12 +88,10 @@ class _Loading:
         http = self.section("http", _HTTP)
         sources = self.entries("sources", _SOURCE)
         destinations = self.entries("destinations", _DESTINATION)
-        defaults = self.section("defaults", _DEFAULTS)
-        rules = self.entries("rules", _RULE)
         tags = self.tags(sources)
-        specs: tuple[RuleSpec, ...] = ()
-        if self.document.complete:  # else most of what a rule names would be unknown
-            specs = compile_rules(rules, defaults or RuleDefaults(), tags, self.named("sources"), self.report)
+        flood = self.optional("flood", _FLOOD)
+        watch = self.optional("watch", _WATCH)
+        specs = self.rules(tags, agent.zone if agent is not None else "UTC")
         self.check_texts("sources", sources)
         self.check_texts("destinations", destinations)
         if not any(problem.severity == "error" for problem in self.problems):
@@ -111,87 +101,67 @@ class _Loading:
         failed = any(problem.severity == "error" for problem in self.problems)
         if failed or agent is None or store is None or http is None:
             raise ConfigError(self.problems)
-        written = {
-            name: {str(key): _as_json(value) for key, value in rule.items()}
-            for name, rule in self.named("rules").items()
-            if isinstance(rule, dict)
-        }
         return Configuration(
-            agent, store, http, sources, destinations, specs, tags, written, tuple(self.problems)
+            agent,
+            store,
+            http,
+            sources,
+            destinations,
+            specs,
+            tags,
+            {
+                name: {str(key): as_json(value) for key, value in rule.items()}
+                for name, rule in self.named("rules").items()
+                if isinstance(rule, dict)
+            },
+            None if flood is None else flood.spec(),
+            bool(watch),
+            tuple(self.problems),
         )
 
-    def report(self, path: Keys, text: str, severity: str = "error", *, at_key: bool = False) -> None:
-        """Note a problem at the position of a path, or of the nearest part of it that is in a file.
+    def rules(self, tags: Mapping[str, TagSpec], zone: str) -> tuple[RuleSpec, ...]:
+        """Check all that decides about events, and compile it."""
+        defaults = self.section("defaults", _DEFAULTS)
+        profiles = self.entries("profiles", _PROFILE)
+        chattering = self.optional("chattering", _CHATTERING)
+        maintenance = self.optional("maintenance", _MAINTENANCE)
+        rules = [written for name, entry in self.named("rules").items() for written in self.rule(name, entry)]
+        if not self.document.complete:  # most of what a rule names would be unknown
+            return ()
+        ids = self.named("rules")
+        names = [
+            *ids,
+            *(name for rule in rules for name in rule.names),
+            *map(communication, self.named("sources")),
+        ]
+        plant = Plant(
+            tags=tags,
+            sources=self.named("sources"),
+            destinations=self.named("destinations"),
+            zone=zone_of(zone),
+            zone_name=zone,
+            defaults=defaults or RuleDefaults(),
+            profiles=profiles,
+            profile_names=self.named("profiles"),
+            maintenance=maintenance or (),
+            chattering=None if chattering is None else chattering.spec(),
+            rules=dict.fromkeys(names),
+            reports={name for rule in rules if rule.section.change for name in (rule.rule, rule.name)},
+            unsure=ids.keys() - {rule.rule for rule in rules},
+            report=self.report,
+        )
+        return compile_rules(rules, plant)
 
-        Where the text itself was refused already, nothing is added.
-        """
-        stands = path
-        while stands not in self.document.places:
-            stands = stands[:-1]
-        place = self.document.places[stands]
-        in_value = stands == path and not at_key and isinstance(_value(self.document.data, path), _SCALARS)
-        position = place.value if in_value else place.key
-        if position not in self.refused:
-            subject = _subject(path[:-1] if at_key else path)
-            self.problems.append(Problem(*position, subject + text, severity))
-        if severity == "error" and path[2:3] == ("tags",):
-            self.wrong.add(path[:4])
-
-    def named(self, section: str) -> dict[str, Plain]:
-        """Give the entries of a section as they are written, whether they are right or not."""
-        entries = self.document.data.get(section)
-        return {str(name): entry for name, entry in entries.items()} if isinstance(entries, dict) else {}
-
-    def check_sections(self) -> None:
-        """Refuse sections that do not exist, entries that are no map, and names that cannot be used."""
-        for section, entries in self.document.data.items():
-            if section not in File.model_fields:
-                guess = did_you_mean(section, File.model_fields)
-                self.report((section,), f"unknown section `{section}`{guess}", at_key=True)
-            elif not isinstance(entries, dict):
-                self.report((section,), "expected a map: `key: value`, each on a line of its own, indented")
-            elif section in _ENTRIES:
-                for name in entries:
-                    self.check_name((section, name), _NAME, "letters, digits, `_`, `-` and `.`")
-            for path in _empty(entries, (section,)):
-                self.empty.add(path)
-                self.report(path, _NO_KEYS if len(path) == 2 and section in _ENTRIES else _NO_VALUE)  # noqa: PLR2004 - section, name
-        for source, entry in self.named("sources").items():
-            for tag in _keys(entry, "tags"):
-                self.check_name(("sources", source, "tags", tag), _TAG_NAME, "text without braces and quotes")
-
-    def check_name(self, path: Keys, form: re.Pattern[str], expected: str) -> None:
-        """Refuse a name that expressions, file names or receivers could not hold."""
-        name = path[-1]
-        if not isinstance(name, str):
-            self.report(path, f'a name that is a number needs quotes: "{name}"', at_key=True)
-        elif not form.fullmatch(name):
-            self.report(path, f"`{name}` cannot be a name: expected {expected}", at_key=True)
-
-    def section(self, name: str, adapter: TypeAdapter[Validated]) -> Validated | None:
-        """Validate a section that is one map; None if it has errors, or may stand in what was not read."""
-        if name not in self.document.data and not self.document.complete:
-            return None
-        return self.validate((name,), self.document.data.get(name, {}), adapter)
-
-    def entries(self, section: str, adapter: TypeAdapter[Validated]) -> dict[str, Validated]:
-        """Validate each entry of a section; those with errors are left out."""
-        checked = {
-            name: self.validate((section, name), entry, adapter)
-            for name, entry in self.named(section).items()
-        }
-        return {name: entry for name, entry in checked.items() if entry is not None}
-
-    def validate(self, path: Keys, data: Plain, adapter: TypeAdapter[Validated]) -> Validated | None:
-        """Validate one piece of the document, noting all that is wrong with it."""
-        try:
-            valid = adapter.validate_python(data, context=self.context)
-        except ValidationError as error:
-            for found in findings(error, data, adapter):
-                if found.at_key or (*path, *found.path) not in self.empty:
-                    self.report((*path, *found.path), found.text, at_key=found.at_key)
-            return None
-        return None if any(empty[: len(path)] == path for empty in self.empty) else valid
+    def rule(self, name: str, entry: Plain) -> list[Written]:
+        """Validate a rule once for each of its instances."""
+        path = ("rules", name)
+        if problems := list(wrong_use(entry)):
+            for inner, text in problems:
+                self.report((*path, *inner), text)
+            self.validate(path, entry, _RULE)
+            return []
+        instances = [(each, self.validate(path, filled, _RULE)) for each, filled in expand(entry)]
+        return [Written(name, each, section) for each, section in instances if section is not None]
 
     def tags(self, sources: Mapping[str, SourceConfig]) -> dict[str, TagSpec]:
         """Give every tag that is named, right or not; a name belongs to one source only."""
@@ -199,7 +169,7 @@ class _Loading:
         for source, entry in self.named("sources").items():
             config = sources.get(source) or self.without_wrong_tags(source, entry)
             specs = {spec.name: spec for spec in config.tag_specs(source)} if config else {}
-            for tag in _keys(entry, "tags"):
+            for tag in keys_of(entry, "tags"):
                 if tag in tags:
                     text = f"tag `{tag}` is read by source {tags[tag].source} already: give one another name"
                     self.report(("sources", source, "tags", tag), text, at_key=True)
@@ -220,7 +190,7 @@ class _Loading:
     def check_texts(self, section: str, entries: Mapping[str, BaseModel]) -> None:
         """Warn of secrets in plain text, and refuse references where they would stay text."""
         for name, entry in entries.items():
-            for path, text in _texts(entry, (section, name)):
+            for path, text in texts_in(entry, (section, name)):
                 if isinstance(text, Secret):
                     if text.exposed:
                         self.report(path, f"a secret {text.exposed}: {_KEEP_IT}", "warning")
@@ -228,70 +198,3 @@ class _Loading:
                     self.report(
                         path, "a reference such as ${env:NAME} is looked up in fields for secrets only"
                     )
-
-
-def _value(data: Plain, path: Keys) -> Plain:
-    for step in path:
-        if isinstance(data, dict):
-            data = data.get(step)
-        elif isinstance(data, list) and isinstance(step, int):
-            data = data[step]
-    return data
-
-
-def _as_json(written: Plain) -> Json:
-    """Give a value with its keys as JSON has them."""
-    if isinstance(written, dict):
-        return {str(key): _as_json(value) for key, value in written.items()}
-    return [_as_json(value) for value in written] if isinstance(written, list) else written
-
-
-def _keys(entry: Plain, key: str) -> list[str]:
-    """Give the keys of a map in an entry, if it has one."""
-    inner = entry.get(key) if isinstance(entry, dict) else None
-    return [str(name) for name in inner] if isinstance(inner, dict) else []
-
-
-def _empty(data: Plain, path: Keys) -> Iterator[Keys]:
-    """Give the paths under which nothing stands: a limit that was forgotten must not mean no limit."""
-    match data:
-        case None:
-            yield path
-        case dict():
-            for key, value in data.items():
-                if value is not None or ":" not in str(key):  # `{high:5}` is a key, refused as unknown
-                    yield from _empty(value, (*path, key))
-        case list():
-            for index, value in enumerate(data):
-                yield from _empty(value, (*path, index))
-
-
-def _texts(value: object, path: Keys) -> Iterator[tuple[Keys, Secret | str]]:
-    """Give every text and secret in a validated entry, with its path."""
-    match value:
-        case Secret() | str():
-            yield path, value
-        case BaseModel():
-            for name, field in type(value).model_fields.items():
-                yield from _texts(getattr(value, name), (*path, field.alias or name))
-        case dict():
-            for name, item in value.items():
-                yield from _texts(item, (*path, name))
-        case tuple() | list():
-            for index, item in enumerate(value):
-                yield from _texts(item, (*path, index))
-
-
-def _subject(path: Keys) -> str:
-    """Name what a problem is about: `rule R1-temperature, high.at`."""
-    match path:
-        case ("sources", _, "tags", name, *rest):
-            subject = f"tag {name}"
-        case (str(section), name, *rest) if section in _ENTRIES:
-            subject = f"{_ENTRIES[section]} {name}"
-        case (section, *rest):
-            subject = str(section)
-        case _:
-            return ""
-    inner = ".".join(str(step) for step in rest if isinstance(step, str))
-    return f"{subject}, {inner}: " if inner else f"{subject}: "

@@ -256,11 +256,16 @@ def _hint(expected: str, value: object) -> str:
     match expected, value:
         case "text", bool() | int() | float():
             return ": put it in quotes"
-        case "a number" | "a whole number", str() if re.fullmatch(r"[-+]?\d+,\d+", value):
-            return f": write {value.replace(',', '.')}"
-        case "a number" | "a whole number", str() if re.fullmatch(r"[-+]?0\d+(\.\d*)?", value):
-            return ": drop the leading zero"
+        case "a number" | "a whole number", str():
+            return number_hint(value)
         case "true or false", str() if value.lower() in {"yes", "on", "no", "off"}:
             return f": write {'true' if value.lower() in {'yes', 'on'} else 'false'}"
         case _:
             return ""
+
+
+def number_hint(text: str) -> str:
+    """Say how a number is written that YAML reads as text; empty if there is nothing to say."""
+    if re.fullmatch(r"[-+]?\d+,\d+", text):
+        return f": write {text.replace(',', '.')}"
+    return ": drop the leading zero" if re.fullmatch(r"[-+]?0\d+(\.\d*)?", text) else ""

@@ -14,15 +14,18 @@ from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from agent.config.fields import Duration, FilePath, Section
-from agent.config.rules import RuleDefaults, RuleSection
+from agent.config.alarms import ChatteringSection, FloodSection, MaintenanceSection
+from agent.config.fields import Duration, FilePath, Section, Size
+from agent.config.rules import ProfileSection, RuleDefaults, RuleSection
+from agent.config.times import ZoneName
 from agent.destinations.config import DestinationConfig
 from agent.errors import Problem
 from agent.model import SECOND, Json, TagSpec
-from agent.rules.spec import RuleSpec
+from agent.rules.spec import FloodSpec, RuleSpec
 from agent.sources import SourceConfig
 
 _DAY: Final = 86_400 * SECOND
+_LEAST_SAMPLES: Final = 1_000_000  # bytes
 _LARGEST_PORT: Final = 65_535
 
 
@@ -70,6 +73,17 @@ class AgentSection(Section):
     """This agent, unique within the site; every event carries it."""
     data_dir: FilePath = Path("/var/lib/edge-relay")
     """The folder of the store; a relative one is relative to the folder of the configuration."""
+    zone: ZoneName = "UTC"
+    """The time zone of every time in the rules that names none, such as Europe/Berlin."""
+
+
+class SamplesSection(Section):
+    """The agent's own recent samples, in a file beside the store; the oldest go first."""
+
+    keep: Duration = 7 * _DAY
+    """How long they are kept; 0s: none are."""
+    max_size: Annotated[Size, Field(ge=_LEAST_SAMPLES)] = 200_000_000
+    """How large their file may grow; only changes of value take room."""
 
 
 class StoreSection(Section):
@@ -77,6 +91,8 @@ class StoreSection(Section):
 
     keep_delivered: Duration = 7 * _DAY
     """How long delivered events are kept, to be sent again when somebody asks."""
+    samples: SamplesSection = SamplesSection()
+    """What the rules saw in the last days, for `edge-relay why`, and for tests made of events."""
 
 
 class HttpSection(Section):
@@ -104,10 +120,20 @@ class File(Section):
     """What is read, by name: PLCs, servers, brokers, and the tags of each."""
     destinations: dict[str, DestinationConfig] = Field(default={})
     """Who is told, by name."""
+    watch: bool = False
+    """The files are looked at again when they change on disk; else on SIGHUP alone."""
     defaults: RuleDefaults = RuleDefaults()
     """What holds for every rule that does not say otherwise."""
+    profiles: dict[str, ProfileSection] = Field(default={})
+    """Bundles of noise keys by type of signal, by name; a rule takes one with `profile`."""
     rules: dict[str, RuleSection] = Field(default={})
     """When an event is made, by name."""
+    maintenance: Annotated[tuple[MaintenanceSection, ...], Field(strict=False)] = ()
+    """Spans of time in which the alarms of some rules are expected, and not announced."""
+    flood: FloodSection | None = None
+    """When more alarms come than anybody can read; without it every one is told at once."""
+    chattering: ChatteringSection | None = None
+    """When one alarm comes and goes; without it every raise and return is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +144,8 @@ class Configuration:
         sources, destinations: by name.
         tags: every tag of every source.
         written_rules: the rules as they are written, to tell what a change of the file changed.
+        flood: when alarms are held back and told in digests; None: never.
+        watch: the files are looked at again when they change on disk.
         warnings: what works, but is hardly meant so; the command line shows them.
     """
 
@@ -129,6 +157,8 @@ class Configuration:
     rules: tuple[RuleSpec, ...]
     tags: Mapping[str, TagSpec]
     written_rules: Mapping[str, Mapping[str, Json]]
+    flood: FloodSpec | None = None
+    watch: bool = False
     warnings: tuple[Problem, ...] = ()
 
     def summary(self) -> str:

@@ -1,165 +1,159 @@
 """Rules as plant engineers write them.
 
-Rules for whoever changes this: a key is one field here with its sentence (editors show it), one line
-in the compiler (`agent.config.compile`) that fills in defaults and units, its bad file and its
+Rules for whoever changes this: a key is one field here with its sentence (editors show it), one
+place in the compiler (`agent.config.compile`) that says what it becomes, its bad file and its
 sample. What a rule means is the core's (`agent.rules`); here is only what may be written.
 """
 
-from dataclasses import dataclass
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import Field, StringConstraints
 
-from agent.config.fields import Duration, Section
-from agent.rules.message import Message
+from agent.config.fields import Duration
+from agent.config.rule_parts import (
+    ChangeSection,
+    CounterKey,
+    ExpectSection,
+    HoursSection,
+    Lasting,
+    LimitKey,
+    Names,
+    PriorityWord,
+    RateSection,
+    UnusualSection,
+    Values,
+    Waiting,
+    WindowSection,
+)
+from agent.config.times import Trial
 
 LIMITS: Final = ("low_low", "low", "high", "high_high")
+MEASURES: Final = ("counter", "window", "deviation_from", "rate_of_change", "unusual")
+INSTANCE_NAME: Final = r"^[^\s/{}\"\x00-\x1f](?:[^/{}\"\x00-\x1f]{0,98}[^\s/{}\"\x00-\x1f])?$"
+
+InstanceName = Annotated[str, StringConstraints(pattern=INSTANCE_NAME)]
 
 
-@dataclass(frozen=True, slots=True)
-class Band:
-    """A deadband as written: engineering units, or percent of the tag's range."""
+class Noise(Waiting):
+    """What keeps an alarm from being raised by noise."""
 
-    amount: float
-    percent: bool = False
-
-
-def _parse_band(value: object) -> Band:
-    percent = isinstance(value, str) and value.endswith("%")
-    try:
-        amount = float(str(value).removesuffix("%"))
-    except ValueError:
-        amount = -1.0
-    if isinstance(value, bool) or not 0 <= amount < float("inf") or (isinstance(value, str) and not percent):
-        raise ValueError("expected a number in the tag's unit, or a percentage of its range such as 1%")
-    return Band(amount, percent)
-
-
-def _as_limit(value: object) -> object:
-    return {"at": value} if isinstance(value, int | float | str) and not isinstance(value, bool) else value
-
-
-def _as_values(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else (value,)
-
-
-def _check_message(text: str) -> str:
-    Message.parse(text)
-    return text
-
-
-Deadband = Annotated[
-    Band,
-    BeforeValidator(_parse_band),
-    WithJsonSchema(
-        {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": r"^\d+(\.\d+)?%$"}]}
-    ),
-]
-PriorityWord: TypeAlias = Literal["critical", "high", "medium", "low", "journal"]
-MessageText = Annotated[str, AfterValidator(_check_message)]
-
-
-class LimitSection(Section):
-    """A limit with its own noise keys."""
-
-    at: Annotated[float, Field(allow_inf_nan=False)]
-    """The trip point, in the tag's unit; a deadband never moves it."""
-    deadband: Deadband | None = None
-    """How far the value must come back before the alarm returns."""
-    on_delay: Duration | None = None
-    """How long the value must stay beyond the limit before the alarm is raised."""
-    off_delay: Duration | None = None
-    """How long the value must stay back before the alarm returns."""
-    priority: PriorityWord | None = None
-    """How loud this limit is."""
-    message: MessageText | None = None
-    """What is said; {tag}, {value}, {unit}, {limit} and so on are filled in."""
-
-
-LimitKey = Annotated[
-    LimitSection,
-    BeforeValidator(_as_limit),
-    WithJsonSchema({"anyOf": [{"type": "number"}, LimitSection.model_json_schema()]}),
-]
-Values = Annotated[
-    tuple[bool | int | float | str, ...],
-    Field(strict=False, min_length=1),
-    BeforeValidator(_as_values),
-    WithJsonSchema({"anyOf": [{"type": ["boolean", "number", "string"]}, {"type": "array"}]}),
-]
-
-
-class ChangeSection(Section):
-    """Report by exception."""
-
-    deadband: Deadband = Band(0.0)
-    """How far the value must move from the last reported one."""
-    at_most_every: Duration = 0
-    """The least time between two reports; what comes sooner waits."""
-    at_least_every: Duration | None = None
-    """After this time a fresh value is reported although it did not move."""
-
-
-class ExpectSection(Section):
-    """The absence of something is the alarm."""
-
-    sample: Literal["any"] | None = None
-    """A good value of the tag, whether it changed or not."""
-    connection: Literal["up"] | None = None
-    """The connection of the source."""
-    within: Annotated[Duration, Field(gt=0)]
-    """How long it may be missing."""
-
-
-class Noise(Section):
-    """What a rule and the defaults of all rules have in common."""
-
-    deadband: Deadband | None = None
-    """How far the value must come back before the alarm returns: units, or percent of the tag's range."""
-    on_delay: Duration | None = None
-    """How long the condition must last before the alarm is raised."""
-    off_delay: Duration | None = None
-    """How long the value must be back before the alarm returns."""
     on_bad: Literal["hold", "alarm", "clear"] | None = None
     """What a value that cannot be read does: hold what was (the default), raise, or clear."""
-    priority: PriorityWord | None = None
-    """How loud: critical, high, medium (the default), low; journal makes an event without a return."""
+
+
+class ProfileSection(Noise):
+    """A bundle of noise keys for one type of signal; a rule takes it with `profile: NAME`."""
+
+    stale_after: Duration | None = None
+    """How long after its receipt a value counts as fresh for rules of this profile."""
 
 
 class RuleDefaults(Noise):
     """What holds for every rule that does not say otherwise."""
 
+    priority: PriorityWord | None = None
+    """How loud: critical, high, medium (the default), low; journal makes an event without a return."""
+
 
 class RuleSection(Noise):
-    """One rule."""
+    """One rule: what is watched, how it is measured, when it is an alarm, and who is told what."""
 
+    # What.
     tag: str | None = None
     """The tag that is watched."""
+    calc: str | None = None
+    """An expression over tags that is watched: (HX1.T_IN - HX1.T_OUT) / HX1.FLOW."""
     source: str | None = None
     """The source whose connection is watched."""
+    for_each: Annotated[tuple[InstanceName, ...], Field(strict=False, min_length=1)] | None = None
+    """Makes the rule once for each of these names, which stand in for {each} in every text of it."""
+
+    # Measure.
+    rate_of_change: RateSection | None = None
+    """Compares how fast the value changes."""
+    deviation_from: str | None = None
+    """Compares how far the value is above this tag."""
+    window: WindowSection | None = None
+    """Compares the average, min, max, median or stdev of the last values."""
+    counter: CounterKey | None = None
+    """The tag is a counter that starts again: compares what was counted, across every restart."""
+    unusual: UnusualSection | None = None
+    """Compares how unusual the value is against what was learnt."""
+
+    # Condition.
     low_low: LimitKey | None = None
     """Alarm at or below this, more severe than low."""
     low: LimitKey | None = None
-    """Alarm at or below this."""
+    """Alarm at or below this: a number, or the tag that holds it."""
     high: LimitKey | None = None
-    """Alarm at or above this."""
+    """Alarm at or above this: a number, or the tag that holds it."""
     high_high: LimitKey | None = None
     """Alarm at or above this, more severe than high."""
     is_: Annotated[Values | None, Field(alias="is")] = None
     """Alarm while the value is this, or one of these."""
     is_not: Values | None = None
     """Alarm while the value is none of these."""
+    bits: Annotated[dict[Annotated[int, Field(ge=0, le=63)], InstanceName], Field(min_length=1)] | None = None
+    """One alarm for each bit of a word, by number (0 is the least significant) and name."""
+    codes: Annotated[dict[int | str, str], Field(min_length=1)] | None = None
+    """What the values of the tag stand for: {7: door open, 9: drive fault}."""
     change: ChangeSection | None = None
     """Report every change instead of an alarm."""
     expect: ExpectSection | None = None
     """Alarm when something that should be there is not."""
+
+    # Noise, beside what profile and defaults have.
+    profile: str | None = None
+    """The profile whose noise keys hold where the rule is silent."""
     stale_after: Duration | None = None
     """How long after its receipt a value counts as fresh for this rule."""
-    message: MessageText | None = None
-    """What is said; {tag}, {value}, {unit}, {limit} and so on are filled in."""
+
+    # Gate.
+    when: str | None = None
+    """The rule is watched while this expression is true; else its alarm returns."""
+    settle: Duration | None = None
+    """How long after `when` became true the value is not looked at."""
+    suppress_while: str | None = None
+    """While this expression is true nothing is announced; the alarm goes on being computed."""
+    active_hours: HoursSection | None = None
+    """The hours of the week in which the rule is watched."""
+    trial: Trial | None = None
+    """`until 2026-12-15`: before that day the rule is computed and nothing is sent."""
+
+    # Event.
+    priority: PriorityWord | None = None
+    """How loud: critical, high, medium (the default), low; journal makes an event without a return."""
+    message: str | None = None
+    """What is said; {tag}, {value}, {unit}, {limit}, the names of `fields` and so on are filled in."""
+    response: str = ""
+    """What the operator shall do."""
+    time_to_respond: Lasting | None = None
+    """How long the operator has before it is too late."""
+    fields: dict[Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*$")], str] = Field(default={})
+    """Further facts in the event, by name, and the tags that hold them: {batch: R1.BATCH_ID}."""
+    send_to: Names | None = None
+    """The destinations that get the events, instead of all that subscribe to them."""
+    latch: bool = False
+    """The alarm stays open after its return until a person resets it."""
+    acknowledge: bool = False
+    """The alarm stays open after its return until a person has acknowledged it."""
+    remind_every: Lasting | None = None
+    """While the alarm is active, it is told again this often."""
+    was: Names | None = None
+    """The name the rule had before, or several: its open alarms are taken over."""
 
     def conditions(self) -> list[str]:
         """The kinds of condition that are written, by their keys (all limits together are one)."""
         limits = [key for key in LIMITS if getattr(self, key) is not None]
-        kinds = {"is": self.is_, "is_not": self.is_not, "change": self.change, "expect": self.expect}
+        kinds = {
+            "is": self.is_,
+            "is_not": self.is_not,
+            "bits": self.bits,
+            "change": self.change,
+            "expect": self.expect,
+        }
         return limits[:1] + [key for key, value in kinds.items() if value is not None]
+
+    def measures(self) -> list[str]:
+        """The measures that are written, by their keys."""
+        return [key for key in MEASURES if getattr(self, key) is not None]

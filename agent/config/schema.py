@@ -6,7 +6,7 @@ editor with a YAML language server. What an editor cannot judge (whether a tag e
 
 from pydantic import JsonValue, TypeAdapter
 
-from agent.config.fields import DURATION_PATTERN, format_duration
+from agent.config import fields
 from agent.config.model import File
 
 _JSON: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(dict[str, JsonValue])
@@ -39,6 +39,10 @@ def _tidied(schema: dict[str, JsonValue]) -> dict[str, JsonValue]:
 def _as_written(default: JsonValue, schema: JsonValue) -> JsonValue:
     if isinstance(schema, dict) and isinstance(default, list):
         return [_as_written(item, schema.get("items")) for item in default]
-    if isinstance(schema, dict) and isinstance(default, int) and schema.get("pattern") == DURATION_PATTERN:
-        return format_duration(default)
+    if isinstance(schema, dict) and isinstance(default, int):
+        match schema.get("pattern"):
+            case fields.DURATION_PATTERN:
+                return fields.format_duration(default)
+            case fields.SIZE_PATTERN:
+                return fields.format_size(default)
     return default

@@ -12,7 +12,7 @@ the size of the file: depth, aliases and digits have limits (reliability X1).
 import codecs
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf, isinf, nan
 from typing import Final, NamedTuple, NoReturn, TypeAlias
 
@@ -73,12 +73,14 @@ class Document:
             what came by an alias stands where its anchor is.
         problems: everything that was refused.
         complete: False if reading stopped early (a syntax error): what is missing is not known.
+        texts: what each file holds, by its name: for a place inside of a scalar.
     """
 
     data: dict[Key, Plain]
     places: Mapping[Keys, Place]
     problems: tuple[Problem, ...]
     complete: bool
+    texts: Mapping[str, str] = field(default_factory=dict)
 
 
 class _Stopped(Exception):  # noqa: N818 - not an error of the house: it ends the reading of one file
@@ -92,7 +94,8 @@ def read_yaml(content: bytes, file: str) -> Document:
         data = reader.read(content)
     except _Stopped:
         return Document({}, {}, tuple(reader.problems), complete=False)
-    return Document(data, dict(reader.places), tuple(reader.problems), complete=True)
+    texts = {file: reader.text}
+    return Document(data, dict(reader.places), tuple(reader.problems), complete=True, texts=texts)
 
 
 def scalar(text: str) -> bool | int | float | str | None:

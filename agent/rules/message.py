@@ -3,7 +3,7 @@
 Braces only interpolate: no format specifications, no attribute access, nothing is evaluated.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from string import Formatter
 from typing import Final
@@ -35,8 +35,8 @@ class Message:
     parts: tuple[tuple[str, str], ...]
 
     @classmethod
-    def parse(cls, text: str) -> "Message":
-        """Parse `text`.
+    def parse(cls, text: str, more: Collection[str] = ()) -> "Message":
+        """Parse `text`, which may name what every event says, and `more` that its rule adds.
 
         Raises:
             ValueError: unbalanced braces, an unknown name in braces, or anything but a name in them.
@@ -45,15 +45,16 @@ class Message:
             fields = list(Formatter().parse(text))
         except ValueError as error:
             raise ValueError(f"{error} (a brace that is meant as text is written twice)") from None
+        known = {*PLACEHOLDERS, *more}
         parts: list[tuple[str, str]] = []
         for literal, name, specification, conversion in fields:
-            if name is not None and (name not in PLACEHOLDERS or specification or conversion):
+            if name is not None and (name not in known or specification or conversion):
                 shown = (
                     name
                     + (f"!{conversion}" if conversion else "")
                     + (f":{specification}" if specification else "")
                 )
-                raise ValueError(f"unknown {{{shown}}}; known are {', '.join(sorted(PLACEHOLDERS))}")
+                raise ValueError(f"unknown {{{shown}}}; known are {', '.join(sorted(known))}")
             parts.append((literal, name or ""))
         return cls(tuple(parts))
 

@@ -91,13 +91,13 @@ def test_all_files_are_checked_in_one_run(folder):
     """Sorted by file and line; a syntax error in one hides no mistake in another."""
     plant = folder(
         a="agent: {site: dresden}\n",
-        b="rules:\n  hot: {tag: TT1, high: hot}\n  cold: {tag: TT9, low: 1}\n",
+        b="rules:\n  hot: {tag: TT1, high: [5]}\n  cold: {tag: TT9, low: 1}\n",
         c="sources:\n  plant: {type: simulated\n",
     )
 
     assert refused(plant) == [
         "plant/a.yaml:1:1: error: agent: `name` is missing",
-        'plant/b.yaml:2:25: error: rule hot, high: expected a number, got the text "hot"',
+        "plant/b.yaml:2:19: error: rule hot, high: expected a map, got a list",
         "plant/c.yaml:3:1: error: expected `,` or `}`: the map `{` opens in line 2",
     ]
 

@@ -32,7 +32,8 @@ def test_the_top_level_has_the_sections_and_asks_for_none():
     schema = json_schema()
 
     assert set(schema["properties"]) == {
-        "agent", "store", "http", "sources", "destinations", "defaults", "rules",
+        "agent", "store", "http", "watch", "sources", "destinations",
+        "defaults", "profiles", "rules", "maintenance", "flood", "chattering",
     }  # fmt: skip
     assert "required" not in schema
 

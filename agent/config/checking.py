@@ -1,0 +1,149 @@
+"""The document under examination: what stands in it, what is wrong with it, and where.
+
+Rules for whoever changes this file: no check stops at its first finding; a problem stands where
+the engineer has to type; nothing here knows a key of an adapter.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from agent.config.expand import written_column
+from agent.config.files import read_files
+from agent.config.inside import position_inside
+from agent.config.messages import did_you_mean, findings
+from agent.config.model import File
+from agent.config.secrets import SecretPlaces
+from agent.config.walk import ENTRIES, keys_of, subject_of, value_at, without_value
+from agent.config.yaml_text import Keys, Plain
+from agent.errors import Problem
+
+Validated = TypeVar("Validated")
+
+_NAME: Final = re.compile(r"\w[\w.-]{0,99}")
+_TAG_NAME: Final = re.compile(r"[^\s{}\"\x00-\x1f\x7f](?:[^{}\"\x00-\x1f\x7f]{0,198}[^\s{}\"\x00-\x1f\x7f])?")
+_NO_MAPS: Final = {"maintenance", "watch"}
+_SCALARS: Final = (bool, int, float, str)
+_NO_VALUE: Final = "a value is missing (`#` begins a comment: a text with it needs quotes)"
+_NO_KEYS: Final = "nothing stands under it: indent its keys by two more spaces"
+
+
+class Checking:
+    """One run over all that is written; collects problems."""
+
+    def __init__(self, path: Path, environment: Mapping[str, str]) -> None:
+        self.document = read_files(path)
+        self.context = SecretPlaces(environment, path if path.is_dir() else path.parent)
+        self.problems = list(self.document.problems)
+        self.refused = {(problem.file, problem.line, problem.column) for problem in self.problems}
+        self.noted: set[Problem] = set()
+        self.wrong: set[Keys] = set()  # tags in which an error was found
+        self.empty: set[Keys] = set()  # keys without a value
+
+    def report(
+        self,
+        path: Keys,
+        text: str,
+        severity: str = "error",
+        *,
+        at_key: bool = False,
+        column: int = 0,
+        each: str = "",
+    ) -> None:
+        """Note a problem at the position of a path, or of the nearest part of it that is in a file.
+
+        Where the text itself was refused already, nothing is added; what instances of one rule have in
+        common is told once.
+
+        Args:
+            path: what it is about.
+            text: what is wrong, with the remedy.
+            severity: `error` or `warning`.
+            at_key: the key itself is wrong, not its value.
+            column: where in the value's text, from 1; 0: the value as a whole.
+            each: the name that stood for `{each}` when that column was counted.
+        """
+        stands = path
+        while stands not in self.document.places:
+            stands = stands[:-1]
+        place = self.document.places[stands]
+        written = value_at(self.document.data, stands)
+        in_value = not at_key and isinstance(written, _SCALARS)
+        if in_value:
+            path = stands  # `high: 5` is the `at` of high
+        position = place.value if in_value else place.key
+        if column and in_value and isinstance(written, str):
+            column = written_column(written, each, column)
+            position = position_inside(self.document.texts[position.file], position, column)
+        problem = Problem(*position, subject_of(path[:-1] if at_key else path) + text, severity)
+        if position not in self.refused and problem not in self.noted:
+            self.noted.add(problem)
+            self.problems.append(problem)
+        if severity == "error" and path[2:3] == ("tags",):
+            self.wrong.add(path[:4])
+
+    def named(self, section: str) -> dict[str, Plain]:
+        """Give the entries of a section as they are written, whether they are right or not."""
+        entries = self.document.data.get(section)
+        return {str(name): entry for name, entry in entries.items()} if isinstance(entries, dict) else {}
+
+    def check_sections(self) -> None:
+        """Refuse sections that do not exist, entries that are no map, and names that cannot be used."""
+        for section, entries in self.document.data.items():
+            if section not in File.model_fields:
+                guess = did_you_mean(section, File.model_fields)
+                self.report((section,), f"unknown section `{section}`{guess}", at_key=True)
+            elif section in _NO_MAPS:
+                pass  # its model says what it is
+            elif not isinstance(entries, dict):
+                self.report((section,), "expected a map: `key: value`, each on a line of its own, indented")
+            elif section in ENTRIES:
+                for name in entries:
+                    self.check_name((section, name), _NAME, "letters, digits, `_`, `-` and `.`")
+            for path in without_value(entries, (section,)):
+                self.empty.add(path)
+                self.report(path, _NO_KEYS if len(path) == 2 and section in ENTRIES else _NO_VALUE)  # noqa: PLR2004 - section, name
+        for source, entry in self.named("sources").items():
+            for tag in keys_of(entry, "tags"):
+                self.check_name(("sources", source, "tags", tag), _TAG_NAME, "text without braces and quotes")
+
+    def check_name(self, path: Keys, form: re.Pattern[str], expected: str) -> None:
+        """Refuse a name that expressions, file names or receivers could not hold."""
+        name = path[-1]
+        if not isinstance(name, str):
+            self.report(path, f'a name that is a number needs quotes: "{name}"', at_key=True)
+        elif not form.fullmatch(name):
+            self.report(path, f"`{name}` cannot be a name: expected {expected}", at_key=True)
+
+    def section(self, name: str, adapter: TypeAdapter[Validated]) -> Validated | None:
+        """Validate a section that is one map; None if it has errors, or may stand in what was not read."""
+        if name not in self.document.data and not self.document.complete:
+            return None
+        return self.validate((name,), self.document.data.get(name, {}), adapter)
+
+    def optional(self, name: str, adapter: TypeAdapter[Validated]) -> Validated | None:
+        """Validate a section that may be left out; None if it is, or has errors."""
+        written = self.document.data.get(name)
+        return None if written in (None, {}) else self.validate((name,), written, adapter)
+
+    def entries(self, section: str, adapter: TypeAdapter[Validated]) -> dict[str, Validated]:
+        """Validate each entry of a section; those with errors are left out."""
+        checked = {
+            name: self.validate((section, name), entry, adapter)
+            for name, entry in self.named(section).items()
+        }
+        return {name: entry for name, entry in checked.items() if entry is not None}
+
+    def validate(self, path: Keys, data: Plain, adapter: TypeAdapter[Validated]) -> Validated | None:
+        """Validate one piece of the document, noting all that is wrong with it."""
+        try:
+            valid = adapter.validate_python(data, context=self.context)
+        except ValidationError as error:
+            for found in findings(error, data, adapter):
+                if found.at_key or (*path, *found.path) not in self.empty:
+                    self.report((*path, *found.path), found.text, at_key=found.at_key)
+            return None
+        return None if any(empty[: len(path)] == path for empty in self.empty) else valid

@@ -1,0 +1,166 @@
+"""One rule on its way from the file into the core, and all that it may refer to.
+
+Rules for whoever changes this: a mistake is reported where the engineer has to type, and none stops
+the next check; whoever needs to know whether there was one asks `spoiled`.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Final, Protocol, TypeAlias
+
+from agent.config.alarms import MaintenanceSection
+from agent.config.expand import Written
+from agent.config.messages import did_you_mean
+from agent.config.rule_parts import LimitSection, Waiting
+from agent.config.rules import ProfileSection, RuleDefaults
+from agent.model import Kind, TagSpec
+from agent.rules.expression import Expression, ExpressionError
+from agent.rules.message import Message
+from agent.rules.spec import Chattering
+
+Key: TypeAlias = str | int
+
+_BARE: Final = re.compile(r"[A-Za-z0-9_.]+")
+
+
+class Report(Protocol):
+    """Takes a problem: its path, and where its column is known, that within the text (from 1)."""
+
+    def __call__(
+        self,
+        path: tuple[Key, ...],
+        text: str,
+        severity: str = "error",
+        *,
+        column: int = 0,
+        each: str = "",
+    ) -> None:
+        """Note it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Plant:
+    """What a rule may refer to, right or wrong.
+
+    Attributes:
+        tags: every declared tag.
+        sources, destinations: every declared one, by name.
+        zone, zone_name: of times without a zone.
+        rules: every name under which `active` may ask for alarms.
+        reports: the names of rules that have no alarms.
+        unsure: ids of rules with errors: what their instances are is not known.
+    """
+
+    tags: Mapping[str, TagSpec]
+    sources: Collection[str]
+    destinations: Collection[str]
+    zone: tzinfo
+    zone_name: str
+    defaults: RuleDefaults
+    profiles: Mapping[str, ProfileSection]
+    profile_names: Collection[str]
+    maintenance: tuple[MaintenanceSection, ...]
+    chattering: Chattering | None
+    rules: Mapping[str, None]
+    reports: Collection[str]
+    unsure: Collection[str]
+    report: Report
+
+
+class Draft:
+    """One instance; `error` and `doubt` report what is wrong with it."""
+
+    def __init__(self, written: Written, plant: Plant) -> None:
+        self.written, self.section, self.plant = written, written.section, plant
+        self.name = written.name
+        self.errors = 0
+        self.profile = self._profile()
+
+    def error(self, text: str, *path: Key, column: int = 0) -> None:
+        """Report a mistake under a key of the rule."""
+        self.errors += 1
+        self.plant.report(("rules", self.written.rule, *path), text, column=column, each=self.written.each)
+
+    def unknown(self, kind: str, name: str, known: Collection[str], *path: Key, column: int = 0) -> None:
+        """Report a name that nothing has, with the one that was probably meant."""
+        guess = did_you_mean(name, known) if known else f": there is no {kind} yet"
+        self.error(f"unknown {kind} {name!r}{guess}", *path, column=column)
+
+    def doubt(self, text: str, *path: Key) -> None:
+        """Report what works, but is hardly meant so."""
+        self.plant.report(("rules", self.written.rule, *path), text, "warning", each=self.written.each)
+
+    def spoiled(self) -> bool:
+        """An error was reported."""
+        return self.errors > 0
+
+    def levels(self, own: LimitSection | None = None) -> list[Waiting]:
+        """Who may say how noise is kept out, the nearest first."""
+        levels = (own, self.section, self.profile, self.plant.defaults)
+        return [level for level in levels if level is not None]
+
+    def tag(self, name: str, *path: Key, numbers_for: str = "") -> TagSpec | None:
+        """Look a tag up; None, with an error, where there is none or it does not hold the numbers needed."""
+        tag = self.plant.tags.get(name)
+        if tag is None:
+            self.unknown("tag", name, self.plant.tags, *path)
+        elif numbers_for and tag.kind in {Kind.SWITCH, Kind.TEXT}:
+            self.error(f"{numbers_for} needs numbers, and {name} is {tag.kind.value}", *path)
+        return tag
+
+    def message(self, text: str | None, *path: Key) -> Message | None:
+        """Parse a message; it may name what the rule itself adds to its events."""
+        if not text:
+            return None
+        try:
+            return Message.parse(text, self.added())
+        except ValueError as error:
+            self.error(str(error), *path)
+            return None
+
+    def added(self) -> list[str]:
+        """What the rule adds to what every event says."""
+        return [*self.section.fields, *(["meaning"] if self.section.codes else [])]
+
+    def expression(self, text: str | None, key: str) -> Expression | None:
+        """Parse an expression and look up what it names; None if there is none, or it is wrong."""
+        if text is None:
+            return None
+        try:
+            expression = Expression.parse(text)
+        except ExpressionError as error:
+            self.error(f"{error}{self._quoting(text)}", key, column=error.column)
+            return None
+        for name, column in expression.tag_places.items():
+            if name not in self.plant.tags:
+                self.error(f"unknown tag {name!r}{self._meant(name, expression)}", key, column=column)
+        for name, column in expression.rule_places.items():
+            self._check_active(name, key, column)
+        return expression
+
+    def _check_active(self, name: str, key: str, column: int) -> None:
+        if name in self.plant.reports:
+            self.error(f"{name} reports changes and has no alarm that could be active", key, column=column)
+        elif name not in self.plant.rules and name.partition("/")[0] not in self.plant.unsure:
+            self.unknown("rule", name, self.plant.rules, key, column=column)
+
+    def _meant(self, name: str, expression: Expression) -> str:
+        """`TT-101` reads as TT minus 101: say how a name with other characters is written."""
+        whole = expression.unquoted(name, self.plant.tags)
+        return f': write tag("{whole}")' if whole else did_you_mean(name, self.plant.tags)
+
+    def _quoting(self, text: str) -> str:
+        """The same for a name that did not even read as an expression."""
+        for tag in self.plant.tags:
+            if tag in text and not _BARE.fullmatch(tag) and f'"{tag}"' not in text:
+                return f'; the tag {tag} is written tag("{tag}")'
+        return ""
+
+    def _profile(self) -> ProfileSection | None:
+        name = self.section.profile
+        if name is not None and name not in self.plant.profile_names:
+            self.unknown("profile", name, self.plant.profile_names, "profile")
+        return self.plant.profiles.get(name or "")
