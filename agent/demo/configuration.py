@@ -22,12 +22,13 @@ rules:
     high_high: {at: 185, priority: critical}
     deadband: 1%                           # of the tag's range: returns below 167.5
     priority: high
-    message: Open CV-101, check the jacket flow
+    response: Open CV-101, check the jacket flow
   boiler-steam:                            # a boiler, over OPC UA
     tag: BOILER.STEAM
     high: 12
     deadband: 0.5
     priority: high
+    response: Call the boiler attendant
   compressor-current:                      # a compressor, over MQTT
     tag: COMP1.CURRENT
     high: 40

@@ -16,7 +16,7 @@ sources:
   plant:
     type: simulated
     tags:
-      TT1: {signal: sine, range: [0, 200], unit: °C, stale_after: 10s}
+      TT1: {signal: sine, min: -300, max: 300, range: [0, 200], unit: °C, stale_after: 10s}
       FT1: {signal: ramp}
 """
 RULES = "rules:\n  hot: {tag: TT1, high: 170, deadband: 1%}\n"
@@ -52,9 +52,13 @@ def test_a_small_configuration_is_loaded_in_full(folder):
     assert configuration.store.keep_delivered == 7 * 86_400 * SECOND
     assert configuration.http.listen == Listen("127.0.0.1", 8470)
     assert isinstance(configuration.sources["plant"], SimulatedSource)
-    signal = {"kind": Kind.NUMBER, "reach": (0.0, 100.0), "every": SECOND}
-    assert configuration.tags["TT1"] == TagSpec("TT1", "plant", "°C", (0.0, 200.0), 10 * SECOND, **signal)
-    assert configuration.tags["FT1"] == TagSpec("FT1", "plant", stale_after=3 * SECOND, **signal)
+    signal = {"kind": Kind.NUMBER, "every": SECOND}
+    assert configuration.tags["TT1"] == TagSpec(
+        "TT1", "plant", "°C", (0.0, 200.0), 10 * SECOND, reach=(-300.0, 300.0), **signal
+    )
+    assert configuration.tags["FT1"] == TagSpec(
+        "FT1", "plant", stale_after=3 * SECOND, reach=(0.0, 100.0), **signal
+    )
     assert [rule.name for rule in configuration.rules] == ["hot", "plant.communication"]
     assert configuration.rules[0].conditions[0].deadband == 2.0
     assert (configuration.destinations, configuration.warnings) == ({}, ())
@@ -232,7 +236,7 @@ def test_what_came_by_an_alias_is_mended_where_it_stands(folder):
 )
 def test_a_limit_that_cannot_be_reached_is_doubted(folder, rule, warning):
     """It is allowed, because a value may leave its range; but an alarm that never comes is told in time."""
-    rules = f"rules:\n  hot: {{tag: TT1, {rule}}}\n  flow: {{tag: FT1, high: 1000}}\n"
+    rules = f"rules:\n  hot: {{tag: TT1, {rule}}}\n  flow: {{tag: FT1, high: 90}}\n"
     warnings = load(folder(AGENT + SOURCES + rules), {}).warnings
 
     assert [str(each).partition(" rule hot, ")[2] for each in warnings] == ([warning] if warning else [])
