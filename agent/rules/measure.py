@@ -113,11 +113,18 @@ def _step(measures: Sequence[Measure], state: Measured, value: float, now: int, 
     why = ""
     for measure, stage in zip(measures, state.stages, strict=True):
         if number is None:
-            stages.append(_lose(measure, stage, now))
+            stages.append(_pass_by(measure, stage, now, other))
             continue
         after, number, why = _take(measure, stage, number, now, other)
         stages.append(after)
     return Measured(tuple(stages), number, why, value, now)
+
+
+def _pass_by(measure: Measure, stage: Stage, now: int, other: Other) -> Stage:
+    """What a stage without a number becomes; the other tag is asked, because steps that are due go by it."""
+    return (
+        DeviationState(other(measure.tag)) if isinstance(measure, Deviation) else _lose(measure, stage, now)
+    )
 
 
 def _take(
