@@ -39,6 +39,7 @@ LEVELS = {
     "intake": APP,
     "outlets": APP,
     "pipeline": APP,
+    "recorder": APP,
     "reload": APP,
     "restore": APP,
     "status": APP,
@@ -47,6 +48,7 @@ LEVELS = {
     "__main__": COMMANDS,
     "cli": COMMANDS,
     "demo": COMMANDS,
+    "proving": COMMANDS,
 }
 KINDS = {"sources", "destinations", "inbound"}
 # What the adapters of one kind share: the contract, the configuration's table, the folder itself.

@@ -1,0 +1,199 @@
+"""Keeps what the rules saw in the last days, for `why` and for tests made of events; bounded, and never in the way.
+
+    pipeline.emit -> note -> (each second, in a thread) Tape -> (each minute) SampleFile
+
+Rules for whoever changes this: `note` is on the road of every reading and only appends; all else happens in
+the recorder's own thread. A disk that does not take samples costs samples: it is said once, and nothing
+waits for it. Nothing is written while nothing changes.
+"""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, TypeVarTuple
+
+from agent.clock import Clock
+from agent.config.model import Configuration
+from agent.errors import StoreUnavailable
+from agent.model import SECOND, Json, Seen, TagSpec
+from agent.rules.runs import inputs_of
+from agent.rules.spec import Absence, RuleSpec
+from agent.store.chunks import ALIVE, TAG, Key, Tape
+from agent.store.failures import explain
+from agent.store.samples import Chunk, SampleFile, damaged
+
+Arguments = TypeVarTuple("Arguments")
+
+_log = logging.getLogger(__name__)
+
+_GATHER_EVERY_S: Final = 1.0
+_WRITE_EVERY: Final = 60 * SECOND
+_WHOLE_EVERY: Final = 3600 * SECOND
+_PRUNE_EVERY: Final = 600 * SECOND
+_LARGE: Final = 100_000  # holds that are written before their minute is over: about 10 MB of memory
+_MOST_BATCHES: Final = 50_000  # a disk that hangs must not fill the memory
+
+
+class Recorder:
+    """The agent's own recent samples.
+
+    Attributes:
+        unavailable: why samples are lost at present; None: none are.
+    """
+
+    def __init__(self, path: Path, clock: Clock, boot: str) -> None:
+        self.unavailable: str | None = None
+        self._path = path
+        self._clock = clock
+        self._boot = boot
+        self._keep = self._max_size = 0  # nothing, until it is told what
+        self._pending: list[Sequence[Seen]] = []
+        self._overflowed = False
+        self._thread = ThreadPoolExecutor(1, "samples")
+        self._started = clock.monotonic()
+        self._away_since: int | None = None
+        # From here on: the thread's alone.
+        self._tape = Tape({})
+        self._file: SampleFile | None = None
+        self._written = self._pruned = self._started
+        self._whole: int | None = None
+        self._lost_since: int | None = None
+
+    # --- on the loop ------------------------------------------------------------------------------
+
+    async def watch(self, configuration: Configuration) -> None:
+        """Record what these rules look at from now on, and keep it as this configuration says."""
+        patience = watched(configuration.rules, configuration.tags)
+        await self._gather()
+        section = configuration.store.samples
+        self._keep, self._max_size = section.keep, section.max_size
+        await self._do(self._watch, patience)
+
+    def note(self, batch: Sequence[Seen]) -> None:
+        """Take what the rules have seen; costs next to nothing."""
+        if self._keep:
+            if len(self._pending) < _MOST_BATCHES:
+                self._pending.append(batch)
+            else:
+                self._overflowed = True
+
+    async def run(self, away_since: int | None) -> None:
+        """Gather and write until cancelled; `away_since`: since when nobody had watched, monotonic nanoseconds."""
+        self._away_since = away_since
+        while True:
+            await asyncio.sleep(_GATHER_EVERY_S)
+            if self._keep:
+                await self._gather()
+
+    async def flush(self) -> None:
+        """Return when all that was seen up to now is in the file.
+
+        Raises:
+            StoreUnavailable: the disk does not take it.
+        """
+        await self._gather(settle=True)
+        if self.unavailable is not None:
+            raise StoreUnavailable(self.unavailable)
+
+    async def stop(self) -> None:
+        """Write what is left and let go of the file; nothing is recorded any more."""
+        await self._gather(settle=True)
+        self._keep = 0
+        await self._do(self._close)
+        self._thread.shutdown(wait=False)
+
+    def status(self) -> dict[str, Json]:
+        """What people are told of it."""
+        return {"kept": self._keep > 0, "unavailable": self.unavailable}
+
+    async def _gather(self, *, settle: bool = False) -> None:
+        batches, self._pending = self._pending, []
+        overflowed, self._overflowed = self._overflowed, False
+        now = self._clock.monotonic()
+        if batches or settle or now - self._written >= _WRITE_EVERY:
+            await self._do(self._take, batches, overflowed, now, settle)
+
+    async def _do(self, work: Callable[[*Arguments], None], *arguments: *Arguments) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+
+    # --- in the thread ----------------------------------------------------------------------------
+
+    def _watch(self, patience: Mapping[Key, int | None]) -> None:
+        self._tape.watch(patience)
+        if not self._keep:
+            self._tape.forget()
+
+    def _take(self, batches: Iterable[Sequence[Seen]], overflowed: bool, now: int, settle: bool) -> None:  # noqa: FBT001 - run_in_executor knows no keywords
+        see = self._tape.see
+        for batch in batches:
+            for seen in batch:
+                see(seen)
+        if settle or self._tape.size >= _LARGE or now - self._written >= _WRITE_EVERY:
+            self._write(now, settle=settle)
+        if overflowed:
+            self._lose("its disk has not answered for a long time", now)
+
+    def _write(self, now: int, *, settle: bool) -> None:
+        begin, self._written = self._written, now
+        whole = self._whole is None or now - self._whole >= _WHOLE_EVERY
+        content = self._tape.cut(now, settle=settle, whole=whole)
+        if content is None:
+            return
+        offset = self._clock.wall() - self._clock.monotonic()
+        try:
+            file = self._file or self._open()
+            file.write(Chunk(begin, now, offset, content, whole, self._lost_since))
+            if self._whole is None or now - self._pruned >= _PRUNE_EVERY:
+                self._pruned = now
+                file.prune(now + offset - self._keep, self._max_size)
+        except (sqlite3.Error, OSError) as error:
+            self._lose(explain(self._path, error), begin)
+            if damaged(error):
+                self._close()  # the next chunk finds it damaged, and moves it aside
+            return
+        if whole:
+            self._whole = now
+        self._lost_since = None
+        if self.unavailable is not None:
+            _log.warning("recent samples are kept again")
+            self.unavailable = None
+
+    def _open(self) -> SampleFile:
+        self._file, aside = SampleFile.open(self._path, self._boot, self._started, self._away_since)
+        if aside is not None:
+            _log.warning("the file of recent samples was damaged and is begun anew; the old one is %s", aside)
+        return self._file
+
+    def _lose(self, why: str, since: int) -> None:
+        if self.unavailable is None:
+            _log.warning("recent samples are lost, everything else goes on: %s", why)
+        self.unavailable = why
+        self._tape.forget()
+        self._whole = None
+        if self._lost_since is None:
+            self._lost_since = since
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def watched(rules: Iterable[RuleSpec], tags: Mapping[str, TagSpec]) -> dict[Key, int | None]:
+    """The tracks that rules look at, and after how long without a sample a rule would notice (None: never)."""
+    patience: dict[Key, int | None] = {}
+
+    def add(key: Key, *limits: int | None) -> None:
+        known = [limit for limit in (patience.get(key), *limits) if limit is not None]
+        patience[key] = min(known, default=None)
+
+    for rule in rules:
+        withins = [c.within for c in getattr(rule, "conditions", ()) if isinstance(c, Absence)]
+        for name in inputs_of(rule) | set(rule.wording.fields.values()):
+            if name in tags:
+                add((TAG, name), tags[name].stale_after, rule.stale_after, *withins)
+                add((ALIVE, tags[name].source), *withins)
+    return patience
