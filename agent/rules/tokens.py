@@ -9,7 +9,6 @@ remedy, at the column where it stands.
 
 import re
 from collections.abc import Iterator
-from math import isfinite
 from typing import Final, NamedTuple
 
 from agent.model import Value
@@ -141,7 +140,7 @@ def _number(word: str, column: int) -> float:
         number = bounded(int(word) if word.isdigit() else float(word))
     except OverflowError:
         number = None
-    if number is None or not isfinite(number):
+    if number is None:
         raise ExpressionError(f"`{word}` is too large a number", column)
     return number
 

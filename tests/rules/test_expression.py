@@ -19,6 +19,7 @@ PLANT = Plant(
         "Füllstand_1": 3,
         "INF": float("inf"),
         "BIG": 2**62,
+        "HUGE": 10**400,
     },
     {"A": 12.5, "TT-101": 61.0},
     {"K1-trip": True, "pumps": False},
@@ -124,6 +125,8 @@ def test_coils_and_flags_are_numbers_too_and_texts_never_are(text, expected):
         ("A / ZERO", None),
         ("A / OFF > 3", None),
         ("1e308 * 10", None),
+        ("HUGE + 1", None),
+        ("HUGE * 0.5 > 1", None),
         ("INF", None),
         ("INF > 5", None),
         ("BIG * 1000", 2.0**62 * 1000),
@@ -184,7 +187,9 @@ def test_a_long_list_of_alternatives_is_not_deep():
 
 def test_what_an_expression_asks_for_is_known_when_it_is_parsed():
     """Tags, ages and rules are told with the columns of their first references."""
-    parsed = Expression.parse('A.B > 1 and age("TT-101") > 5 or active("K1-trip") and A.B < tag("C")')
+    parsed = Expression.parse(
+        'A.B > 1 and age("TT-101") > 5 or active("K1-trip") and A.B < tag("C") + tag("C")'
+    )
 
     assert parsed.tags == {"A.B", "TT-101", "C"}
     assert parsed.ages == {"TT-101"}
@@ -209,6 +214,7 @@ def test_the_kind_of_the_value_is_known_as_far_as_it_can_be(text, kind):
         ("1 < LINE1-TT-101", "LINE1", "LINE1-TT-101"),
         ("1 < LINE1-TT-101", "TT", "LINE1-TT-101"),
         ("XX - 101 > 5", "XX", None),
+        ("X == 'TT-101' and TT > 5", "TT", None),
         ("TT > 5 and X == 'TT-101'", "TT", None),
     ],
 )
