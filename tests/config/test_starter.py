@@ -15,7 +15,7 @@ ENVIRONMENT = dict.fromkeys(
     ("CMMS_SECRET", "CMMS_TOKEN", "CMMS_PLANT", "BUILD_SECRET", "BOILER_PASSWORD", "BROKER_PASSWORD"), SECRET
 )
 SHIPPED = Path(__file__).parents[2] / "config"
-OPTION = re.compile(r"^( *)#(?=[A-Za-z0-9_.-]+:(?: |$))", re.MULTILINE)
+OPTION = re.compile(r"^( *)#(?=(?:- )?[A-Za-z0-9_.-]+:(?: |$))", re.MULTILINE)
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_every_option_that_can_be_written_is_shown(starter):
     shown = {
         key
         for path in starter.glob("*.yaml")
-        for key in re.findall(r"^ *#?([\w-]+):", path.read_text(), re.MULTILINE)
+        for key in re.findall(r"^ *#?(?:- )?([\w-]+):", path.read_text(), re.MULTILINE)
     }
     keys = {
         f"{name}.{key}"
@@ -106,7 +106,7 @@ def test_every_option_has_its_sentence(starter):
     for path in sorted(starter.glob("*.yaml")):
         above = ""
         for line in path.read_text().splitlines():
-            key = re.match(r" +#?([a-z_]+):", line)
+            key = re.match(r" +#?(?:- )?([a-z_]+):", line)
             if key and key[1] not in seen and not above.lstrip().startswith("# "):
                 silent.append(f"{path.name}: {line.strip()}")
             seen |= {key[1]} if key else set()
@@ -134,3 +134,17 @@ def test_the_sample_in_the_repository_loads():
     assert list(configuration.destinations) == ["cmms"]
     assert len(configuration.rules) > 8
     assert configuration.warnings == ()
+
+
+def test_the_example_beside_it_loads():
+    """`config/example` has a rule of every kind and the tags they need; it is all good, and nothing is doubted."""
+    configuration = load(SHIPPED / "example", {})
+    specs = {spec.name: spec for spec in configuration.rules}
+
+    assert len(configuration.written_rules) == 22
+    assert {"MCC3-faults/emergency stop", "pumps-bearing/P102", "plc-line1.communication"} & set(specs) == {
+        "MCC3-faults/emergency stop", "pumps-bearing/P102",
+    }  # fmt: skip
+    assert configuration.warnings == ()
+    assert configuration.flood.more_than == 10
+    assert specs["line1-comm"].chattering.raises == 3
