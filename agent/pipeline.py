@@ -24,7 +24,6 @@ from agent.metrics import EVALUATIONS, EVENTS
 from agent.model import SECOND, Event, EventType, Json, Priority, Seen, Tick
 from agent.rules.engine import Engine
 from agent.rules.inputs import FOREVER
-from agent.rules.saved import encode
 from agent.rules.taken import Taken
 from agent.store.records import Addressed, Delivery, Step
 from agent.store.store import Store
@@ -118,12 +117,7 @@ class Pipeline:
             await self._store.commit(Step())
 
     def _step(self, taken: Taken) -> Step:
-        states: dict[str, bytes | None] = {f"rule/{name}": None for name in taken.removed}
-        states |= {
-            f"rule/{name}": encode(self.engine.runs[name].spec, state) for name, state in taken.runs.items()
-        }
-        states |= {f"tag/{name}": str(time).encode() for name, time in taken.times.items()}
-        return Step(tuple(self._addressed(event) for event in taken.events), states)
+        return Step(tuple(self._addressed(event) for event in taken.events), taken.states)
 
     def _addressed(self, event: Event) -> Addressed:
         """To whom it goes; what the store cannot write would leave the engine tentative for ever."""
@@ -176,16 +170,8 @@ class Pipeline:
 
     def checkpoint(self) -> None:
         """Hand what changed since the last checkpoint to the store, unless it is still tentative."""
-        engine = self.engine
-        if engine.tentative or not (engine.dirty or engine.late):
-            return
-        states: dict[str, bytes | None] = {
-            f"rule/{name}": encode(run.spec, run.state) for name, run in engine.dirty.items()
-        }
-        states |= {f"tag/{name}": str(tag.state.last_time).encode() for name, tag in engine.late.items()}
-        engine.dirty.clear()
-        engine.late.clear()
-        self._store.checkpoint(states)
+        if states := self.engine.unsaved():
+            self._store.checkpoint(states)
 
     def announce(self, event: Event) -> None:
         """Take an event of the house itself (a failing destination, say); it is stored in its turn."""

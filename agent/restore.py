@@ -60,5 +60,6 @@ async def restored(pipeline: Pipeline, store: Store, last: Away | None) -> None:
     if since is not None:
         pipeline.announce(pipeline.blind(since, started.at, "restart"))
         _log.info("back after %.0f s; %d rules have a state", (started.at - since) / SECOND, len(rules))
-    await pipeline.settle(pipeline.engine.restore(rules, times, shift=shift, away_since=since))
+    taken = pipeline.engine.restore(rules, times, shift=shift, away_since=since, flood=stored.get("flood"))
+    await pipeline.settle(taken)
     pipeline.checkpoint()  # since when nobody watched: a kill before the first value must not forget it

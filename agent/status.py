@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from agent import __version__
-from agent.metrics import STORE_AVAILABLE, STORE_BYTES, WAITING
 from agent.model import SECOND, Json
 from agent.paths import STORE
-from agent.rules.state import AlarmState
+from agent.rules.runs import AlarmRun, is_alarm
 
 if TYPE_CHECKING:
     from agent.app import Agent
@@ -58,15 +57,25 @@ def health(agent: "Agent") -> Sequence[str]:
 
 
 def open_alarms(agent: "Agent") -> list[Json]:
-    """The alarms that have not returned, the latest first."""
+    """The alarms that are open, the latest first."""
     now = agent.clock.monotonic()
-    states = ((name, run.state) for name, run in agent.pipeline.engine.runs.items())
-    alarms = [
-        (now - state.raised_at, name, state.level)
-        for name, state in states
-        if isinstance(state, AlarmState) and state.occurrence
-    ]
-    return [{"rule": name, "level": level, "for_s": age // SECOND} for age, name, level in sorted(alarms)]
+    runs = [run for run in agent.pipeline.engine.runs.values() if is_alarm(run) and run.state.core.occurrence]
+    runs.sort(key=lambda run: -run.state.core.raised_at)
+    return [_alarm(run, now) for run in runs if is_alarm(run)]
+
+
+def _alarm(run: AlarmRun, now: int) -> Json:
+    core = run.state.core
+    alarm: dict[str, Json] = {
+        "rule": run.spec.name,
+        "level": core.level or "normal",
+        "for_s": (now - core.raised_at) // SECOND,
+    }
+    if core.acknowledged:
+        alarm["acknowledged_by"] = core.acknowledged
+    if run.state.gate.reasons:
+        alarm["suppressed_by"] = list(run.state.gate.reasons)
+    return alarm
 
 
 def measure(agent: "Agent") -> None:

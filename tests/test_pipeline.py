@@ -112,7 +112,7 @@ async def test_everything_queued_behind_a_failed_commit_falls_with_it(tmp_path):
                 way.emit(171.0), way.emit(172.0), way.emit(160.0), return_exceptions=True
             )
         assert [type(result) for result in results] == [StoreUnavailable] * 3
-        assert not way.pipeline.engine.runs["R"].state.occurrence
+        assert not way.pipeline.engine.runs["R"].state.core.occurrence
 
 
 async def rested(way):

@@ -73,7 +73,7 @@ def _sample(identity: str, at: int, rule: str | None, configuration: "Configurat
         )
     for spec in configuration.rules:
         if spec.name == rule:
-            return sample_event(spec, configuration.tags.get(spec.subject), identity, at)
+            return sample_event(spec, configuration.tags, identity, at)
     raise EdgeRelayError(
         f"there is no rule {rule}{_known(rule, [spec.name for spec in configuration.rules])}"
     )

@@ -11,29 +11,29 @@ from dataclasses import replace
 
 from agent.model import Event, EventType, Value
 from agent.rules.machine import CALM, Machine, Phase, Zone, expire, look, lose, regain
-from agent.rules.projection import Mint, project
-from agent.rules.spec import Absence, AlarmSpec, Condition, Limit, OnBad
+from agent.rules.projection import Mint, project, remind, reminder_due
+from agent.rules.spec import Absence, AlarmSpec, Condition, Limit, OnBad, Still
 from agent.rules.state import AlarmState
+from agent.rules.state import fresh_state as fresh_state  # noqa: PLC0414 - part of what a kind of rule offers
+from agent.rules.suppression import gate_moved as gate_moved  # noqa: PLC0414 - as above
 from agent.rules.telling import Happening, tell
-from agent.rules.view import View
+from agent.rules.view import Sight
 from agent.rules.zone import zone
 
 # --- time passes -----------------------------------------------------------------------------
 
 
-def next_due(spec: AlarmSpec, state: AlarmState, view: View) -> int | None:
+def next_due(spec: AlarmSpec, state: AlarmState, view: Sight) -> int | None:
     """The next instant at which time alone changes something, if no sample comes first."""
     dues = [
-        due
-        for condition, machine in zip(spec.conditions, state.machines, strict=True)
-        if (due := _due(condition, machine, view)) is not None
+        due for due in (_next_flip(spec, state, view), reminder_due(spec, state, view)) if due is not None
     ]
     if _clears(spec, state) and any(machine.phase is not Phase.NORMAL for machine in state.machines):
         dues.append(view.fresh_until + 1)
     return min(dues, default=None)
 
 
-def _due(condition: Condition, machine: Machine, view: View) -> int | None:
+def _due(condition: Condition, machine: Machine, view: Sight) -> int | None:
     if not isinstance(condition, Absence):
         reachable = machine.waiting and machine.blind is None and machine.due <= view.fresh_until
         return machine.due if reachable else None
@@ -51,16 +51,23 @@ def _due(condition: Condition, machine: Machine, view: View) -> int | None:
 
 
 def advance(
-    spec: AlarmSpec, state: AlarmState, view: View, now: int, mint: Mint
+    spec: AlarmSpec, state: AlarmState, view: Sight, now: int, mint: Mint
 ) -> tuple[AlarmState, list[Event]]:
     """Let time pass up to `now`; every event is stamped with the instant at which its delay ran out."""
     events: list[Event] = []
-    while (due := _next_flip(spec, state, view)) is not None and due <= now:
-        machines = tuple(
-            _flip(condition, machine, view, due) if _due(condition, machine, view) == due else machine
-            for condition, machine in zip(spec.conditions, state.machines, strict=True)
-        )
-        state, told = project(spec, state, machines, due, view, mint)
+    while True:
+        flip, reminder = _next_flip(spec, state, view), reminder_due(spec, state, view)
+        due = min((due for due in (flip, reminder) if due is not None), default=None)
+        if due is None or due > now:
+            break
+        if due == flip:
+            machines = tuple(
+                _flip(condition, machine, view, due) if _due(condition, machine, view) == due else machine
+                for condition, machine in zip(spec.conditions, state.machines, strict=True)
+            )
+            state, told = project(spec, state, machines, due, view, mint)
+        else:
+            state, told = remind(spec, state, due, view, mint)
         events += told
     if now > view.fresh_until and not spec.of_source:
         state, told = lose_sight(spec, state, view, view.fresh_until, mint)
@@ -68,7 +75,7 @@ def advance(
     return state, events
 
 
-def _next_flip(spec: AlarmSpec, state: AlarmState, view: View) -> int | None:
+def _next_flip(spec: AlarmSpec, state: AlarmState, view: Sight) -> int | None:
     dues = (
         _due(condition, machine, view)
         for condition, machine in zip(spec.conditions, state.machines, strict=True)
@@ -76,7 +83,7 @@ def _next_flip(spec: AlarmSpec, state: AlarmState, view: View) -> int | None:
     return min((due for due in dues if due is not None), default=None)
 
 
-def _flip(condition: Condition, machine: Machine, view: View, at: int) -> Machine:
+def _flip(condition: Condition, machine: Machine, view: Sight, at: int) -> Machine:
     if not isinstance(condition, Absence):
         return expire(machine)
     absent = view.absent_since(condition.awaited)
@@ -86,7 +93,7 @@ def _flip(condition: Condition, machine: Machine, view: View, at: int) -> Machin
 
 
 def lose_sight(
-    spec: AlarmSpec, state: AlarmState, view: View, at: int, mint: Mint
+    spec: AlarmSpec, state: AlarmState, view: Sight, at: int, mint: Mint
 ) -> tuple[AlarmState, list[Event]]:
     """Observation stopped at `at`: the value went bad or stale."""
     machines = tuple(
@@ -107,51 +114,110 @@ def _clears(spec: AlarmSpec, state: AlarmState) -> bool:
 
 
 def observe(
-    spec: AlarmSpec, state: AlarmState, view: View, now: int, mint: Mint
+    spec: AlarmSpec,
+    state: AlarmState,
+    view: Sight,
+    now: int,
+    mint: Mint,
+    *,
+    baseline: bool = False,  # noqa: ARG001 - an alarm takes a baseline as any value
 ) -> tuple[AlarmState, list[Event]]:
     """Look at a good (or uncertain) value, a keep-alive, or a connection that came up, at `now`."""
     try:
+        value = view.value
         machines = tuple(
-            _observed(condition, machine, state, view, now)
+            _observed(spec, condition, machine, state, view, value, now)
             for condition, machine in zip(spec.conditions, state.machines, strict=True)
         )
-    except TypeError:
-        return mark_fault(spec, state, view, now, mint)
-    after = _account(spec, state, machines, view, now)
+    except TypeError as error:
+        return mark_fault(spec, state, view, now, mint, str(error))
+    after = _account(spec, state, machines, value, now)
     return project(
         spec, after, machines, now, view, mint, reason="rule_changed" if state.recheck else "", looked=True
     )
 
 
-def _observed(condition: Condition, machine: Machine, state: AlarmState, view: View, now: int) -> Machine:
+def _observed(
+    spec: AlarmSpec,
+    condition: Condition,
+    machine: Machine,
+    state: AlarmState,
+    view: Sight,
+    value: Value | None,
+    now: int,
+) -> Machine:
     say = condition.say
+    off_delay = say.off_delay
+    if state.chattering and spec.chattering is not None:
+        off_delay = max(off_delay, spec.chattering.quiet)
     if isinstance(condition, Absence):
         if machine.phase is not Phase.ACTIVE:
-            return regain(machine, now, say.on_delay, say.off_delay)
-        return replace(machine, phase=Phase.CLEARING, due=now + say.off_delay) if say.off_delay else CALM
-    where = zone(condition, view.value)
-    if state.recheck and state.occurrence:
+            return regain(machine, now, say.wait, off_delay)
+        return replace(machine, phase=Phase.CLEARING, due=now + off_delay) if off_delay else CALM
+    if isinstance(condition, Still):
+        return _still(condition, regain(machine, now, say.wait, 0), value, now)
+    where = zone(condition, value, view.limit(condition))
+    if state.recheck and state.level:
         # Same occurrence under new limits (design: rules, "Restart and reload"): no delay runs again.
         stays = where is Zone.IN or (where is Zone.BAND and machine.active)
         return replace(machine, phase=Phase.ACTIVE, since=machine.since or state.onset) if stays else CALM
-    machine = regain(machine, now, say.on_delay, say.off_delay)
-    return look(machine, where, now, say.on_delay, say.off_delay, initial=not state.seen)
+    machine = regain(machine, now, say.wait, off_delay)
+    return look(machine, where, now, say, off_delay, initial=not state.seen)
+
+
+def _still(condition: Still, machine: Machine, value: Value | None, now: int) -> Machine:
+    """A flat line: the delay runs all the time, and begins again with every move."""
+    if isinstance(value, str) or value is None:
+        raise TypeError(f"is {value!r}, and a change is expected of numbers")
+    mark = machine.mark if isinstance(machine.mark, int | float) else None
+    moved = mark is None or (value - mark if condition.rising else abs(value - mark)) >= condition.by
+    if moved or machine.phase is Phase.NORMAL:
+        return Machine(Phase.PENDING, now, now + condition.say.wait, mark=value if moved else mark)
+    if condition.rising and mark is not None and value < mark:
+        return replace(machine, mark=value)  # a counter that was reset has counted nothing by that
+    return machine
 
 
 def _account(
-    spec: AlarmSpec, state: AlarmState, machines: Sequence[Machine], view: View, now: int
+    spec: AlarmSpec, state: AlarmState, machines: Sequence[Machine], value: Value | None, now: int
 ) -> AlarmState:
-    """Remember what this look says beside the machines: peak, and where the agent was away."""
+    """Remember what this look says beside the machines: peak, chattering, and where the agent was away."""
     blind = state.blind
     stood = any(machine.phase is Phase.ACTIVE for machine in state.machines)
     if not state.seen and state.away_since is not None and state.occurrence and stood:
         blind = (state.away_since, now)
     if blind is not None and any(machine.phase is Phase.ACTIVE for machine in machines):
         blind = None  # it had not returned while the agent was away
-    peak = _peak(spec, state, machines, view.value)
-    if state.seen and not state.fault and blind == state.blind and peak == state.peak:
+    peak = _peak(spec, state, machines, value)
+    if state.raises:
+        state = _chattering(spec, state, machines, value, now)
+    recheck = state.recheck and bool(state.level)
+    if state.seen and not state.fault and (blind, peak, recheck) == (state.blind, state.peak, state.recheck):
         return state
-    return replace(state, seen=True, fault="", away_since=None, blind=blind, peak=peak)
+    return replace(state, seen=True, fault="", away_since=None, blind=blind, peak=peak, recheck=recheck)
+
+
+def _chattering(
+    spec: AlarmSpec, state: AlarmState, machines: Sequence[Machine], value: Value | None, now: int
+) -> AlarmState:
+    """Count what comes again while it is held, and forget what was long enough ago."""
+    limits = spec.chattering
+    raises, dip = state.raises, state.dip
+    held = any(
+        before.phase is Phase.CLEARING and after.phase is Phase.ACTIVE
+        for before, after in zip(state.machines, machines, strict=True)
+    )
+    if held:
+        raises = (*raises, now)[-100:]
+    if isinstance(value, int | float):
+        side = next((c.side for c in spec.conditions if isinstance(c, Limit)), 0)
+        dip = value if dip is None else min(dip, value) if side > 0 else max(dip, value)
+    over = limits is None or now - raises[-1] > (limits.quiet if state.chattering else limits.within)
+    if over and not any(machine.phase is Phase.CLEARING for machine in machines):
+        return replace(state, raises=(), chattering=False, dip=None)
+    if raises == state.raises and dip == state.dip:
+        return state
+    return replace(state, raises=raises, dip=dip)
 
 
 def _peak(
@@ -163,20 +229,20 @@ def _peak(
         if isinstance(condition, Limit) and machine.phase is not Phase.NORMAL
     ]
     if not sides or not isinstance(value, int | float):
-        return state.peak if state.occurrence else None
+        return state.peak if state.level else None
     if state.peak is None:
         return value
     return max(state.peak, value) if sides[-1] > 0 else min(state.peak, value)
 
 
 def mark_fault(
-    spec: AlarmSpec, state: AlarmState, view: View, now: int, mint: Mint
+    spec: AlarmSpec, state: AlarmState, view: Sight, now: int, mint: Mint, why: str
 ) -> tuple[AlarmState, list[Event]]:
     """The value cannot be compared: the rule is unknown, says so once, and holds what it had."""
     machines = tuple(lose(machine, now) for machine in state.machines)
     if state.fault:
         return (state if machines == state.machines else replace(state, machines=machines)), []
-    fault = f"{view.tag} is {view.value!r}, and {spec.name} compares numbers: check the tag's type in sources.yaml"
+    fault = f"{view.tag or spec.name} {why}: check the tag's type in the sources, or the rule"
     held = replace(state, machines=machines, fault=fault)
     unknown = Happening(EventType.RULE_UNKNOWN, spec.conditions[0], now, mint(now), fault)
     return held, [tell(spec, held, view, unknown)]

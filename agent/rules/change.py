@@ -8,11 +8,12 @@ although it did not move, and never a dead sensor's last one (design: rules, sou
 from dataclasses import dataclass, replace
 from typing import TypeGuard
 
-from agent.model import Event, EventType, Json, Value
+from agent.model import Event, EventType, Json, Quality, Value
+from agent.rules.gate import GateState
 from agent.rules.projection import Mint
 from agent.rules.spec import ChangeSpec
 from agent.rules.telling import tell_change
-from agent.rules.view import View
+from agent.rules.view import Sight
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class ChangeState:
         reported_at: when that was; moved on by time the agent was away.
         held: a move that came too soon waits for `at_most_every`.
         late: the value is compared across an interval that nobody watched.
+        fault: why nothing can be reported; empty while it can.
     """
 
     digest: str
@@ -33,15 +35,41 @@ class ChangeState:
     held: bool = False
     late: bool = False
 
+    fault: str = ""
+
     @property
     def settled(self) -> bool:
         """It has a value to compare with."""
         return self.reported is not None
 
+    @property
+    def calm(self) -> bool:
+        """A report knows no limits within which nothing is reported."""
+        return False
 
-def next_due(spec: ChangeSpec, state: ChangeState, view: View) -> int | None:
+    @property
+    def steady(self) -> bool:
+        """Nothing is held back, so the same value again changes nothing."""
+        return self.reported is not None and not (self.held or self.late or self.fault)
+
+    @property
+    def active(self) -> bool | None:
+        """There is nothing that stands."""
+        return False
+
+    def must_last(self, after: "ChangeState") -> bool:
+        """A report, or the baseline it is measured against, must be on disk before it counts."""
+        return self.reported_at != after.reported_at or self.reported != after.reported
+
+
+def fresh_state(spec: ChangeSpec) -> ChangeState:
+    """The state of a rule that has seen nothing yet."""
+    return ChangeState(spec.digest)
+
+
+def next_due(spec: ChangeSpec, state: ChangeState, view: Sight) -> int | None:
     """The next instant at which time alone reports something; None while the value is not fresh."""
-    if state.reported is None or view.value is None:
+    if state.reported is None or not view.watched or view.quality is Quality.BAD:
         return None
     dues = []
     if state.held:
@@ -53,7 +81,7 @@ def next_due(spec: ChangeSpec, state: ChangeState, view: View) -> int | None:
 
 
 def advance(
-    spec: ChangeSpec, state: ChangeState, view: View, now: int, mint: Mint
+    spec: ChangeSpec, state: ChangeState, view: Sight, now: int, mint: Mint
 ) -> tuple[ChangeState, list[Event]]:
     """Let time pass up to `now`."""
     events: list[Event] = []
@@ -68,22 +96,58 @@ def advance(
 
 
 def observe(
-    spec: ChangeSpec, state: ChangeState, view: View, now: int, mint: Mint, *, baseline: bool
+    spec: ChangeSpec, state: ChangeState, view: Sight, now: int, mint: Mint, *, baseline: bool = False
 ) -> tuple[ChangeState, list[Event]]:
     """Look at a good (or uncertain) value at `now`; a `baseline` is compared only with what is stored."""
-    if view.value is None:
+    value = view.value
+    if value is None or not view.watched:
         return state, []
+    if state.fault:
+        state = replace(state, fault="")
     if state.reported is None:
-        return replace(state, reported=view.value, reported_at=now), []
+        return replace(state, reported=value, reported_at=now), []
     if baseline and not state.late:
         state = replace(state, late=True)
-    moved = _moved(spec, state, view.value)
+    moved = _moved(spec, state, value)
     if not moved and not _overdue(spec, state, now):
         return (replace(state, held=False, late=False) if state.held or state.late else state), []
     if now < state.reported_at + spec.at_most_every:
         return (state if state.held else replace(state, held=True)), []
     state, event = _report(spec, state, view, now, mint, moved=moved)
     return state, [event]
+
+
+def lose_sight(
+    spec: ChangeSpec,  # noqa: ARG001 - as an alarm's
+    state: ChangeState,
+    view: Sight,  # noqa: ARG001 - as above
+    at: int,  # noqa: ARG001 - as above
+    mint: Mint,  # noqa: ARG001 - as above
+) -> tuple[ChangeState, list[Event]]:
+    """There is nothing to compare: nothing is reported."""
+    return state, []
+
+
+def gate_moved(
+    spec: ChangeSpec,  # noqa: ARG001 - as an alarm's
+    state: ChangeState,
+    view: Sight,  # noqa: ARG001 - as above
+    before: GateState,  # noqa: ARG001 - as above
+    mint: Mint,  # noqa: ARG001 - as above
+) -> tuple[ChangeState, list[Event]]:
+    """What moves while nobody looks, or while it is suppressed, is compared afterwards."""
+    return state, []
+
+
+def mark_fault(
+    spec: ChangeSpec, state: ChangeState, view: Sight, now: int, mint: Mint, why: str
+) -> tuple[ChangeState, list[Event]]:
+    """The value makes no sense: the rule says so once, and goes on with the next that does."""
+    if state.fault:
+        return state, []
+    fault = f"{view.tag or spec.name} {why}: check the tag's type in the sources, or the rule"
+    event = tell_change(spec, EventType.RULE_UNKNOWN, mint(now), now, view, {"reason": fault})
+    return replace(state, fault=fault), [event]
 
 
 def _overdue(spec: ChangeSpec, state: ChangeState, now: int) -> bool:
@@ -102,7 +166,7 @@ def _is_number(value: Value | None) -> TypeGuard[int | float]:
 
 
 def _report(
-    spec: ChangeSpec, state: ChangeState, view: View, at: int, mint: Mint, *, moved: bool
+    spec: ChangeSpec, state: ChangeState, view: Sight, at: int, mint: Mint, *, moved: bool
 ) -> tuple[ChangeState, Event]:
     extra: dict[str, Json] = {"deadband": spec.deadband} if spec.deadband else {}
     if state.late:

@@ -5,7 +5,6 @@ one back when a commit fails. Freshness runs from the monotonic moment of receip
 device's clock (design: sources).
 """
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from agent.model import SECOND, Quality, Reading, TagSpec, Value
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from agent.rules.runs import Run
 
 FOREVER: Final = 2**63 - 1
-_FIRST_READ_WITHIN: Final = 15 * SECOND  # as long as a source may be down before that is an alarm
+FIRST_READ_WITHIN: Final = 15 * SECOND  # as long as a source may be down before that is an alarm
 
 
 class TagState(NamedTuple):
@@ -37,14 +36,20 @@ class TagState(NamedTuple):
 
 
 class Tag:
-    """One tag on the board, as rules view it (`agent.rules.view.View`)."""
+    """One tag on the board.
 
-    __slots__ = ("runs", "source", "spec", "state")
+    Attributes:
+        runs: rules that look at this tag alone.
+        joint: rules that look at others as well: they wait until all values of one instant are known.
+    """
+
+    __slots__ = ("joint", "runs", "source", "spec", "state")
 
     def __init__(self, spec: TagSpec, source: "Source", started: int) -> None:
         self.spec = spec
         self.source = source
         self.runs: list[Run] = []
+        self.joint: list[Run] = []
         self.state = TagState(None, started, started)
 
     def become(self, state: TagState) -> None:
@@ -52,57 +57,58 @@ class Tag:
         self.state = state
 
     @property
-    def tag(self) -> str:
-        """See `View.tag`."""
+    def name(self) -> str:
+        """As in the configuration."""
         return self.spec.name
 
     @property
     def unit(self) -> str:
-        """See `View.unit`."""
+        """Engineering unit."""
         return self.spec.unit
 
     @property
     def value(self) -> Value | None:
-        """See `View.value`."""
+        """The last value; None while it is bad or nothing was read."""
         return None if self.state.reading is None else self.state.reading.value
 
     @property
     def quality(self) -> Quality:
-        """See `View.quality`."""
+        """Of the last reading."""
         return Quality.BAD if self.state.reading is None else self.state.reading.quality
 
     @property
     def reason(self) -> str:
-        """See `View.reason`."""
+        """Why the quality is not good."""
         return "not read yet" if self.state.reading is None else self.state.reading.reason
 
     @property
     def source_time(self) -> int | None:
-        """See `View.source_time`."""
+        """The device's stamp of the last reading, nanoseconds UTC."""
         return None if self.state.reading is None else self.state.reading.source_time
 
     @property
     def fresh_until(self) -> int:
-        """See `View.fresh_until`."""
-        return self.fresh_for(self.spec.stale_after)
+        """The value counts as observed up to and including this instant."""
+        return self.fresh_for(None)
 
     def fresh_for(self, stale_after: int | None) -> int:
-        """Until when the last value counts as observed, if it lasts `stale_after` from its receipt."""
+        """The same, for a rule with a staleness of its own (None: the tag's)."""
         return min(self.lasts(stale_after), self.state.cut)
 
     def lasts(self, stale_after: int | None) -> int:
         """Until when the source vouches for the last value; a failed commit of ours does not shorten this."""
         state = self.state
-        lasts = FOREVER if stale_after is None else state.evidence + stale_after
+        stale = self.spec.stale_after if stale_after is None else stale_after
+        lasts = FOREVER if stale is None else state.evidence + stale
         return lasts if state.bad_since is None else min(lasts, state.bad_since)
 
     def bad_from(self, stale_after: int | None) -> int:
         """From when on it counts as bad; one that was not read yet has time, or each start were an alarm."""
         state = self.state
-        return state.evidence + _FIRST_READ_WITHIN if state.reading is None else self.lasts(stale_after)
+        return state.evidence + FIRST_READ_WITHIN if state.reading is None else self.lasts(stale_after)
 
-    def absent_since(self, awaited: Awaited) -> int | None:
-        """See `View.absent_since`."""
+    def absent_since(self, awaited: Awaited, stale_after: int | None) -> int | None:
+        """Since when `awaited` is missing (may lie in the future: when it will be); None: it is there."""
         match awaited:
             case Awaited.SAMPLE:
                 # Keep-alives prove a value that can be read, so not beyond the moment it went bad.
@@ -110,60 +116,9 @@ class Tag:
                 bad_since = self.state.bad_since
                 return max(self.state.evidence, proven if bad_since is None else min(proven, bad_since))
             case Awaited.QUALITY:
-                return self.bad_from(self.spec.stale_after)
+                return self.bad_from(stale_after)
             case Awaited.CONNECTION:
-                return self.source.absent_since(awaited)
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """A tag seen by a rule that has its own idea of staleness."""
-
-    of: Tag
-    stale_after: int
-
-    @property
-    def tag(self) -> str:
-        """See `View.tag`."""
-        return self.of.tag
-
-    @property
-    def unit(self) -> str:
-        """See `View.unit`."""
-        return self.of.unit
-
-    @property
-    def value(self) -> Value | None:
-        """See `View.value`."""
-        return self.of.value
-
-    @property
-    def quality(self) -> Quality:
-        """See `View.quality`."""
-        return self.of.quality
-
-    @property
-    def reason(self) -> str:
-        """See `View.reason`."""
-        return self.of.reason
-
-    @property
-    def source_time(self) -> int | None:
-        """See `View.source_time`."""
-        return self.of.source_time
-
-    @property
-    def fresh_until(self) -> int:
-        """See `View.fresh_until`."""
-        return self.of.fresh_for(self.stale_after)
-
-    def absent_since(self, awaited: Awaited) -> int | None:
-        """See `View.absent_since`."""
-        return (
-            self.of.bad_from(self.stale_after)
-            if awaited is Awaited.QUALITY
-            else self.of.absent_since(awaited)
-        )
+                return self.source.absent_since(awaited, stale_after)
 
 
 class SourceState(NamedTuple):
@@ -181,15 +136,13 @@ class SourceState(NamedTuple):
 
 
 class Source:
-    """One source on the board, as its communication rule views it."""
+    """One source on the board; its connection is what a communication rule looks at."""
 
     __slots__ = ("name", "runs", "state", "tags")
 
-    tag = ""
     unit = ""
     value: Value | None = None
     source_time: int | None = None
-    fresh_until = FOREVER
 
     def __init__(self, name: str, started: int) -> None:
         self.name = name
@@ -211,6 +164,10 @@ class Source:
         """Why it is not connected."""
         return self.state.reason if self.state.down_since is not None else ""
 
-    def absent_since(self, awaited: Awaited) -> int | None:
-        """See `View.absent_since`."""
+    def fresh_for(self, stale_after: int | None) -> int:  # noqa: ARG002 - a connection does not go stale
+        """That it is not there is observed as well."""
+        return FOREVER
+
+    def absent_since(self, awaited: Awaited, stale_after: int | None) -> int | None:  # noqa: ARG002 - as above
+        """Since when it is not connected; None while it is."""
         return self.state.down_since if awaited is Awaited.CONNECTION else None

@@ -19,6 +19,9 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final
 
+from agent.model import Value
+from agent.rules.spec import Announcement
+
 
 class Phase(IntEnum):
     """The state of one limit."""
@@ -47,6 +50,8 @@ class Machine:
         due: PENDING and CLEARING: when the delay will have run out if nothing interrupts.
         blind: PENDING and CLEARING: when observation stopped; None while it goes on.
         initial: the condition was already there at the first look (start, new rule).
+        hits: when it came, as far as that still counts for m of n.
+        mark: the value from which the next move is measured (`spec.Still`).
     """
 
     phase: Phase = Phase.NORMAL
@@ -54,6 +59,8 @@ class Machine:
     due: int = 0
     blind: int | None = None
     initial: bool = False
+    hits: tuple[int, ...] = ()
+    mark: Value | None = None
 
     @property
     def waiting(self) -> bool:
@@ -70,15 +77,14 @@ CALM: Final = Machine()
 
 
 def look(
-    machine: Machine, zone: Zone, now: int, on_delay: int, off_delay: int, *, initial: bool = False
+    machine: Machine, zone: Zone, now: int, say: Announcement, off_delay: int, *, initial: bool = False
 ) -> Machine:
-    """A good value was seen at `now`."""
+    """A good value was seen at `now`; `off_delay` is that of `say`, or longer (chattering)."""
     match machine.phase:
         case Phase.NORMAL if zone is Zone.IN:
-            phase = Phase.PENDING if on_delay else Phase.ACTIVE
-            return Machine(phase, since=now, due=now + on_delay, initial=initial)
+            return _come(machine, now, say, initial=initial)
         case Phase.PENDING if zone is Zone.OUT:
-            return CALM
+            return Machine(hits=machine.hits) if machine.hits else CALM
         case Phase.ACTIVE if zone is Zone.OUT:
             return replace(machine, phase=Phase.CLEARING, due=now + off_delay) if off_delay else CALM
         case Phase.CLEARING if zone is Zone.IN:
@@ -87,9 +93,20 @@ def look(
             return machine
 
 
+def _come(machine: Machine, now: int, say: Announcement, *, initial: bool) -> Machine:
+    """The condition has come: it waits, unless it has come often enough (m of n)."""
+    hits: tuple[int, ...] = ()
+    waits = say.wait > 0
+    if say.count is not None:
+        hits = (*(hit for hit in machine.hits if hit > now - say.count.within), now)
+        waits = len(hits) < say.count.times
+    phase = Phase.PENDING if waits else Phase.ACTIVE
+    return Machine(phase, since=now, due=now + say.wait, initial=initial, hits=hits if waits else ())
+
+
 def expire(machine: Machine) -> Machine:
     """The running delay ran out while the value was observed."""
-    return replace(machine, phase=Phase.ACTIVE) if machine.phase is Phase.PENDING else CALM
+    return replace(machine, phase=Phase.ACTIVE, hits=()) if machine.phase is Phase.PENDING else CALM
 
 
 def lose(machine: Machine, at: int) -> Machine:

@@ -1,22 +1,60 @@
-"""After a start, the first good sample decides, and nothing is sent before it (design: rules, "Restart")."""
+"""After a start, the first good sample decides, and nothing is sent before it (design: rules, "Restart").
 
-from dataclasses import replace
+A rule that was renamed (`was`) goes on where it stood under its old name; of one that is gone,
+whoever got `raised` gets `returned`.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
 from agent.model import SECOND, Event, EventType, Json
 from agent.rules.machine import lose
 from agent.rules.projection import Mint
-from agent.rules.runs import RuleState
-from agent.rules.saved import removed_rule
+from agent.rules.runs import AnyState, Run
+from agent.rules.saved import decode, removed_rule
 from agent.rules.state import AlarmState
 
 
-def away(state: RuleState, since: int) -> RuleState:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the store kept, as it is for the rules of now.
+
+    Attributes:
+        states: the rules that go on where they stood.
+        removed: what the store need not keep any more, by instance.
+        left: of these, whose rule is gone, and not merely renamed.
+    """
+
+    states: list[tuple[Run, AnyState]]
+    removed: list[str]
+    left: list[str]
+
+
+def found(runs: Collection[Run], kept: Mapping[str, bytes], shift: int, away_since: int | None) -> Found:
+    """See `Engine.restore` for the arguments."""
+    states: list[tuple[Run, AnyState]] = []
+    taken_up: set[str] = set()
+    names = {run.spec.name for run in runs}
+    for run in runs:
+        formerly = (name for name in (run.spec.name, *run.spec.was) if name in kept)
+        name = next((each for each in formerly if each == run.spec.name or each not in names), None)
+        state = None if name is None else decode(run.spec, kept[name], shift)
+        if name is not None and state is not None:
+            states.append((run, state if away_since is None else _away(state, away_since)))
+            taken_up.add(name)
+    left = [name for name in kept if name not in taken_up]  # or it is a rule of another kind now
+    return Found(states, [*left, *(name for name in taken_up if name not in names)], left)
+
+
+def _away(state: AnyState, since: int) -> AnyState:
     """The state of a rule that nobody stepped since `since`: running delays pause, nothing is certain."""
-    if not isinstance(state, AlarmState):
-        return state
-    machines = tuple(lose(machine, since) for machine in state.machines)
-    unsure = since if state.away_since is None else min(since, state.away_since)
-    return replace(state, machines=machines, seen=False, away_since=unsure)
+    core = state.core
+    if isinstance(core, AlarmState):
+        machines = tuple(lose(machine, since) for machine in core.machines)
+        unsure = since if core.away_since is None else min(since, core.away_since)
+        core = replace(core, machines=machines, seen=False, away_since=unsure)
+    gate = state.gate._replace(waits=True, due=0) if state.gate.due is not None else state.gate
+    return replace(state, core=core, gate=gate)  # type: ignore[arg-type]  # of the same kind
 
 
 def told_removed(name: str, kept: bytes, shift: int, now: int, mint: Mint) -> list[Event]:
@@ -24,9 +62,11 @@ def told_removed(name: str, kept: bytes, shift: int, now: int, mint: Mint) -> li
     left = removed_rule(kept, shift)
     if left is None:
         return []
-    state, tag = left
+    state, tag, rule = left
+    if not state.level:
+        return []  # it had returned, and stayed open to be reset or acknowledged: by nobody now
     data: dict[str, Json] = {
-        "rule": name,
+        "rule": rule,
         "instance": name,
         "condition": state.level,
         "occurrence": state.occurrence,
@@ -35,19 +75,5 @@ def told_removed(name: str, kept: bytes, shift: int, now: int, mint: Mint) -> li
         "reason": "rule_removed",
         "message": f"{name}: the rule is no longer in the configuration",
     }
-    priority = max(state.announced)
-    instants = {"onset": state.onset}
-    return [
-        Event(
-            mint(now),
-            EventType.ALARM_RETURNED,
-            now,
-            name,
-            priority,
-            data,
-            instants,
-            tag,
-            name,
-            state.announced,
-        )
-    ]
+    kind, priority, instants = EventType.ALARM_RETURNED, max(state.announced), {"onset": state.onset}
+    return [Event(mint(now), kind, now, name, priority, data, instants, tag, rule, state.announced)]

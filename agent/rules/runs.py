@@ -1,131 +1,367 @@
-"""One rule at work: its specification, what it looks at, and its present state.
+"""One rule at work: its specification, its eyes, and its present state.
 
-`AlarmRun` and `ChangeRun` answer the same five questions, so the engine need not know which it has.
+A look goes the same way for every kind of rule: the gate is judged, the measures take the value, and
+what comes out is looked at by the core (`alarm` or `change`), or is lost sight of.
+
+Rules for whoever changes it: nothing is remembered but `state`, which is replaced whole; a step that
+changes nothing returns the very state it found.
 """
 
-from collections.abc import Sequence
-from typing import TypeAlias
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final, Generic, Protocol, TypeAlias, TypeGuard, TypeVar
 
-from agent.model import Event, Value
-from agent.rules import alarm, change
+from agent.model import Event, Quality, Value
+from agent.rules import alarm, change, measure
+from agent.rules.board import Board, Calculation, Subject
 from agent.rules.change import ChangeState
+from agent.rules.expression import Expression
+from agent.rules.gate import WATCHED, GateState, judge, next_second
 from agent.rules.inputs import FOREVER
+from agent.rules.measure import Measured
 from agent.rules.projection import Mint
-from agent.rules.spec import Absence, AlarmSpec, Awaited, ChangeSpec, Limit, RuleSpec
-from agent.rules.state import AlarmState, fresh_state
-from agent.rules.view import View
+from agent.rules.spec import OPEN, Absence, AlarmSpec, Awaited, ChangeSpec, Deviation, Limit, RuleSpec
+from agent.rules.state import AlarmState
+from agent.rules.view import Sight
 
-RuleState: TypeAlias = AlarmState | ChangeState
+Spec = TypeVar("Spec", bound=RuleSpec)
+Spec_contra = TypeVar("Spec_contra", bound=RuleSpec, contravariant=True)
+Core = TypeVar("Core", bound=AlarmState | ChangeState)
+_NOTHING: Final = object()  # no value equals it
 
 
-class AlarmRun:
-    """A rule that raises and returns."""
+@dataclass(frozen=True, slots=True)
+class RuleState(Generic[Core]):
+    """All that a rule remembers: three regions that do not know each other.
 
-    __slots__ = ("_above", "_below", "_calm", "awaits_sample", "index", "queued", "spec", "state", "view")
+    Attributes:
+        core: the alarm's machines, or what was last reported.
+        measured: where its measures stand; None: it has none.
+        gate: where its gate stands.
+    """
 
-    def __init__(self, spec: AlarmSpec, view: View, index: int) -> None:
+    core: Core
+    measured: Measured | None = None
+    gate: GateState = WATCHED
+
+    def replaced(self, core: Core) -> "RuleState[Core]":
+        """The same with another core; the very same if it is this one."""
+        return self if core is self.core else RuleState(core, self.measured, self.gate)
+
+
+class Kind(Protocol[Spec_contra, Core]):
+    """What a kind of rule makes of what is seen: the modules `alarm` and `change`."""
+
+    def fresh_state(self, spec: Spec_contra) -> Core:
+        """The state of a rule that has seen nothing yet."""
+        ...
+
+    def next_due(self, spec: Spec_contra, state: Core, view: Sight) -> int | None:
+        """The next instant at which time alone changes something."""
+        ...
+
+    def advance(
+        self, spec: Spec_contra, state: Core, view: Sight, now: int, mint: Mint
+    ) -> tuple[Core, Sequence[Event]]:
+        """Time passed up to `now`."""
+        ...
+
+    def observe(
+        self, spec: Spec_contra, state: Core, view: Sight, now: int, mint: Mint, *, baseline: bool = False
+    ) -> tuple[Core, Sequence[Event]]:
+        """A good value was seen."""
+        ...
+
+    def lose_sight(
+        self, spec: Spec_contra, state: Core, view: Sight, at: int, mint: Mint
+    ) -> tuple[Core, Sequence[Event]]:
+        """There is nothing to compare."""
+        ...
+
+    def mark_fault(
+        self, spec: Spec_contra, state: Core, view: Sight, now: int, mint: Mint, why: str
+    ) -> tuple[Core, Sequence[Event]]:
+        """What is there cannot be compared."""
+        ...
+
+    def gate_moved(
+        self, spec: Spec_contra, state: Core, view: Sight, before: GateState, mint: Mint
+    ) -> tuple[Core, Sequence[Event]]:
+        """The gate is another one now."""
+        ...
+
+
+class BaseRun(Generic[Spec, Core]):
+    """One rule at work.
+
+    Attributes:
+        spec: the rule.
+        state: where it stands.
+        sight: what it sees.
+        index: its place in the order in which rules are decided.
+        queued: the instant for which it is in the timers' heap.
+        dependents: rules that ask whether this one is active.
+        awaits_sample: a keep-alive is news for it.
+        joint: it looks at more than its subject.
+        gated: it has a gate.
+    """
+
+    def __init__(self, spec: Spec, kind: Kind[Spec, Core], board: Board, index: int) -> None:
         self.spec = spec
-        self.view = view
         self.index = index
         self.queued = FOREVER
-        absences = [c for c in spec.conditions if isinstance(c, Absence)]
-        limits = [c for c in spec.conditions if isinstance(c, Limit)]
-        plain = len(absences) + len(limits) == len(spec.conditions)
-        self.awaits_sample = any(c.awaited is Awaited.SAMPLE for c in absences)
-        self._above = (
-            max((c.at for c in limits if c.side < 0), default=float("-inf")) if plain else float("inf")
-        )
-        self._below = min((c.at for c in limits if c.side > 0), default=float("inf"))
-        self.become(fresh_state(spec))
+        self.dependents: list[Run] = []
+        conditions = spec.conditions if isinstance(spec, AlarmSpec) else ()
+        self.awaits_sample = any(isinstance(c, Absence) and c.awaited is Awaited.SAMPLE for c in conditions)
+        self.joint = bool(self.asks) or not inputs_of(spec) <= {spec.subject}
+        others = tuple(board.tags[name] for name in sorted(_compared(spec)))
+        self.sight = Sight(spec, _subject(spec, board), others, board)
+        self._kind = kind
+        self._board = board
+        self.gated = spec.gate != OPEN
+        self._above, self._below = _quiet(spec)
+        measured = measure.begin(spec.measures) if spec.measures else None
+        gate = GateState(due=board.now) if self.gated else WATCHED
+        self.become(RuleState(kind.fresh_state(spec), measured, gate))
 
-    def become(self, state: AlarmState) -> None:
+    def become(self, state: RuleState[Core]) -> None:
         """Take `state`."""
         self.state = state
-        self._calm = state.calm
+        self._show(state)
+        self._calm = state.core.calm and not self.joint
+        self._same: object = _NOTHING
+
+    def _show(self, state: RuleState[Core]) -> None:
+        self.sight.measured, self.sight.gate = state.measured, state.gate
+
+    @contextmanager
+    def showing(self, state: RuleState[Core]) -> Iterator[None]:
+        """The sight shows `state`, which is not taken yet."""
+        self._show(state)
+        try:
+            yield
+        finally:
+            self._show(self.state)
+
+    def judged(self, gate: GateState) -> GateState:
+        """`gate`, which a person has just set, as it is now.
+
+        Raises:
+            TypeError: an expression of the rule makes no sense.
+        """
+        judged = judge(self.spec.gate, gate, self._board)
+        return WATCHED if judged == WATCHED else judged
 
     def unmoved_by(self, value: Value | None) -> bool:
-        """A number between all limits, while nothing is going on, changes nothing: the common case."""
-        return self._calm and isinstance(value, int | float) and self._above < value < self._below
+        """`value` changes nothing, which is the common case.
+
+        Either it is a number between all limits while nothing is going on, or it is the value that
+        was looked at last, changed nothing then, and no time is running.
+        """
+        if self._calm and isinstance(value, int | float) and self._above < value < self._below:
+            return True
+        return self._same is not _NOTHING and value == self._same
+
+    @property
+    def asks(self) -> frozenset[str]:
+        """The rules that it asks for."""
+        return frozenset().union(*(each.rules for each in expressions_of(self.spec)))
+
+    @property
+    def scheduled(self) -> bool:
+        """What the wall clock says matters to it."""
+        gate = self.spec.gate
+        return gate.hours is not None or bool(gate.maintenance) or gate.trial_until is not None
+
+    def fresh(self, now: int) -> bool:
+        """There is a value to look at, which still holds."""
+        return self.sight.subject_quality is not Quality.BAD and self.sight.fresh_until >= now
+
+    @property
+    def active(self) -> bool | None:
+        """The condition stands, announced or not; None: not decided yet."""
+        return False if self.state.gate.enabled is False else self.state.core.active
+
+    def must_last(self, after: RuleState[Core]) -> bool:
+        """The step to `after` must be on disk before it counts (design: rules, "Restart").
+
+        Running times, peaks and pauses may be as old as the last checkpoint.
+        """
+        before = self.state
+        touched = (before.gate.shelf, before.gate.service) != (after.gate.shelf, after.gate.service)
+        if touched or before.core.must_last(after.core):  # type: ignore[arg-type]  # both are of the rule's kind
+            return True
+        if before.measured is None or after.measured is None:
+            return False
+        return measure.must_last(before.measured, after.measured)
+
+    # --- when ---------------------------------------------------------------------------------------------
 
     def due(self) -> int | None:
         """The next instant at which time alone changes this rule."""
-        return alarm.next_due(self.spec, self.state, self.view)
+        dues = (self._kind.next_due(self.spec, self.state.core, self.sight), self._look_due())
+        return min((due for due in dues if due is not None), default=None)
 
-    def advance(self, now: int, mint: Mint) -> tuple[AlarmState, Sequence[Event]]:
-        """Time passed up to `now`."""
-        return alarm.advance(self.spec, self.state, self.view, now, mint)
+    def wants_look(self, now: int) -> bool:
+        """It must be looked at by now, although nothing was read."""
+        due = self._look_due()
+        return due is not None and due <= now
 
-    def observe(self, now: int, mint: Mint, *, baseline: bool) -> tuple[AlarmState, Sequence[Event]]:  # noqa: ARG002 - an alarm takes a baseline as any value
-        """A good value was seen."""
-        return alarm.observe(self.spec, self.state, self.view, now, mint)
+    def _look_due(self) -> int | None:
+        due = self.state.gate.due
+        if self.state.measured is not None:
+            moves = measure.next_due(self.spec.measures, self.state.measured)
+            if moves is not None and moves <= self.sight.fresh_until and (due is None or moves < due):
+                due = moves
+        if self.spec.calc is not None and self.spec.calc.ages:
+            second = next_second(self._board.now)
+            due = second if due is None else min(due, second)
+        return due
 
-    def lose_sight(self, now: int, mint: Mint) -> tuple[AlarmState, Sequence[Event]]:
-        """The value went bad."""
-        return alarm.lose_sight(self.spec, self.state, self.view, now, mint)
+    # --- the two steps --------------------------------------------------------------------------------------
 
-    def must_last(self, after: AlarmState) -> bool:
-        """The step to `after` must be on disk before it counts: a phase or an announcement moved.
+    def pass_time(self, now: int, mint: Mint) -> tuple[RuleState[Core], Sequence[Event]]:
+        """Time passed up to `now`, and the board shows what it showed."""
+        core, events = self._kind.advance(self.spec, self.state.core, self.sight, now, mint)
+        state = self.state.replaced(core)
+        lost = self.sight.fresh_until
+        if state.measured is not None and now > lost:
+            state = self._with(state, measure.lose(self.spec.measures, state.measured, lost))
+            self._show(self.state)
+        return state, events
 
-        Running times, peaks and pauses may be as old as the last checkpoint (design: rules, "Restart").
+    def look(
+        self, now: int, mint: Mint, *, baseline: bool = False
+    ) -> tuple[RuleState[Core], Sequence[Event]]:
+        """Look at what the board shows at `now`."""
+        state, events = self.state, list[Event]()
+        try:
+            if self.gated or state.gate is not WATCHED:
+                state, told = self._judged(state, mint)
+                events += told
+            state = self._measured(state, now)
+            if state.gate.open(now):
+                core, told = self._looked(state.core, now, mint, baseline=baseline)
+                state = state.replaced(core)
+                events += told
+        except TypeError as error:
+            core, told = self._kind.mark_fault(self.spec, state.core, self.sight, now, mint, str(error))
+            state = state.replaced(core)
+            events += told
+        self._show(self.state)
+        return state, events
+
+    def _judged(self, state: RuleState[Core], mint: Mint) -> tuple[RuleState[Core], Sequence[Event]]:
+        """The gate as it is now, and what that does to the rule."""
+        gate = judge(self.spec.gate, state.gate, self._board)
+        if gate is state.gate:
+            return state, ()
+        after = RuleState(state.core, state.measured, gate)
+        self._show(after)
+        core, events = self._kind.gate_moved(self.spec, state.core, self.sight, state.gate, mint)
+        return after.replaced(core), events
+
+    def _measured(self, state: RuleState[Core], now: int) -> RuleState[Core]:
+        """What the measures make of the value.
+
+        Raises:
+            TypeError: it is no number.
         """
-        before = self.state
-        return (
-            before.occurrence != after.occurrence
-            or before.level != after.level
-            or before.code != after.code
-            or any(a.phase is not b.phase for a, b in zip(before.machines, after.machines, strict=True))
-        )
+        if state.measured is None:
+            return state
+        measures, value = self.spec.measures, self.sight.subject.value
+        if value is None or self._lost(now):
+            return self._with(state, measure.lose(measures, state.measured, min(now, self.sight.fresh_until)))
+        if isinstance(value, str):
+            raise TypeError(f"is {value!r}, and only numbers can be measured")
+        return self._with(state, measure.see(measures, state.measured, value, now, self._number))
+
+    def _with(self, state: RuleState[Core], measured: Measured) -> RuleState[Core]:
+        if measured is state.measured:
+            return state
+        after = RuleState(state.core, measured, state.gate)
+        self._show(after)
+        return after
+
+    def _number(self, tag: str) -> float | None:
+        value = self._board.value(tag)
+        return None if isinstance(value, str) or value is None else float(value)
+
+    def _lost(self, now: int) -> bool:
+        """What it compares cannot be believed now."""
+        return self.sight.subject_quality is Quality.BAD or now > self.sight.fresh_until
+
+    def _looked(self, core: Core, now: int, mint: Mint, *, baseline: bool) -> tuple[Core, Sequence[Event]]:
+        if self._lost(now) or self.sight.quality is Quality.BAD:
+            return self._kind.lose_sight(self.spec, core, self.sight, now, mint)
+        after, events = self._kind.observe(self.spec, core, self.sight, now, mint, baseline=baseline)
+        if after is self.state.core and after.steady and not (self.joint or self.spec.measures):
+            self._same = self.sight.value
+        return after, events
 
 
-class ChangeRun:
-    """A rule that reports by exception."""
-
-    __slots__ = ("index", "queued", "spec", "state", "view")
-
-    awaits_sample = False
-
-    def __init__(self, spec: ChangeSpec, view: View, index: int) -> None:
-        self.spec = spec
-        self.view = view
-        self.index = index
-        self.queued = FOREVER
-        self.state = ChangeState(spec.digest)
-
-    def become(self, state: ChangeState) -> None:
-        """Take `state`."""
-        self.state = state
-
-    def unmoved_by(self, value: Value | None) -> bool:
-        """The very value that was reported last, with nothing held back."""
-        state = self.state
-        return (
-            value == state.reported and not state.held and not state.late and self.spec.at_least_every is None
-        )
-
-    def due(self) -> int | None:
-        """The next instant at which time alone reports something."""
-        return change.next_due(self.spec, self.state, self.view)
-
-    def advance(self, now: int, mint: Mint) -> tuple[ChangeState, Sequence[Event]]:
-        """Time passed up to `now`."""
-        return change.advance(self.spec, self.state, self.view, now, mint)
-
-    def observe(self, now: int, mint: Mint, *, baseline: bool) -> tuple[ChangeState, Sequence[Event]]:
-        """A good value was seen."""
-        return change.observe(self.spec, self.state, self.view, now, mint, baseline=baseline)
-
-    def lose_sight(self, now: int, mint: Mint) -> tuple[ChangeState, Sequence[Event]]:  # noqa: ARG002 - nothing to report
-        """The value went bad: nothing is reported."""
-        return self.state, ()
-
-    def must_last(self, after: ChangeState) -> bool:
-        """A report, or the baseline it is measured against, must be on disk before it counts."""
-        return self.state.reported_at != after.reported_at or self.state.reported != after.reported
-
-
+AlarmRun: TypeAlias = BaseRun[AlarmSpec, AlarmState]
+ChangeRun: TypeAlias = BaseRun[ChangeSpec, ChangeState]
 Run: TypeAlias = AlarmRun | ChangeRun
+AnyState: TypeAlias = RuleState[AlarmState] | RuleState[ChangeState]
 
 
-def start_run(spec: RuleSpec, view: View, index: int) -> Run:
+def is_alarm(run: Run) -> TypeGuard[AlarmRun]:
+    """The rule raises and returns."""
+    return isinstance(run.spec, AlarmSpec)
+
+
+def start_run(spec: RuleSpec, board: Board, index: int) -> Run:
     """The rule at work, having seen nothing yet."""
-    return AlarmRun(spec, view, index) if isinstance(spec, AlarmSpec) else ChangeRun(spec, view, index)
+    if isinstance(spec, AlarmSpec):
+        return BaseRun(spec, alarm, board, index)
+    return BaseRun(spec, change, board, index)
+
+
+def inputs_of(spec: RuleSpec) -> frozenset[str]:
+    """The tags on which it depends what a rule does; those that its events merely carry are not among them."""
+    own = {spec.subject} if spec.subject and not (isinstance(spec, AlarmSpec) and spec.of_source) else set()
+    return frozenset(own | _compared(spec)).union(*(each.tags for each in expressions_of(spec)))
+
+
+def expressions_of(spec: RuleSpec) -> list[Expression]:
+    """All that it calculates."""
+    each = (spec.calc, spec.gate.when, spec.gate.suppress_while)
+    return [expression for expression in each if expression is not None]
+
+
+def _compared(spec: RuleSpec) -> set[str]:
+    """The tags beside its subject without whose values there is nothing to compare."""
+    conditions = spec.conditions if isinstance(spec, AlarmSpec) else ()
+    limits = {c.at for c in conditions if isinstance(c, Limit) and isinstance(c.at, str)}
+    return limits | {each.tag for each in spec.measures if isinstance(each, Deviation)}
+
+
+def _subject(spec: RuleSpec, board: Board) -> Subject:
+    if spec.calc is not None:
+        return Calculation(spec.calc, board)
+    if isinstance(spec, AlarmSpec) and spec.of_source:
+        return board.sources[spec.subject]
+    return board.tags[spec.subject]
+
+
+def _quiet(spec: RuleSpec) -> tuple[float, float]:
+    """Between which numbers a value changes nothing while nothing is going on."""
+    nowhere = float("inf"), float("-inf")
+    if not isinstance(spec, AlarmSpec) or spec.measures or spec.calc is not None:
+        return nowhere
+    above, below = float("-inf"), float("inf")
+    for condition in spec.conditions:
+        match condition:
+            case Limit(at=str()):
+                return nowhere
+            case Limit(side=side, at=at) if side > 0:
+                below = min(below, float(at))
+            case Limit(at=at):
+                above = max(above, float(at))
+            case Absence():
+                pass
+            case _:
+                return nowhere
+    return above, below

@@ -119,6 +119,11 @@ class Announcement:
     message: Message | None = None
     count: Count | None = None
 
+    @property
+    def wait(self) -> int:
+        """For how long the condition must last before it is raised, whatever else may raise it sooner."""
+        return self.on_delay if self.count is None else self.count.within
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:

@@ -15,15 +15,23 @@ class AlarmState:
         machines: one for each condition, in the rule's order.
         digest: the rule's digest when this was current.
         seen: a good value was seen since the start; until then nothing is announced.
-        level: name of the announced condition; empty while normal.
-        occurrence: id of the `raised` event of the open occurrence; empty while normal.
-        announced: priorities at which the open occurrence was announced: its audience.
+        level: name of the most severe active condition; empty while normal.
+        occurrence: id of the open occurrence; empty while there is none. It is open while the alarm is
+            active, and then until it is reset (latch) or acknowledged, where the rule asks for that.
+        announced: priorities at which the open occurrence was announced: its audience; empty: not told.
+        repeat: how often it was raised again while open.
+        acknowledged: by whom; empty: by nobody.
+        reminded: when it was last told of.
         peak: most extreme value since the onset, on the side that was exceeded.
         code: the discrete value last announced.
         away_since: the agent was away from here until the first good value.
         blind: the interval in which a return happened unseen.
         fault: why the rule cannot be decided; empty while it can.
         recheck: the rule's limits changed under the open occurrence.
+        raises: when it was raised, as far as that still counts for chattering.
+        chattering: raised too often: a return must last.
+        dip: the furthest that the value came back since the first of `raises`.
+        trials: how often it would have been raised, had it not been on trial.
     """
 
     machines: tuple[Machine, ...]
@@ -34,12 +42,19 @@ class AlarmState:
     onset: int = 0
     raised_at: int = 0
     announced: tuple[Priority, ...] = ()
+    repeat: int = 0
+    acknowledged: str = ""
+    reminded: int = 0
     peak: float | None = None
     code: Value | None = None
     away_since: int | None = None
     blind: tuple[int, int] | None = None
     fault: str = ""
     recheck: bool = False
+    raises: tuple[int, ...] = ()
+    chattering: bool = False
+    dip: float | None = None
+    trials: int = 0
 
     @property
     def settled(self) -> bool:
@@ -50,7 +65,33 @@ class AlarmState:
     def calm(self) -> bool:
         """Nothing is going on, so a value inside the limits changes nothing."""
         return (
-            self.seen and not self.fault and all(machine.phase is Phase.NORMAL for machine in self.machines)
+            self.seen
+            and not self.fault
+            and not self.raises
+            and all(machine.phase is Phase.NORMAL for machine in self.machines)
+        )
+
+    @property
+    def active(self) -> bool | None:
+        """The condition stands, announced or not; None: not decided yet."""
+        return True if self.level else False if self.seen else None
+
+    def must_last(self, after: "AlarmState") -> bool:
+        """The step to `after` must be on disk before it counts: a phase, a count, or what was told moved."""
+        told = (self.occurrence, self.level, self.code, self.acknowledged, self.repeat, self.chattering)
+        then = (after.occurrence, after.level, after.code, after.acknowledged, after.repeat, after.chattering)
+        return told != then or any(
+            a.phase is not b.phase or a.hits != b.hits
+            for a, b in zip(self.machines, after.machines, strict=True)
+        )
+
+    @property
+    def steady(self) -> bool:
+        """No delay is running, so the same value again changes nothing."""
+        return (
+            self.seen
+            and not (self.fault or self.raises or self.recheck)
+            and not any(machine.waiting for machine in self.machines)
         )
 
 

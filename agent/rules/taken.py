@@ -1,11 +1,11 @@
 """What came of a batch that the engine took: for the caller to put on disk."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from agent.model import Event
-from agent.rules.runs import RuleState
+from agent.rules.journal import Holder
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,18 +14,16 @@ class Taken:
 
     Attributes:
         events: in the order in which they happened.
-        runs: the new state of every rule that the batch changed, for the store.
-        times: the newest device stamp of every timed tag that it moved.
-        removed: rules that are no longer in the configuration; their state goes.
+        states: what the store keeps, by key (`rule/INSTANCE`, `tag/NAME`, `flood`); None: it goes.
         durable: it must be on disk before the batch counts as taken; else all of this is empty.
+        touched: whose state that is, for the engine.
     """
 
     events: Sequence[Event]
-    runs: Mapping[str, RuleState]
-    times: Mapping[str, int]
+    states: Mapping[str, bytes | None]
     durable: bool
-    removed: Sequence[str] = ()
+    touched: Mapping[str, tuple[Holder, object]] = field(default_factory=dict)
 
 
-NOTHING: Final = Taken((), {}, {}, durable=False)
+NOTHING: Final = Taken((), {}, durable=False)
 """What comes of nearly every batch."""

@@ -1,7 +1,7 @@
 """When rules want the clock: a heap of instants, one entry a rule at the most that counts.
 
 An entry is checked against the rule's state when it comes up, so it may be early but never late.
-Equal instants come up in the order of the rules in the file.
+Equal instants come up in the order in which rules are decided.
 """
 
 from heapq import heappop, heappush
@@ -28,13 +28,13 @@ class Timers:
             run.queued = due
             heappush(self._heap, (due, run.index, run))
 
-    def pop(self, now: int) -> Run | None:
-        """The next rule whose instant has come."""
+    def pop(self, now: int) -> tuple[int, Run] | None:
+        """The next rule whose instant has come, and that instant."""
         while self._heap and self._heap[0][0] <= now:
             due, _, run = heappop(self._heap)
             if run.queued == due:
                 run.queued = FOREVER
-                return run
+                return due, run
         return None
 
     def clear(self) -> None:

