@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from agent import __version__
+from agent.metrics import STORE_AVAILABLE, STORE_BYTES, WAITING
 from agent.model import SECOND, Json
 from agent.paths import STORE
 from agent.rules.runs import AlarmRun, is_alarm
