@@ -4,12 +4,15 @@ import itertools
 import math
 import operator
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rigs.scope import Plant
 
 from agent.rules.expression import Expression, ExpressionError
 from agent.rules.terms import COMPARISONS
+
+
+patient = settings(deadline=None)
 
 
 def same(value, expected):
@@ -49,6 +52,7 @@ def verdict(text):
         return error
 
 
+@patient
 @given(st.one_of(st.text(max_size=60), st.lists(WORDS, max_size=400).map("".join)))
 def test_any_text_is_an_expression_or_refused_within_it(text):
     """Never another error; the column lies within the text or right behind it."""
@@ -109,6 +113,7 @@ def reckoned(tree, values):
             return {**SIGNS, **FUNCTIONS}[sign](reckoned(left, values), reckoned(right, values))
 
 
+@patient
 @given(TREES, st.sampled_from([None, *FILLINGS]), st.sampled_from([None, *FILLINGS]))
 def test_no_unknown_input_can_contradict_a_definite_value(tree, p, q):
     """What is said while inputs are unknown is still said, whatever they turn out to be."""
@@ -120,6 +125,7 @@ def test_no_unknown_input_can_contradict_a_definite_value(tree, p, q):
             assert same(parsed.evaluate(Plant(dict(zip("PQR", filling, strict=True)))), said)
 
 
+@patient
 @given(TREES, st.tuples(*[st.sampled_from(FILLINGS)] * 3))
 def test_where_all_is_known_the_value_is_that_of_arithmetic(tree, filling):
     """Precedence aside (the trees are in parentheses), every operator is Python's; what has no value is unknown."""
@@ -136,6 +142,7 @@ def test_where_all_is_known_the_value_is_that_of_arithmetic(tree, filling):
         assert value == expected
 
 
+@patient
 @given(TREES, st.tuples(*[st.sampled_from([*FILLINGS, "text", None])] * 3))
 def test_evaluation_ends_in_a_value_or_a_sentence(tree, filling):
     """Whatever the data are, nothing but a TypeError with a sentence is raised, and no value is infinite."""

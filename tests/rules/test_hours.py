@@ -143,6 +143,7 @@ def test_a_span_reaches_from_its_beginning_up_to_its_end():
 
 # --- what holds of all hours, in all zones ----------------------------------------------------------------
 
+patient = settings(max_examples=60, deadline=None)
 INSTANTS = st.integers(wall("1971-01-01T00:00Z"), wall("2099-01-01T00:00Z"))
 MINUTES = st.one_of(st.integers(0, 1439), st.sampled_from([0, 60, 120, 150, 180, 1439]))
 HOURS = st.builds(
@@ -195,12 +196,14 @@ def agree(watched, at, looks):
     assert watched.holds(change) is not before
 
 
+@patient
 @given(HOURS, INSTANTS)
 def test_nothing_changes_before_the_next_change(watched, at):
     """Live, the engine sleeps until `next_change`: nothing may happen meanwhile."""
     agree(watched, at, 50)
 
 
+@patient
 @given(NEAR_CHANGES, st.integers(-3 * 1440, 1440))
 def test_nothing_changes_before_the_next_change_when_clocks_change(near, minutes):
     """Nor in the nights on which clocks are put forward or back."""
@@ -208,7 +211,7 @@ def test_nothing_changes_before_the_next_change_when_clocks_change(near, minutes
     agree(watched, change + minutes * MINUTE, 50)
 
 
-@settings(max_examples=50)
+@patient
 @given(NEAR_CHANGES)
 def test_hours_are_those_of_a_person_who_watches_the_clock(near):
     """Hours begin when the clock first shows their beginning or later; they end when it last shows their end, or leaps over it."""
