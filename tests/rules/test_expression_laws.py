@@ -11,7 +11,6 @@ from rigs.scope import Plant
 from agent.rules.expression import Expression, ExpressionError
 from agent.rules.terms import COMPARISONS
 
-
 patient = settings(deadline=None)
 
 
