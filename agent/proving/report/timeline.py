@@ -1,0 +1,145 @@
+"""A rule over time: its curves, its events, what its conditions did, and the old rules beside the new.
+
+Rules for whoever changes it: every row has the same time axis; states differ in height and hatching, not
+in colour alone; what was not there (no bad quality, no suppression) takes no room and no explanation.
+"""
+
+from typing import Final
+
+from agent.proving.report import curves, words
+from agent.proving.report.axis import Period
+from agent.proving.report.budget import Budget
+from agent.proving.report.events import mark_row
+from agent.proving.report.field import bars, grid, name, row
+from agent.proving.report.markup import Markup, element, short
+from agent.proving.report.spans import joined
+from agent.proving.results import Backtest, Doing, RuleResult
+from agent.rules.spec import AlarmSpec, Condition, Limit
+
+_STRIP: Final = 22
+_OTHERS: Final = 3  # tags drawn beside the subject
+
+# In the order of drawing, each with its place in the strip: top and height.
+_SHAPES: Final = {
+    Doing.DISABLED: (9, 4),
+    Doing.BLIND: (3, 16),
+    Doing.SUPPRESSED: (3, 16),
+    Doing.PENDING: (13, 6),
+    Doing.CLEARING: (3, 16),
+    Doing.ACTIVE: (3, 16),
+}
+_MEANINGS: Final = {
+    Doing.PENDING: "pending (beyond the limit, on_delay runs)",
+    Doing.ACTIVE: "active",
+    Doing.CLEARING: "clearing (back, off_delay runs)",
+    Doing.SUPPRESSED: "suppressed (computed, not announced)",
+    Doing.DISABLED: "disabled (`when` is false)",
+    Doing.BLIND: "blind (no fresh good value)",
+}
+
+
+def timeline(
+    rule: RuleResult, old: RuleResult | None, backtest: Backtest, period: Period, budget: Budget
+) -> Markup:
+    """Draw all rows of one rule over the same time axis."""
+    drawn = [series for tag in rule.tags if (series := backtest.series.get(tag)) and series.buckets]
+    # A limit that is a tag is drawn among the limits, not again below.
+    held = {limit.at for limit in curves.limits(rule)}
+    rows: list[Markup] = []
+    if drawn:
+        rows.append(curves.subject_row(rule, drawn[0], backtest.series, period, budget))
+    rows.append(mark_row(rule, period, budget))
+    rows += [_strip(rule, condition, period, budget) for condition in _conditions(rule)]
+    others = [series for series in drawn[1:] if series.tag.name not in held]
+    rows += [curves.other_row(series, period, budget) for series in others[:_OTHERS]]
+    if old is not None:
+        rows += [_standing("old", old, period, budget), _standing("new", rule, period, budget)]
+    rows.append(axis_row(period))
+    return element(
+        "div", *rows, class_="rows", data_begin=period.begin // 1_000_000, data_end=period.end // 1_000_000
+    )
+
+
+def axis_row(period: Period) -> Markup:
+    """Write the time axis; the script writes a finer one when the view is zoomed."""
+    ticks = [
+        part
+        for place, label in period.ticks()
+        for part in (
+            element("line", x1=f"{short(place)}%", x2=f"{short(place)}%", y1=0, y2=5),
+            element("text", label, x=f"{short(place)}%", y=17),
+        )
+    ]
+    return row("axis", 22, name(period.caption, 13), [element("g", *ticks, class_="ticks")])
+
+
+def key(rule: RuleResult, *, gaps: bool, deadband: bool) -> Markup:
+    """Explain the states that occur, with the very bars that stand for them."""
+    present = {stretch.doing for stretch in rule.stretches}
+    entries = [
+        _entry(doing.value, *_SHAPES[doing], _MEANINGS[doing]) for doing in _MEANINGS if doing in present
+    ]
+    if gaps:
+        entries.append(_entry("gap", 0, 22, "bad or no value"))
+    if deadband:
+        entries.append(_entry("deadband-key", 6, 10, "deadband: an alarm returns below it"))
+    return element("ul", *entries, class_="key") if entries else element("ul", class_="key", hidden=True)
+
+
+def standing_bars(rule: RuleResult, period: Period, most: int, top: float, height: float) -> Markup:
+    """Draw when a rule was in alarm, whichever condition it was."""
+    return bars("active", joined(curves.active_spans(rule), most, period), period, top, height)
+
+
+def _entry(kind: str, top: float, height: float, meaning: str) -> Markup:
+    bar = element("g", element("rect", x=1, width=20, y=top, height=height), class_=kind)
+    swatch = element("svg", bar, width=22, height=_STRIP, aria_hidden="true")
+    return element("li", swatch, meaning)
+
+
+def _conditions(rule: RuleResult) -> list[str]:
+    """The conditions, the most severe on top, then the rule as a whole if it did anything."""
+    spec = rule.spec
+    conditions = spec.conditions if isinstance(spec, AlarmSpec) else ()
+    names = [condition.say.name for condition in sorted(conditions, key=_height, reverse=True)]
+    return names + [""] * any(not stretch.condition for stretch in rule.stretches)
+
+
+def _height(condition: Condition) -> int:
+    """Limits stand as they do in the curve: the highest on top, the lowest below."""
+    return condition.side * condition.say.rank if isinstance(condition, Limit) else condition.say.rank
+
+
+def _strip(rule: RuleResult, condition: str, period: Period, budget: Budget) -> Markup:
+    drawn = [
+        bars(
+            doing.value,
+            joined(
+                (
+                    (stretch.begin, stretch.end)
+                    for stretch in rule.stretches
+                    if stretch.condition == condition and stretch.doing is doing
+                ),
+                budget.bars,
+                period,
+            ),
+            period,
+            *shape,
+        )
+        for doing, shape in _SHAPES.items()
+    ]
+    return row(
+        "strip",
+        _STRIP,
+        name(condition or "rule", 11),
+        [grid(_STRIP, period), *drawn],
+        strip=condition or "rule",
+    )
+
+
+def _standing(which: str, rule: RuleResult, period: Period, budget: Budget) -> Markup:
+    """One strip for all that a configuration made of a rule, and how often it was raised."""
+    height = 30
+    drawn = [grid(height, period), standing_bars(rule, period, budget.bars, 6, 18)]
+    label = name(f"{which} rules", 12, small=words.many(rule.figures.alarms, "alarm"))
+    return row(f"strip {which}", height, label, drawn, strip=f"{which} rules")
