@@ -40,7 +40,12 @@ class Subscription:
 
 
 def subscribers(event: Event, subscriptions: Mapping[str, Subscription]) -> tuple[str, ...]:
-    """The names of the destinations that the event goes to; never the one that it is about."""
+    """The names of the destinations that the event goes to; never the one that it is about.
+
+    A rule's `send_to` replaces what the destinations subscribe to (design: delivery).
+    """
+    if event.send_to:
+        return tuple(name for name in subscriptions if name in event.send_to)
     return tuple(
         name
         for name, subscription in subscriptions.items()
