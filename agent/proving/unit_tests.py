@@ -1,0 +1,195 @@
+"""Running a unit test: its signals are played through the very engine that runs live.
+
+Rules for whoever changes it: what a source, the pipeline or the store would do to the engine is done
+here in the same order; a test that passes here holds in the plant.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from heapq import merge
+from itertools import chain, count
+from typing import Final, TypeAlias
+
+from agent.config.model import Configuration
+from agent.model import Event, Link, Quality, Reading, Seen, WallClock
+from agent.proving.compile_test import UnitTest
+from agent.proving.concern import looked_at
+from agent.proving.expectations import Expected, Row, compare, condition_of
+from agent.proving.play import Player, instant
+from agent.rules.engine import Engine
+from agent.rules.runs import Run
+from agent.rules.saved import encode
+from agent.rules.taken import Taken
+
+OnStep: TypeAlias = Callable[[Run, int], None]
+
+_UNREADABLE: Final = "bad in the test"
+_DOWN: Final = "down in the test"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one test.
+
+    Attributes:
+        rows: the whole timeline, expected beside told.
+        problem: what is wrong; empty: it passed.
+    """
+
+    test: UnitTest
+    rows: Sequence[Row]
+    problem: str = ""
+
+
+def judge(test: UnitTest, configuration: Configuration, on_step: OnStep | None = None) -> Outcome:
+    """Run a test, and compare what was told with what it expects."""
+    rows = compare(test.expected, play_test(test, configuration, on_step=on_step))
+    return Outcome(test, rows, _sentence(test, rows))
+
+
+def judge_crashing(test: UnitTest, configuration: Configuration) -> Outcome:
+    """Run a test twice, the second time with all state written and read back after every step."""
+    plain = play_test(test, configuration)
+    rows = compare([_as_expected(event) for event in plain], play_test(test, configuration, crash=True))
+    wrong = _sentence(test, rows)
+    return Outcome(test, rows, wrong and f"after a crash at every sample: {wrong}")
+
+
+def play_test(
+    test: UnitTest, configuration: Configuration, *, crash: bool = False, on_step: OnStep | None = None
+) -> list[Event]:
+    """Play a test; what was told, in order.
+
+    Args:
+        test: what is played.
+        configuration: its tags and sources; the rules are the test's.
+        crash: write and read back all state after every step.
+        on_step: called with a rule and the instant when its state was replaced.
+    """
+    return _Stage(test, configuration, crash=crash, on_step=on_step).play()
+
+
+class _Stage:
+    """One run of one test: one engine after the other."""
+
+    def __init__(
+        self, test: UnitTest, configuration: Configuration, *, crash: bool, on_step: OnStep | None
+    ) -> None:
+        self._test, self._configuration, self._on_step = test, configuration, on_step
+        self._minted = count(1)
+        self._begin = 0
+        self._events: list[Event] = []
+        self._player = Player(self._engine(0), self._reborn if crash else lambda: None)
+
+    def play(self) -> list[Event]:
+        """Play all of it, restarts included."""
+        test = self._test
+        for restart in test.restarts:
+            self._play_until(restart.at)
+            before, self._begin = self._player.engine, restart.back
+            self._player.engine = self._engine(restart.back)
+            self._events += self._player.keep(_restored(self._player.engine, before, restart.at))
+        self._play_until(test.end)
+        return self._events
+
+    def _play_until(self, end: int) -> None:
+        seen = seen_between(self._test, self._configuration, self._begin, end)
+        for event in self._player.play(seen):
+            self._events.append(event)
+        self._events += self._player.let_pass(end)
+
+    def _engine(self, started: int) -> Engine:
+        engine = Engine(
+            self._test.rules,
+            self._configuration.tags.values(),
+            self._configuration.sources,
+            mint=lambda _: f"evt_{next(self._minted)}",
+            started=started,
+            flood=self._configuration.flood,
+        )
+        engine.on_step = self._on_step
+        return engine
+
+    def _reborn(self) -> None:
+        before, self._player.engine = self._player.engine, self._engine(self._begin)
+        self._events += self._player.keep(self._player.engine.take_over(before))
+
+
+def _restored(engine: Engine, before: Engine, since: int) -> Taken:
+    """Give `engine` what the store would have kept of the one before, which was killed at `since`."""
+    kept = {name: encode(run.spec, run.state) for name, run in before.runs.items()}
+    times = {
+        name: tag.state.last_time for name, tag in before.tags.items() if tag.state.last_time is not None
+    }
+    return engine.restore(kept, times, away_since=since)
+
+
+def seen_between(test: UnitTest, configuration: Configuration, begin: int, end: int) -> Iterator[Seen]:
+    """What an agent sees that starts at `begin` and stops before `end`, in order of time."""
+    hands = (command for command in test.commands if begin <= command.at < end)
+    return merge(_wall(test, begin), _sampled(test, configuration, begin, end), hands, key=instant)
+
+
+def _wall(test: UnitTest, begin: int) -> Iterator[Seen]:
+    if test.start is not None:
+        yield WallClock(begin, test.start)
+
+
+def _sampled(test: UnitTest, configuration: Configuration, begin: int, end: int) -> Iterator[Seen]:
+    """Connections and readings, as sources emit them: the first value after a connect is a baseline."""
+    every = test.every
+    grid = range(-(-begin // every) * every, min(end, test.end), every)
+    source_of = {tag: configuration.tags[tag].source for tag in test.signals}
+    up: dict[str, bool] = {}
+    known: set[str] = set()  # tags that were read since their source was connected
+    for at in chain([] if begin in grid else [begin], grid):
+        for source in configuration.sources:
+            connected = source not in test.links or test.links[source].sample(at // every).value is True
+            if up.get(source) is not connected:
+                up[source] = connected
+                known -= {tag for tag in known if source_of[tag] == source}
+                yield Link(source, up=connected, at=at, reason="" if connected else _DOWN)
+        for tag, signal in test.signals.items():
+            value, quality = signal.sample(at // every)
+            if quality is not None and at in grid and up[source_of[tag]]:
+                reason = _UNREADABLE if quality is Quality.BAD else ""
+                yield Reading(tag, value, quality, at, reason, baseline=tag not in known)
+                known.add(tag)
+
+
+# --- what is wrong, for a person -------------------------------------------------------------------
+
+
+def _as_expected(event: Event) -> Expected:
+    """Just this event, but for its ids."""
+    fields = {name: value for name, value in event.data.items() if name != "occurrence"}
+    word = event.type.removeprefix("alarm.")
+    return Expected(word, event.type, event.subject, condition_of(event), event.at, event.at, fields)
+
+
+def _sentence(test: UnitTest, rows: Sequence[Row]) -> str:
+    """What is wrong, by the first difference; empty: nothing is."""
+    row = next((row for row in rows if row.why), None)
+    if row is None:
+        return ""
+    what = f"{row.expected}" if row.expected else describe(row.event) if row.event else ""
+    return ". ".join([f"{what}: {row.why}", *_hints(test, row)])
+
+
+def describe(event: Event) -> str:
+    """An event as an expectation would be written."""
+    return str(replace(_as_expected(event), fields={}))
+
+
+def _hints(test: UnitTest, row: Row) -> Iterator[str]:
+    """What a person may have forgotten."""
+    name = row.expected.subject if row.expected else row.event.subject if row.event else ""
+    for rule in test.rules:
+        if rule.name != name:
+            continue
+        unread = sorted(looked_at(rule) - set(test.signals))
+        if unread:
+            yield f"It depends on {', '.join(unread)} too, which the test gives no signal"
+        gate = rule.gate
+        if test.start is None and (gate.hours or gate.maintenance or gate.trial_until is not None):
+            yield "It depends on the time of day, and the test has no `start`"
