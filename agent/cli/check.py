@@ -6,6 +6,7 @@ import sys
 
 from agent.cli.arguments import add_config_option
 from agent.cli.asking import print_problems
+from agent.clock import SystemClock
 from agent.errors import ConfigError, Problem
 
 SUMMARY = "check a configuration and report every problem with its line"
@@ -28,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     from agent.config.load import load
 
     try:
-        configuration = load(arguments.config)
+        configuration = load(arguments.config, now_wall=SystemClock().wall())
     except ConfigError as error:
         if arguments.json:
             _print_json(error.problems, ok=False)

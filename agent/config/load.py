@@ -40,7 +40,7 @@ _WATCH: Final = TypeAdapter(Annotated[bool, Field(strict=True)])
 _DEFAULTS: Final = TypeAdapter(RuleDefaults)
 _PROFILE: Final = TypeAdapter(ProfileSection)
 _RULE: Final = TypeAdapter(RuleSection)
-_MAINTENANCE: Final = TypeAdapter(Annotated[tuple[MaintenanceSection, ...], Field(strict=False)])
+_MAINTENANCE: Final = TypeAdapter(MaintenanceSection)
 _FLOOD: Final = TypeAdapter(FloodSection)
 _CHATTERING: Final = TypeAdapter(ChatteringSection)
 _SOURCE: Final[TypeAdapter[SourceConfig]] = TypeAdapter(SourceConfig)
@@ -51,13 +51,20 @@ _KEEP_IT: Final = "put it into a file that only edge-relay may read, and write $
 _REFERENCE: Final = re.compile(r"\$\{(?:env|file|insecure_file|credential):")
 
 
-def load(path: Path, environment: Mapping[str, str] = os.environ) -> Configuration:
+def load(
+    path: Path, environment: Mapping[str, str] = os.environ, now_wall: int | None = None
+) -> Configuration:
     """Load a file, or all `*.yaml` of a folder; secrets are looked up on the way.
+
+    Args:
+        path: the file or the folder.
+        environment: for `${env:NAME}`.
+        now_wall: nanoseconds UTC, to warn of what is over; it changes nothing else.
 
     Raises:
         ConfigError: with every error of every entry, and the warnings, in the order of the file.
     """
-    return _Loading(path, environment).configuration()
+    return _Loading(path, environment).configuration(now_wall)
 
 
 def load_agent(path: Path) -> AgentSection:
@@ -76,7 +83,7 @@ def load_agent(path: Path) -> AgentSection:
 class _Loading(Checking):
     """From the document to the configuration."""
 
-    def configuration(self) -> Configuration:
+    def configuration(self, now_wall: int | None) -> Configuration:
         """Check everything.
 
         Raises:
@@ -95,7 +102,7 @@ class _Loading(Checking):
         self.check_texts("sources", sources)
         self.check_texts("destinations", destinations)
         if not any(problem.severity == "error" for problem in self.problems):
-            for path, text in doubts(specs, tags):
+            for path, text in doubts(specs, tags, now_wall):
                 self.report(path, text, "warning")
         self.problems.sort(key=lambda problem: (problem.file, problem.line, problem.column))
         failed = any(problem.severity == "error" for problem in self.problems)
@@ -124,7 +131,7 @@ class _Loading(Checking):
         defaults = self.section("defaults", _DEFAULTS)
         profiles = self.entries("profiles", _PROFILE)
         chattering = self.optional("chattering", _CHATTERING)
-        maintenance = self.optional("maintenance", _MAINTENANCE)
+        maintenance = self.maintenance()
         rules = [written for name, entry in self.named("rules").items() for written in self.rule(name, entry)]
         if not self.document.complete:  # most of what a rule names would be unknown
             return ()
@@ -143,7 +150,7 @@ class _Loading(Checking):
             defaults=defaults or RuleDefaults(),
             profiles=profiles,
             profile_names=self.named("profiles"),
-            maintenance=maintenance or (),
+            maintenance=maintenance,
             chattering=None if chattering is None else chattering.spec(),
             rules=dict.fromkeys(names),
             reports={name for rule in rules if rule.section.change for name in (rule.rule, rule.name)},
@@ -151,6 +158,18 @@ class _Loading(Checking):
             report=self.report,
         )
         return compile_rules(rules, plant)
+
+    def maintenance(self) -> dict[int, MaintenanceSection]:
+        """Validate each span, by its place in the list; those with errors are left out."""
+        written = self.document.data.get("maintenance") or []
+        if not isinstance(written, list):
+            self.report(("maintenance",), "expected a list: each span begins with `- `")
+            return {}
+        checked = {
+            index: self.validate(("maintenance", index), entry, _MAINTENANCE)
+            for index, entry in enumerate(written)
+        }
+        return {index: section for index, section in checked.items() if section is not None}
 
     def rule(self, name: str, entry: Plain) -> list[Written]:
         """Validate a rule once for each of its instances."""

@@ -29,7 +29,7 @@ from agent.rules.spec import (
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """The parts of the worst case, nanoseconds.
+    """The parts of the worst case, nanoseconds; as text with its sum, where that is known.
 
     Attributes:
         every: between two readings, of the input that is read least often; None: not known.
@@ -55,11 +55,13 @@ class Detection:
 
     def __str__(self) -> str:
         """`6 s: read every 1 s + 5 s delay`; without the sum where a part is not known."""
-        parts = [f"read every {duration(self.every)}"] if self.read and self.every is not None else []
+        if not self.read:
+            return duration(self.settling + self.delay)
+        parts = [f"read every {duration(self.every)}"] if self.every is not None else []
         waits = ((self.measuring, "measuring"), (self.settling, "settling"), (self.delay, "delay"))
         parts += [f"{duration(time)} {what}" for time, what in waits if time]
         if self.worst is not None:
-            return f"{duration(self.worst)}: {' + '.join(parts)}" if parts else duration(self.worst)
+            return f"{duration(self.worst)}: {' + '.join(parts)}"
         return " + ".join([*parts, "the time until its source tells"])
 
 

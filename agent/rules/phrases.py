@@ -34,20 +34,22 @@ _TAKEN: Final = {
     Take.MEDIAN: "median",
     Take.STDEV: "standard deviation",
 }
-_TIMES: Final = (("d", 86_400 * SECOND), ("h", 3600 * SECOND), ("min", 60 * SECOND), ("s", SECOND))
+_TIMES: Final = (("d", 86_400 * SECOND), ("h", 3600 * SECOND), ("min", 60 * SECOND))
 
 
 def duration(nanoseconds: int) -> str:
-    """Write a duration as a person says it, and exactly: `1 h 30 min`, `500 ms`."""
+    """Write a duration as a person says it, and exactly: `1 h 30 min`, `2.5 s`, `500 ms`."""
+    if 0 < nanoseconds < SECOND:
+        return f"{nanoseconds / MILLISECOND:.15g} ms"
     parts: list[str] = []
     rest = nanoseconds
     for unit, size in _TIMES:
         count, rest = divmod(rest, size)
         if count:
             parts.append(f"{count} {unit}")
-    if rest:
-        parts.append(f"{rest / MILLISECOND:.15g} ms")
-    return " ".join(parts) or "0 s"
+    if rest or not parts:
+        parts.append(f"{rest / SECOND:.15g} s")
+    return " ".join(parts)
 
 
 # --- what is looked at ------------------------------------------------------------------------------
@@ -145,7 +147,7 @@ def _limit(limit: Limit, subject: Subject) -> Words:
 
 def share_of_range(amount: float, subject: Subject) -> str:
     """A percentage is how deadbands are written, and talked about."""
-    if subject.range is None:
+    if subject.range is None or subject.unit == "%":
         return ""
     low, high = subject.range
     return f", {100 * amount / (high - low):.4g} % of the range"

@@ -9,7 +9,7 @@ every field of a spec); numbers and durations are exact; nothing is said that is
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Final, assert_never
 
 from agent.model import SECOND, Priority, TagSpec
@@ -19,6 +19,7 @@ from agent.rules.spec import (
     Absence,
     AlarmSpec,
     ChangeSpec,
+    Chattering,
     Condition,
     Gate,
     Limit,
@@ -31,8 +32,14 @@ from agent.rules.spec import (
 _DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
-def sentence(spec: RuleSpec, tag: TagSpec | None = None) -> str:
-    """Say what a rule does; `tag` is its subject's, None of a calculation or of a source."""
+def sentence(spec: RuleSpec, tag: TagSpec | None = None, zone: tzinfo = UTC) -> str:
+    """Say what a rule does.
+
+    Args:
+        spec: the rule.
+        tag: its subject; None of a calculation or of a source.
+        zone: in which its dates are told.
+    """
     subject = subject_of(spec, tag)
     match spec:
         case AlarmSpec():
@@ -44,7 +51,7 @@ def sentence(spec: RuleSpec, tag: TagSpec | None = None) -> str:
             assert_never(spec)
     if spec.stale_after is not None:
         clauses.append(f"a value counts for {duration(spec.stale_after)} after it was received")
-    clauses += [*_gate(spec.gate), *_wording(spec.wording)]
+    clauses += [*_gate(spec.gate, zone), *_wording(spec.wording)]
     if spec.was:
         clauses.append(f"it goes on from what was {' or '.join(spec.was)}")
     return f"{spec.name}: {'; '.join(clauses)}."
@@ -91,15 +98,20 @@ def _life(spec: AlarmSpec) -> Iterator[str]:
         yield "stays open after its return until a person has acknowledged it"
     if spec.remind_every is not None:
         yield f"reminds every {duration(spec.remind_every)} while it is active"
-    if (noise := spec.chattering) is not None:
-        often = f"{noise.raises} times within {duration(noise.within)}"
-        yield f"if it comes {often}, it chatters and returns only after {duration(noise.quiet)} of quiet"
+    if spec.chattering is not None:
+        yield chatter(spec.chattering)
+
+
+def chatter(noise: Chattering) -> str:
+    """What becomes of an alarm that comes and goes."""
+    often = f"{noise.raises} times within {duration(noise.within)}"
+    return f"if it comes {often}, it chatters and returns only after {duration(noise.quiet)} of quiet"
 
 
 # --- when it is not looked at, and who is told ----------------------------------------------------------
 
 
-def _gate(gate: Gate) -> Iterator[str]:
+def _gate(gate: Gate, zone: tzinfo) -> Iterator[str]:
     settling = f"for {duration(gate.settle)} after that begins" if gate.settle else ""
     if gate.when is not None:
         yield f"ignored unless {gate.when.text}{', and ' * bool(settling)}{settling}"
@@ -111,10 +123,10 @@ def _gate(gate: Gate) -> Iterator[str]:
         yield f"watched but not announced while {gate.suppress_while.text}"
     for work in gate.maintenance:
         yield (
-            f"watched but not announced from {_stamp(work.span.begin)} to {_stamp(work.span.end)} ({work.reason})"
+            f"watched but not announced from {_stamp(work.span.begin, zone)} to {_stamp(work.span.end, zone)} ({work.reason})"
         )
     if gate.trial_until is not None:
-        yield f"on trial: nothing is sent before {_stamp(gate.trial_until)}"
+        yield f"on trial: nothing is sent before {_stamp(gate.trial_until, zone)}"
 
 
 def _hours(hours: Hours) -> str:
@@ -135,9 +147,9 @@ def _days(days: frozenset[int]) -> str:
     return ", ".join(shown)
 
 
-def _stamp(wall: int) -> str:
-    moment = datetime.fromtimestamp(wall // SECOND, UTC)
-    return f"{moment:%Y-%m-%d %H:%M{':%S' * bool(moment.second)}} UTC"
+def _stamp(wall: int, zone: tzinfo) -> str:
+    moment = datetime.fromtimestamp(wall // SECOND, zone)
+    return f"{moment:%Y-%m-%d %H:%M{':%S' * bool(moment.second)} %Z}"
 
 
 def _wording(wording: Wording) -> Iterator[str]:

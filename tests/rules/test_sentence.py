@@ -1,6 +1,7 @@
 """A rule reads as one sentence that a shift lead can sign: exact, whole, and true of the machine."""
 
 from dataclasses import fields, replace
+from zoneinfo import ZoneInfo
 
 import pytest
 from rigs.rules import high, high_high, low, rule, say
@@ -174,6 +175,16 @@ def test_a_calculation_is_named_by_its_text():
     )
 
 
+def test_dates_are_told_in_the_time_of_the_plant():
+    """A shift lead has no UTC; the zone stands beside it."""
+    spec = of(high(20), gate=Gate(maintenance=(Maintenance(Span(DECEMBER, DECEMBER + HOUR), "welding"),)))
+
+    assert (
+        "watched but not announced from 2025-12-01 01:00 CET to 2025-12-01 02:00 CET (welding)."
+        in sentence(spec, FLOW, ZoneInfo("Europe/Berlin"))
+    )
+
+
 # --- whatever decides is in it ---------------------------------------------------------------------
 
 SAY = Announcement("high", 1, 5 * SECOND, 6 * SECOND, Priority.MEDIUM)
@@ -303,7 +314,8 @@ def test_whatever_decides_is_in_the_sentence(part, name, make):
         (1_500_000, "1.5 ms"),
         (500 * MILLISECOND, "500 ms"),
         (90 * SECOND, "1 min 30 s"),
-        (2 * DAY + 3 * HOUR + 4 * SECOND + 1, "2 d 3 h 4 s 1e-06 ms"),
+        (2_500 * MILLISECOND, "2.5 s"),
+        (2 * DAY + 3 * HOUR + 4 * SECOND + 1, "2 d 3 h 4.000000001 s"),
     ],
 )
 def test_a_duration_is_exact(nanoseconds, text):
@@ -352,7 +364,7 @@ TAGS = {
             "the time until its source tells",
         ),
         (rule(high(1), tag="", calc=Expression.parse("P101.FT - SLOW")), 10, "10 s: read every 10 s"),
-        (of(Absence(say("sample"), Awaited.SAMPLE, 30 * SECOND)), 30, "30 s: 30 s delay"),
+        (of(Absence(say("sample"), Awaited.SAMPLE, 30 * SECOND)), 30, "30 s"),
         (of(Still(say("change", on=7200), 0.1)), 7201, "2 h 1 s: read every 1 s + 2 h delay"),
         (
             rule(Absence(say(), Awaited.CONNECTION, 15 * SECOND), tag="plc", of_source=True),
