@@ -5,14 +5,16 @@ instead of keeping a place for every character; where it cannot tell, the neares
 """
 
 import re
+from bisect import bisect_right
 from typing import Final
 
 from agent.config.yaml_text import Position
 
-_LINE: Final = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
-_FOLD: Final = re.compile("[ \t]*(?:\r\n|[\r\n\x85\u2028\u2029])[ \t]*")
-_BEFORE: Final = re.compile(r"(?:[&!][^\s]*[ \t]+)*")
-_BLOCK: Final = re.compile(r"[|>][^\n]*\n[ \t]*")
+_BREAK: Final = r"(?:\r\n|[\r\n\x85\u2028\u2029])"
+_LINE: Final = re.compile(_BREAK)
+_FOLDED: Final = re.compile(rf"[ \t]*{_BREAK}\s*")
+_BEFORE: Final = re.compile(r"(?:[&!]\S*[ \t]+)*")
+_BLOCK: Final = re.compile(rf"[|>].*{_BREAK}( *)")
 _ESCAPED: Final = {"x": 4, "u": 6, "U": 10}
 
 
@@ -25,25 +27,25 @@ def position_inside(file: str, start: Position, column: int) -> Position:
         column: of the character in the scalar's own text, from 1.
     """
     lines = [0, *(match.end() for match in _LINE.finditer(file))]
-    begin = at = lines[start.line - 1] + start.column - 1
+    at = lines[start.line - 1] + start.column - 1
     if before := _BEFORE.match(file, at):
         at = before.end()
-    quote = file[at : at + 1] if file[at : at + 1] in {"'", '"'} else ""
-    if quote:
-        at += 1
-    elif block := _BLOCK.match(file, at):
-        at = block.end()
+    fold, quote = _FOLDED, ""
+    if block := _BLOCK.match(file, at):
+        at, fold = block.end(), re.compile(f"{_BREAK} {{0,{len(block[1])}}}")
+    elif file.startswith(("'", '"'), at):
+        at, quote = at + 1, file[at]
     for _ in range(column - 1):
-        at = max(begin, min(_next(file, at, quote), len(file)))
-    line = max(index for index, offset in enumerate(lines) if offset <= at)
+        at = min(_next(file, at, quote, fold), len(file))
+    line = bisect_right(lines, at) - 1
     return Position(start.file, line + 1, at - lines[line] + 1)
 
 
-def _next(file: str, at: int, quote: str) -> int:
+def _next(file: str, at: int, quote: str, fold: re.Pattern[str]) -> int:
     """The end of the character that stands at `at`, as a scalar of this style has it."""
     if quote == "'" and file.startswith("''", at):
         return at + 2
     if quote == '"' and file.startswith("\\", at):
         return at + _ESCAPED.get(file[at + 1 : at + 2], 2)
-    fold = _FOLD.match(file, at)
-    return fold.end() if fold else at + 1
+    folded = fold.match(file, at)
+    return folded.end() if folded else at + 1

@@ -138,7 +138,7 @@ def findings(error: ValidationError, data: Plain, adapter: TypeAdapter[Validated
     for path, details in by_path.items():
         further = path in outer and all(
             map(_of_another_kind, details)
-        )  # another member of a union came further
+        )  # another member of a union came further, or an entry of the list
         match details[0]["type"]:
             case "extra_forbidden" | "invalid_key":
                 pass
@@ -176,7 +176,7 @@ def _stripped(location: Keys, data: Plain) -> Keys:
 
 def _of_another_kind(detail: ErrorDetails) -> bool:
     a_word = detail["type"] == "literal_error" and isinstance(detail["input"], dict | list)
-    return a_word or detail["type"] in _KINDS
+    return a_word or detail["type"] in _KINDS or detail["type"] == "too_short"
 
 
 def _unknown_key(key: str, known: Collection[str]) -> str:

@@ -5,9 +5,10 @@ place in the compiler (`agent.config.compile`) that says what it becomes, its ba
 sample. What a rule means is the core's (`agent.rules`); here is only what may be written.
 """
 
+import re
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from agent.config.fields import Duration
 from agent.config.rule_parts import (
@@ -30,8 +31,27 @@ from agent.config.times import Trial
 LIMITS: Final = ("low_low", "low", "high", "high_high")
 MEASURES: Final = ("counter", "window", "deviation_from", "rate_of_change", "unusual")
 INSTANCE_NAME: Final = r"^[^\s/{}\"\x00-\x1f](?:[^/{}\"\x00-\x1f]{0,98}[^\s/{}\"\x00-\x1f])?$"
+_FIELD_NAME: Final = r"^[A-Za-z_]\w{0,99}$"
 
-InstanceName = Annotated[str, StringConstraints(pattern=INSTANCE_NAME)]
+
+def _check_instance(name: str) -> str:
+    if not re.fullmatch(INSTANCE_NAME, name):
+        raise ValueError(f"`{name}` cannot be a name: expected text without `/`, braces and quotes")
+    return name
+
+
+def _check_field(name: str) -> str:
+    if not re.fullmatch(_FIELD_NAME, name):
+        raise ValueError(f"`{name}` cannot be a name: expected letters, digits and `_`")
+    return name
+
+
+InstanceName = Annotated[
+    str, AfterValidator(_check_instance), WithJsonSchema({"type": "string", "pattern": INSTANCE_NAME})
+]
+FieldName = Annotated[
+    str, AfterValidator(_check_field), WithJsonSchema({"type": "string", "pattern": _FIELD_NAME})
+]
 
 
 class Noise(Waiting):
@@ -129,7 +149,7 @@ class RuleSection(Noise):
     """What the operator shall do."""
     time_to_respond: Lasting | None = None
     """How long the operator has before it is too late."""
-    fields: dict[Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*$")], str] = Field(default={})
+    fields: dict[FieldName, str] = Field(default={})
     """Further facts in the event, by name, and the tags that hold them: {batch: R1.BATCH_ID}."""
     send_to: Names | None = None
     """The destinations that get the events, instead of all that subscribe to them."""

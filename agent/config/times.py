@@ -18,6 +18,7 @@ _DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _RANGE: Final = re.compile(rf"({'|'.join(_DAYS)})(?:-({'|'.join(_DAYS)}))?")
 _CLOCK_PATTERN: Final = r"^(?:[01]\d|2[0-3]):[0-5]\d$|^24:00$"
 _MOMENT_PATTERN: Final = r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?(?:Z|[+-]\d\d:\d\d)?)?"
+_TRIAL: Final = re.compile(f"until +({_MOMENT_PATTERN})")
 _DAY_MINUTES: Final = 24 * 60
 
 
@@ -33,9 +34,11 @@ def zone_of(name: str) -> tzinfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         known = available_timezones()
-        remedy = did_you_mean(name, known) if known else ": install the package tzdata"
+        remedy = did_you_mean(name, known) if "/" in name else ""
+        if not known:
+            remedy = ": install the package tzdata"
         raise ValueError(
-            f"unknown time zone {name!r}{remedy or ', expected an IANA name such as Europe/Berlin'}"
+            f"unknown time zone {name!r}{remedy or ': expected a name such as Europe/Berlin'}"
         ) from None
 
 
@@ -88,8 +91,9 @@ def parse_trial(value: object) -> datetime:
     Raises:
         ValueError: no `until`, or no date after it.
     """
-    if isinstance(value, str) and value.startswith("until "):
-        return parse_moment(value.removeprefix("until ").strip())
+    match = _TRIAL.fullmatch(value) if isinstance(value, str) else None
+    if match is not None:
+        return parse_moment(match[1])
     raise ValueError("expected the day on which the rule begins to speak, such as until 2026-12-15")
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Final
 
-from agent.config.compile.draft import Draft
+from agent.config.compile.draft import A_KIND, Draft
 from agent.config.compile.noise import announcement, deadband
 from agent.config.compile.subject import Subject
 from agent.config.messages import number_hint
@@ -74,7 +74,7 @@ def _check_values(draft: Draft, key: str, values: tuple[Value, ...], watched: Su
         expected = _expected(watched.kind, value)
         if expected:
             written = f'"{value}"' if isinstance(value, str) else str(value).lower()
-            draft.error(f"{watched.called} is {watched.kind.value} and never {written}: {expected}", key)
+            draft.error(f"{watched.called} is {A_KIND[watched.kind]} and never {written}: {expected}", key)
 
 
 def _expected(kind: Kind, value: Value) -> str:
@@ -95,7 +95,9 @@ def _expected(kind: Kind, value: Value) -> str:
 
 def _check_bits(draft: Draft, watched: Subject) -> None:
     if watched.kind in {Kind.NUMBER, *_NO_NUMBER} and not watched.measures:
-        draft.error(f"bits are those of a whole number, and {watched.called} is {watched.kind.value}", "bits")
+        draft.error(
+            f"bits are those of a whole number, and {watched.called} is {A_KIND[watched.kind]}", "bits"
+        )
     names = list((draft.section.bits or {}).values())
     for name in {name for name in names if names.count(name) > 1}:
         draft.error(f"two bits are called {name}: give each its own name", "bits")
@@ -106,7 +108,8 @@ def _limits(draft: Draft, watched: Subject) -> list[Limit]:
     if written and watched.kind in _NO_NUMBER:
         key = next(iter(written))
         draft.error(
-            f"a limit compares numbers, and {watched.called} is {watched.kind.value}: write is or is_not", key
+            f"a limit compares numbers, and {watched.called} is {A_KIND[watched.kind]}: write is or is_not",
+            key,
         )
     limits = [_limit(draft, watched, key, own) for key, own in written.items()]
     _check_order(draft, limits)

@@ -22,6 +22,15 @@ from agent.rules.spec import Chattering
 
 Key: TypeAlias = str | int
 
+A_KIND: Final = {
+    Kind.ANY: "anything",
+    Kind.NUMBER: "a number",
+    Kind.WHOLE: "a whole number",
+    Kind.SWITCH: "true or false",
+    Kind.TEXT: "text",
+}
+"""What a tag of each kind holds, in a message."""
+
 _BARE: Final = re.compile(r"[A-Za-z0-9_.]+")
 
 
@@ -62,7 +71,7 @@ class Plant:
     defaults: RuleDefaults
     profiles: Mapping[str, ProfileSection]
     profile_names: Collection[str]
-    maintenance: tuple[MaintenanceSection, ...]
+    maintenance: Mapping[int, MaintenanceSection]
     chattering: Chattering | None
     rules: Mapping[str, None]
     reports: Collection[str]
@@ -108,7 +117,7 @@ class Draft:
         if tag is None:
             self.unknown("tag", name, self.plant.tags, *path)
         elif numbers_for and tag.kind in {Kind.SWITCH, Kind.TEXT}:
-            self.error(f"{numbers_for} needs numbers, and {name} is {tag.kind.value}", *path)
+            self.error(f"{numbers_for} needs numbers, and {name} is {A_KIND[tag.kind]}", *path)
         return tag
 
     def message(self, text: str | None, *path: Key) -> Message | None:

@@ -25,7 +25,8 @@ def gate(draft: Draft, name: str) -> Gate:
         draft.error("settle is the time after `when` became true: write when, or leave it out", "settle")
     if when is not None and section.tag in when.tags:
         draft.doubt(
-            f"when asks for {section.tag}, which is watched: its alarm returns as soon as it is false", "when"
+            f"it asks for {section.tag}, which the rule watches: the alarm returns as soon as this is false",
+            "when",
         )
     return Gate(
         when,
@@ -39,7 +40,7 @@ def gate(draft: Draft, name: str) -> Gate:
 
 def check_maintenance(plant: Plant) -> None:
     """Report spans that end before they begin, and patterns that no rule matches."""
-    for index, section in enumerate(plant.maintenance):
+    for index, section in plant.maintenance.items():
         span = _span(section, plant)
         if span.end <= span.begin:
             plant.report(("maintenance", index, "to"), "expected it to be after from")
@@ -57,7 +58,7 @@ def _hours(draft: Draft) -> Hours | None:
 
 
 def _maintenance(draft: Draft, name: str) -> Iterator[Maintenance]:
-    for section in draft.plant.maintenance:
+    for section in draft.plant.maintenance.values():
         if fnmatchcase(name, section.match) or fnmatchcase(draft.written.rule, section.match):
             yield Maintenance(_span(section, draft.plant), section.reason)
 

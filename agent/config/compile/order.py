@@ -7,6 +7,7 @@ for one another are an error, which names all of them.
 from collections.abc import Iterable, Sequence
 from graphlib import CycleError, TopologicalSorter
 from heapq import heappop, heappush
+from itertools import pairwise
 
 from agent.config.compile.draft import Report
 from agent.rules.expression import Expression
@@ -56,10 +57,15 @@ def _report_cycle(specs: Sequence[RuleSpec], cycle: Sequence[int], report: Repor
     ring = ring[turn:] + ring[:turn]
     rules = [specs[index] for index in ring]
     first, asked = rules[0], rules[1 % len(rules)]
-    key = next(key for key, asks in _asking(first).items() if asks.rules & {asked.name, asked.rule})
-    text = f"these rules wait for one another: {' asks for '.join(rule.name for rule in [*rules, first])}"
+    key = next(key for key, of in _asking(first).items() if of.rules & {asked.name, asked.rule})
+    asks = ", ".join(f"{one.name} asks for {other.name}" for one, other in pairwise([*rules, first]))
     path = ("rules", first.rule or first.name, key)
-    report(path, text if len(rules) > 1 else "a rule cannot wait for its own alarm")
+    report(
+        path,
+        f"these rules wait for one another: {asks}"
+        if len(rules) > 1
+        else "a rule cannot wait for its own alarm",
+    )
     return ring[0]
 
 
