@@ -71,6 +71,10 @@ class Column(NamedTuple):
         qualities = repeat(Quality.GOOD) if self.numbers is not None else self.each_quality(values)
         return map(Reading, repeat(self.tag), values, qualities, self.times)
 
+    def last(self) -> Iterator[Reading]:
+        """The last sample."""
+        return self.part(len(self.times) - 1, len(self.times)).readings()
+
     def each_quality(self, values: Sequence[Value | None] | None = None) -> Iterable[Quality]:
         """The quality of every sample; `values` saves reading the cells again."""
         values = self.values() if values is None else values

@@ -2,15 +2,15 @@
 
 A portion in which a tag does not leave the limits of its rules, while nothing is going on with them,
 changes nothing but what was seen last: then only its last sample goes to the engine (`_passes_over`).
-The engine is ticked at each instant at which it wants the clock, as it is live; so the order of
-events does not depend on how the history was cut into portions.
+What is not so quiet is cut into pieces, and the same is asked of each piece.
 
 Rules for whoever changes it: the engine decides, and the short way gives the same events as the long
 one (a test plays random rules over random signals both ways).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeAlias
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final, TypeAlias
 
 from agent.delivery import identity
 from agent.model import Event, EventType, Link, Priority, Reading, Seen, TagSpec, Tick, WallClock
@@ -19,13 +19,15 @@ from agent.proving.figures import TEN_MINUTES, Count
 from agent.proving.record import RuleRecord
 from agent.proving.sender import Sender
 from agent.rules.engine import Engine
-from agent.rules.inputs import Tag
+from agent.rules.inputs import FOREVER, Tag
 from agent.rules.runs import Run
 from agent.rules.spec import OPEN, AlarmSpec, Limit, RuleSpec
 from agent.rules.state import AlarmState
 
 Extremes: TypeAlias = Mapping[str, tuple[float, float] | None]
 """The least and the greatest number of each tag in a portion; None where not all are good numbers."""
+
+_PIECE: Final = 32
 
 
 class Lane:
@@ -66,37 +68,36 @@ class Lane:
         self._short = short
         self._minted = self._told = 0
         self._unheard: set[str] = set()
+        self._heard_from: dict[str, int] = {}
         self._carried = {tag for rule in rules for tag in rule.wording.fields.values()}
         self.engine.on_step = self._stepped
         self._take([WallClock(begin, 0), *(Link(name, up=True, at=begin) for name in sources)])
 
     def take(self, portion: Iterable[Column], extremes: Extremes) -> None:
         """Play the next portion."""
-        readings: list[Reading] = []
+        ends: list[Reading] = []
+        loud: list[Column] = []
         for column in portion:
             tag = self.engine.tags.get(column.tag)
             if tag is None:
                 continue
-            if self._short and self._passes_over(tag, extremes[column.tag]):
-                readings += column.part(len(column.times) - 1, len(column.times)).readings()
+            self._heard_from.setdefault(column.tag, column.times[0])
+            if self._passes_over(tag, extremes[column.tag]):
+                ends += column.last()
             else:
-                readings += column.readings()
-        readings.sort(key=_received)
-        moment: list[Reading] = []
-        now = None
-        for reading in readings:
-            if reading.received != now:
-                if moment:
-                    self._take(moment)
-                moment, now = [], reading.received
-                self._pass_time(now)
-            moment.append(reading)
-        if moment:
-            self._take(moment)
+                loud.append(column)
+        for piece in _pieces(loud):
+            batch: list[Reading] = []
+            for column in piece:
+                numbers = column.numbers
+                reach = None if numbers is None else (min(numbers), max(numbers))
+                over = self._passes_over(self.engine.tags[column.tag], reach)
+                batch += column.last() if over else column.readings()
+            self._read(batch)
+        self._read(ends)
 
     def end(self, at: int) -> None:
         """The history ends."""
-        self._pass_time(at)
         self._take([Tick(at)])
         if self._sender is not None:
             self._sender.send((), at, self._mint)
@@ -117,18 +118,17 @@ class Lane:
             if run.spec.subject == tag
         )
 
-    # --- time and readings ------------------------------------------------------------------------------
+    # --- readings --------------------------------------------------------------------------------------
 
     def _passes_over(self, tag: Tag, extremes: tuple[float, float] | None) -> bool:
         """No value between the extremes changes anything now, and nobody else looks at the tag."""
-        if tag.joint or tag.spec.name in self._carried:
+        if not self._short or tag.joint or tag.spec.name in self._carried:
             return False
         return not tag.runs or (extremes is not None and all(_quiet(run, *extremes) for run in tag.runs))
 
-    def _pass_time(self, now: int) -> None:
-        engine = self.engine
-        while (due := engine.due) is not None and due <= now:
-            self._take([Tick(due)])
+    def _read(self, readings: list[Reading]) -> None:
+        readings.sort(key=_received)
+        self._take(readings)
 
     def _take(self, batch: Sequence[Seen]) -> None:
         taken = self.engine.take(batch)
@@ -147,7 +147,7 @@ class Lane:
     def _mint(self, at: int) -> str:
         """An id that the next run over the same history gives again."""
         self._minted += 1
-        return identity.mint(at, self._minted.to_bytes(identity.RANDOM_BYTES, "big"))
+        return identity.mint(at, (self._minted << 2).to_bytes(identity.RANDOM_BYTES, "big"))
 
     def _tell(self, events: Sequence[Event]) -> None:
         heard = [event for event in events if self._hears(event)]
@@ -164,8 +164,7 @@ class Lane:
         """Nothing is told of rules that are left out, nor of a tag of which the history has said nothing yet."""
         if event.rule not in self.records:
             return False
-        tag = self.engine.tags.get(event.tag)
-        if tag is not None and tag.state.reading is None:
+        if event.tag and event.at < self._heard_from.get(event.tag, FOREVER):
             self._unheard.add(event.rule)
             return False
         if event.rule in self._unheard:
@@ -173,6 +172,25 @@ class Lane:
                 self._unheard.remove(event.rule)
             return False
         return True
+
+
+def _pieces(columns: Sequence[Column]) -> Iterator[list[Column]]:
+    """The columns cut at the same instants, into pieces of which none has many samples of one tag."""
+    if not columns:
+        return
+    longest = max((column.times for column in columns), key=len)
+    begins = [0] * len(columns)
+    for index in range(_PIECE - 1, len(longest) + _PIECE - 1, _PIECE):
+        piece: list[Column] = []
+        for place, column in enumerate(columns):
+            begin = begins[place]
+            if index < len(longest):
+                end = begins[place] = bisect_right(column.times, longest[index], begin)
+            else:
+                end = len(column.times)
+            if end > begin:
+                piece.append(column.part(begin, end))
+        yield piece
 
 
 def _quiet(run: Run, least: float, greatest: float) -> bool:

@@ -34,14 +34,17 @@ class SeriesRecord:
         interval: the median time between two samples; 0: not known.
         stale_after: for how long a value counts as fresh; None: for ever.
         begin: where the history begins.
+        width: of the first buckets; they become wider as the history grows.
     """
 
-    def __init__(self, tag: TagSpec, interval: int, stale_after: int | None, begin: int) -> None:
+    def __init__(
+        self, tag: TagSpec, interval: int, stale_after: int | None, begin: int, width: int = 1
+    ) -> None:
         self.tag = tag
         self.interval = interval
         self.samples = self.bad = 0
         self._stale_after = stale_after
-        self._width = max(interval, 1)
+        self._width = max(interval, width, 1)
         self._buckets: list[Bucket] = []
         self._lost: int | None = begin  # since when there is no fresh good value
         self._evidence = begin

@@ -3,8 +3,8 @@
     deadband   max(6 sigma, 2 steps), sigma = MAD(first differences) / 0.6745 / sqrt(2); 3 sigma still
                chatter at one sample a second, because the peaks of noise count and not its width
     on_delay   the smallest usual delay above the 95th percentile of excursions that were over within 60 s
-    off_delay  the smallest above the 95th percentile of the times from clear to raise, as far as those
-               are of one disturbance (10 minutes; what comes a day later is another alarm)
+    off_delay  the smallest above the 95th percentile of the times from clear to raise that were within
+               60 s as well (what comes an hour later is another alarm, which no delay should hide)
 
 Rules for whoever changes it: a suggestion needs enough data, and where there is too little that is said
 instead; a rule that made no alarm gets none.
@@ -15,7 +15,7 @@ from math import floor, log10
 from typing import Final
 
 from agent.model import SECOND
-from agent.proving.figures import TEN_MINUTES
+from agent.proving.figures import MINUTE
 from agent.proving.results import Excursions, Series, Spread, Suggestion
 from agent.proving.thinning import quantile
 from agent.rules.message import show
@@ -23,8 +23,7 @@ from agent.rules.spec import AlarmSpec, Limit, RuleSpec
 
 _ENOUGH: Final = 5  # excursions, below which a percentile says nothing
 _MOST: Final = 0.95
-_ON_DELAYS: Final = tuple(each * SECOND for each in (5, 10, 15, 30, 60))
-_OFF_DELAYS: Final = tuple(each * SECOND for each in (5, 10, 15, 30, 60, 120, 300, 600))
+_DELAYS: Final = tuple(each * SECOND for each in (5, 10, 15, 30, 60))
 _READABLE: Final = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 
 
@@ -59,10 +58,8 @@ def _about_limit(limit: Limit, limits: Sequence[Limit], spread: Spread, unit: st
     name, present = limit.say.name, show(limit.deadband)
     edge = spread.high if limit.side > 0 else spread.low
     if isinstance(limit.at, float | int) and edge is not None and (edge - limit.at) * limit.side >= 0:
-        text = (
-            f"99.9 % of normal operation reaches {_figure(edge)} {unit}".rstrip()
-            + f": {name} at {_figure(limit.at)} lies within it"
-        )
+        way = "up" if limit.side > 0 else "down"
+        text = f"99.9 % of normal operation goes {way} to {_with(edge, unit)}: it lies within that"
         yield Suggestion(name, "limit", show(limit.at), "", text)
     if spread.noise is None:
         yield Suggestion(
@@ -75,9 +72,12 @@ def _about_limit(limit: Limit, limits: Sequence[Limit], spread: Spread, unit: st
     if room is not None and band > room:
         band = readable(room, up=False)
     if band > limit.deadband:
-        why = f"6 sigma of the noise ({_figure(spread.noise)} {unit}".rstrip() + ")"
-        if 6 * spread.noise < wanted:
-            why = f"two steps of {_figure(spread.step or 0.0)} {unit}".rstrip()
+        steps = 6 * spread.noise < wanted
+        why = (
+            f"two steps of {_with(spread.step or 0.0, unit)}"
+            if steps
+            else f"6 sigma of {_with(spread.noise, unit)}"
+        )
         if room is not None and wanted > room:
             why += ", at most a quarter of the way to the next limit"
         yield Suggestion(name, "deadband", present, show(band), why)
@@ -117,25 +117,23 @@ def _on_delay(found: Excursions, time_to_respond: int | None) -> Iterator[Sugges
     longest = quantile(found.fleeting, _MOST)
     if longest is None or len(found.fleeting) < _ENOUGH:
         return
-    wanted = next((delay for delay in _ON_DELAYS if delay > longest), _ON_DELAYS[-1])
-    text = f"95 % of the {len(found.fleeting)} excursions that were over within 60 s lasted at most {_seconds(longest)}"
+    wanted = next((delay for delay in _DELAYS if delay > longest), _DELAYS[-1])
+    text = f"95 % of {len(found.fleeting)} short excursions lasted up to {_seconds(longest)}"
     if time_to_respond is not None and wanted > time_to_respond / 4:
-        wanted = max((delay for delay in _ON_DELAYS if delay <= time_to_respond / 4), default=0)
+        wanted = max((delay for delay in _DELAYS if delay <= time_to_respond / 4), default=0)
         text += "; not more than a quarter of time_to_respond"
     if wanted > found.on_delay:
         yield Suggestion(found.condition, "on_delay", present, _seconds(wanted), text)
 
 
 def _off_delay(found: Excursions) -> Iterator[Suggestion]:
-    again = [gap for gap in found.apart if gap <= TEN_MINUTES]
+    again = [gap for gap in found.apart if gap <= MINUTE]
     if len(again) < _ENOUGH:
         return
     longest = quantile(again, _MOST)
-    wanted = next(
-        (delay for delay in _OFF_DELAYS if longest is not None and delay > longest), _OFF_DELAYS[-1]
-    )
+    wanted = next((delay for delay in _DELAYS if longest is not None and delay > longest), _DELAYS[-1])
     if wanted > found.off_delay:
-        text = f"95 % of the {len(again)} returns that did not last came back within {_seconds(longest or 0)}"
+        text = f"95 % of {len(again)} short returns lasted up to {_seconds(longest or 0)}"
         yield Suggestion(found.condition, "off_delay", _seconds(found.off_delay), _seconds(wanted), text)
 
 
@@ -143,5 +141,5 @@ def _seconds(nanoseconds: float) -> str:
     return f"{nanoseconds / SECOND:g}s"
 
 
-def _figure(number: float) -> str:
-    return f"{number:.4g}"
+def _with(number: float, unit: str) -> str:
+    return f"{number:.4g} {unit}".rstrip()
