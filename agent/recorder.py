@@ -171,8 +171,7 @@ class Recorder:
         if self.unavailable is None:
             _log.warning("recent samples are lost, everything else goes on: %s", why)
         self.unavailable = why
-        self._tape.forget()
-        self._whole = None
+        self._whole = None  # so the next chunk says anew what is still held
         if self._lost_since is None:
             self._lost_since = since
 

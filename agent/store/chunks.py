@@ -224,7 +224,7 @@ class Tape:
         return chunk
 
     def forget(self) -> None:
-        """A chunk was lost: what is seen next begins anew."""
+        """Nothing is recorded any more: what is seen later begins anew."""
         self._tracks.clear()
         self.size = 0
 
