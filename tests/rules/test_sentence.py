@@ -4,7 +4,7 @@ from dataclasses import fields, replace
 from zoneinfo import ZoneInfo
 
 import pytest
-from rigs.rules import high, high_high, low, rule, say
+from rigs.rules import Player, high, high_high, low, rule, say
 
 from agent.model import MILLISECOND, SECOND, Priority, TagSpec
 from agent.rules.detection import detection
@@ -183,6 +183,27 @@ def test_dates_are_told_in_the_time_of_the_plant():
         "watched but not announced from 2025-12-01 01:00 CET to 2025-12-01 02:00 CET (welding)."
         in sentence(spec, FLOW, ZoneInfo("Europe/Berlin"))
     )
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ([(0, 12), (5, 13.5), (14, 13.5), (16, 13.5)], [(15, "raised")]),  # the deadband keeps it pending
+        ([(0, 12), (5, 13.6), (6, 13.5), (30, 13.5)], []),  # risen above, and never at the limit again
+        ([(0, 12), (15, 13.6), (20, 13.5), (29, 13), (40, 13)], [(15, "raised"), (30, "returned")]),
+        ([(0, 12), (15, 13.6), (20, 12), (40, 13)], [(15, "raised")]),  # lower again before that
+    ],
+)
+def test_the_sentence_is_true_of_the_machine(values, told):
+    """Played with the sentence's own figures: 12 or lower, does not rise above 13.5, for 15 s."""
+    limit = low(12, 1.5, on=15, off=15)
+    player = Player((rule(limit),))
+    player.link(0, up=True)
+    for at, value in values:
+        player.value(at, value)
+
+    assert "is 12 or lower and does not rise above 13.5 for 15 s; returns 15 s after" in sentence(rule(limit))
+    assert [(at, what) for at, what, _ in player.timeline] == told
 
 
 # --- whatever decides is in it ---------------------------------------------------------------------
