@@ -31,8 +31,9 @@ from agent.metrics import LOOP_LAG
 from agent.model import SECOND, EventType, Json, Link
 from agent.notify import Systemd, feed_watchdog, stuck
 from agent.outlets import Outlets
-from agent.paths import ALIVE, CONTROL_SOCKET
+from agent.paths import ALIVE, CONTROL_SOCKET, SAMPLES
 from agent.pipeline import Pipeline
+from agent.recorder import Recorder
 from agent.reload import changes, needs_restart
 from agent.restore import Away, restored
 from agent.rules.engine import Engine
@@ -80,6 +81,9 @@ class Agent:
         self.pipeline = Pipeline(
             self._engine(configuration), store, self.outlets.subscribers, self.outlets.offer, clock, self.mint
         )
+        self.recorder = Recorder(configuration.agent.data_dir / SAMPLES, clock)
+        self.recorder.watch(configuration)
+        self.pipeline.note, self.flush_samples = self.recorder.note, self.recorder.flush
         self.outlets.announce = self.pipeline.announce
         store.on_damaged = self.outlets.damaged
         self.intakes: dict[str, Intake] = {}
@@ -99,6 +103,7 @@ class Agent:
             configuration.sources,
             mint=self.mint,
             started=self.clock.monotonic(),
+            flood=configuration.flood,
         )
 
     # --- life ----------------------------------------------------------------------------------------
@@ -117,6 +122,7 @@ class Agent:
                 "announcements": self.pipeline.announce_forever(),
                 "recovery": self.pipeline.recover_forever(),
                 "retention": self._prune_forever(),
+                "samples": self.recorder.run(boot, None if away is None else away.since),
                 "alive": stay_alive(data_dir / ALIVE, self.clock, boot),
                 "loop lag": self._measure_lag(),
                 "hang-ups": self._reload_forever(signals.reload),
@@ -149,6 +155,7 @@ class Agent:
         except TimeoutError:
             _log.warning("the store does not answer: it is stopped without a last word")
         await self.outlets.stop()
+        await self.recorder.stop()
         self.pipeline.checkpoint()
         for task in keepers:
             task.cancel()
@@ -277,6 +284,7 @@ class Agent:
             raise
         # In force from here on: what follows may have to wait for the disk, but is not given up.
         self.configuration = new
+        self.recorder.watch(new)
         self.outlets.address(new.destinations)
         await self._replace_sources(new)
         _pass_over_what_stays()

@@ -153,6 +153,9 @@ def _observed(
     if isinstance(condition, Absence):
         if machine.phase is not Phase.ACTIVE:
             return regain(machine, now, say.wait, off_delay)
+        absent = view.absent_since(condition.awaited)
+        if absent is not None and absent + condition.within <= now:
+            return machine  # it was something else that was seen
         return replace(machine, phase=Phase.CLEARING, due=now + off_delay) if off_delay else CALM
     if isinstance(condition, Still):
         return _still(condition, regain(machine, now, say.wait, 0), value, now)

@@ -13,7 +13,6 @@ from typing import Final, NamedTuple
 
 from agent.model import SECOND
 from agent.rules.board import Board
-from agent.rules.expression import Expression
 from agent.rules.inputs import FOREVER
 from agent.rules.spec import Gate
 
@@ -94,7 +93,7 @@ def judge(gate: Gate, state: GateState, board: Board) -> GateState:
 
 
 def _enabled(gate: Gate, state: GateState, board: Board) -> bool | None:
-    answers = [True if gate.when is None else _truth(gate.when, board)]
+    answers = [True if gate.when is None else gate.when.holds(board)]
     if gate.hours is not None:
         answers.append(None if board.wall is None else gate.hours.holds(board.wall))
     if False in answers:
@@ -107,7 +106,7 @@ def _enabled(gate: Gate, state: GateState, board: Board) -> bool | None:
 
 def _reasons(gate: Gate, state: GateState, board: Board, shelf: Shelf | None) -> Iterator[str]:
     if gate.suppress_while is not None:
-        told = _truth(gate.suppress_while, board)
+        told = gate.suppress_while.holds(board)
         if told or (told is None and _BY_DESIGN in state.reasons):
             yield _BY_DESIGN
     wall = board.wall
@@ -144,10 +143,3 @@ def _dues(gate: Gate, board: Board, shelf: Shelf | None) -> Iterator[int]:
 def next_second(now: int) -> int:
     """When ages are looked at again: they grow by themselves, and to the second is enough."""
     return (now // SECOND + 1) * SECOND
-
-
-def _truth(expression: Expression, board: Board) -> bool | None:
-    value = expression.evaluate(board)
-    if isinstance(value, str):
-        raise TypeError(f"`{expression.text}` gives the text {value!r}, and is to be true or false")
-    return None if value is None else bool(value)

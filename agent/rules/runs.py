@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeAlias, TypeGuard, TypeVar
 
-from agent.model import Event, Quality, Value
+from agent.model import SECOND, Event, Quality, Value
 from agent.rules import alarm, change, measure
 from agent.rules.board import Board, Calculation, Subject
 from agent.rules.change import ChangeState
@@ -119,6 +119,7 @@ class BaseRun(Generic[Spec, Core]):
         self.sight = Sight(spec, _subject(spec, board), others, board)
         self._kind = kind
         self._board = board
+        self._ages = spec.calc is not None and bool(spec.calc.ages)
         self.gated = spec.gate != OPEN
         self._above, self._below = _quiet(spec)
         measured = measure.begin(spec.measures) if spec.measures else None
@@ -206,7 +207,7 @@ class BaseRun(Generic[Spec, Core]):
     def wants_look(self, now: int) -> bool:
         """It must be looked at by now, although nothing was read."""
         due = self._look_due()
-        return due is not None and due <= now
+        return (due is not None and due <= now) or (self._ages and now % SECOND == 0)
 
     def _look_due(self) -> int | None:
         due = self.state.gate.due
@@ -214,7 +215,7 @@ class BaseRun(Generic[Spec, Core]):
             moves = measure.next_due(self.spec.measures, self.state.measured)
             if moves is not None and moves <= self.sight.fresh_until and (due is None or moves < due):
                 due = moves
-        if self.spec.calc is not None and self.spec.calc.ages:
+        if self._ages:
             second = next_second(self._board.now)
             due = second if due is None else min(due, second)
         return due

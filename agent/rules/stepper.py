@@ -132,6 +132,8 @@ class Stepper:
 
     def _tick(self, run: Run) -> None:
         now = self.board.now
+        if run in self._moment:  # what it asks for has answered at this very instant
+            self.look(run, baseline=self._moment.pop(run))
         self.put(run, *run.pass_time(now, self.mint))
         if run.wants_look(now):
             self.put(run, *run.look(now, self.mint))
@@ -148,10 +150,10 @@ class Stepper:
         self.put(run, *run.look(self.board.now, self.mint, baseline=baseline))
         self.timers.schedule(run)
 
-    def _wait(self, run: Run, *, baseline: bool) -> None:
-        """Let it look when the moment is complete; until then the board still shows what it showed."""
+    def _wait(self, run: Run, until: int, *, baseline: bool = False) -> None:
+        """Let it look when the moment is complete; `until` then it goes by what the board has shown."""
         if run not in self._moment:
-            self.put(run, *run.pass_time(self.board.now, self.mint))
+            self.put(run, *run.pass_time(until, self.mint))
         self._moment[run] = baseline
 
     def _read(self, reading: Reading) -> None:
@@ -192,7 +194,7 @@ class Stepper:
         self._read_now.add(reading.tag)
         self.evaluations += len(tag.joint)
         for run in tag.joint:
-            self._wait(run, baseline=reading.baseline)
+            self._wait(run, self.board.now, baseline=reading.baseline)
 
     def _link(self, link: Link) -> None:
         source = self.sources.get(link.source)
@@ -244,7 +246,7 @@ class Stepper:
         self.set(f"rule/{run.spec.name}", run, state)
         if run.dependents and run.active is not was_active:
             for dependent in run.dependents:
-                self._wait(dependent, baseline=False)
+                self._wait(dependent, self.board.now - 1)  # what runs out now is decided with the new answer
         shelf = state.gate.shelf
         if was_active and not run.active and shelf is not None and shelf.one_shot and is_alarm(run):
             self.put(run, *end_one_shot(run, self.board.now, self.mint))

@@ -2,9 +2,22 @@
 
 from dataclasses import dataclass, field
 
-from agent.model import SECOND, Alive, Link, Priority, Quality, Reading, TagSpec, Tick
+from agent.model import (
+    SECOND,
+    Action,
+    Alive,
+    Command,
+    Link,
+    Priority,
+    Quality,
+    Reading,
+    TagSpec,
+    Tick,
+    WallClock,
+)
 from agent.rules.engine import Engine
-from agent.rules.spec import AlarmSpec, Announcement, ChangeSpec, Limit, OnBad
+from agent.rules.expression import Expression
+from agent.rules.spec import AlarmSpec, Announcement, ChangeSpec, FloodSpec, Gate, Limit, OnBad
 
 
 def say(name="high", rank=1, on=0, off=0, priority=Priority.MEDIUM):
@@ -28,13 +41,20 @@ def rule(*conditions, name="R", tag="T", digest="d", **more):
     return AlarmSpec(name, tag, tuple(conditions), digest, **more)
 
 
+def gate(when=None, *, suppress_while=None, **more):
+    """A gate whose expressions are given as text."""
+    parsed = [None if text is None else Expression.parse(text) for text in (when, suppress_while)]
+    return Gate(parsed[0], suppress_while=parsed[1], **more)
+
+
 @dataclass
 class Player:
-    """An engine over tag `T` (and `U`) of source `plc`, played by hand; all times in seconds."""
+    """An engine over tags `T`, `U`, `V` of source `plc`, played by hand; all times in seconds."""
 
     rules: tuple[AlarmSpec | ChangeSpec, ...]
     stale: float | None = 1000.0
     timed: bool = False
+    flood: FloodSpec | None = None
     events: list = field(default_factory=list)
     minted: int = 0
 
@@ -43,8 +63,8 @@ class Player:
 
     def fresh(self):
         stale = None if self.stale is None else round(self.stale * SECOND)
-        tags = [TagSpec(name, "plc", "°C", stale_after=stale, timed=self.timed) for name in ("T", "U")]
-        return Engine(self.rules, tags, ["plc"], mint=self.mint, started=0)
+        tags = [TagSpec(name, "plc", "°C", stale_after=stale, timed=self.timed) for name in ("T", "U", "V")]
+        return Engine(self.rules, tags, ["plc"], mint=self.mint, started=0, flood=self.flood)
 
     def mint(self, at):
         self.minted += 1
@@ -71,6 +91,24 @@ class Player:
     def alive(self, at):
         return self.take(Alive("plc", round(at * SECOND)))
 
+    def values(self, at, **values):
+        """Several tags are read at one instant."""
+        return self.take(*(reading(at, value, tag) for tag, value in values.items()))
+
+    def clock(self, at, wall):
+        """The wall clock shows `wall` (nanoseconds UTC, None: nobody knows) at `at`."""
+        instant = round(at * SECOND)
+        return self.take(WallClock(instant, None if wall is None else wall - instant))
+
+    def hand(self, at, action, rule="R", *, until=None, **more):
+        """A person does something; what is refused is not done."""
+        ends = None if until is None else round(until * SECOND)
+        command = Command(rule, Action(action), round(at * SECOND), "anna", until=ends, **more)
+        refused = self.engine.refusal(command)
+        if not refused:
+            self.take(command)
+        return refused
+
     def reborn(self):
         """The whole state serialised and restored: nobody looked away."""
         before, self.engine = self.engine, self.fresh()
@@ -95,4 +133,4 @@ def timeline(events):
     ]
 
 
-__all__ = ["OnBad", "Player", "high", "high_high", "low", "reading", "rule", "say", "timeline"]
+__all__ = ["OnBad", "Player", "gate", "high", "high_high", "low", "reading", "rule", "say", "timeline"]
