@@ -44,6 +44,7 @@ class Pipeline:
     Attributes:
         engine: the rules; replaced whole by a reload.
         subscribers: which destinations an event is addressed to; replaced by a reload.
+        note: told of every batch that the rules have taken (for the recorder); must cost next to nothing.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Pipeline:
     ) -> None:
         self.engine = engine
         self.subscribers = subscribers
+        self.note: Callable[[Sequence[Seen]], None] = _forget
         self._store = store
         self._offer = offer
         self._clock = clock
@@ -85,6 +87,7 @@ class Pipeline:
         taken = self.engine.take(batch)
         EVALUATIONS.inc(self.engine.evaluations)
         await self.settle(taken)
+        self.note(batch)
 
     async def replace_engine(self, engine: Engine) -> None:
         """Let changed rules go on where the present ones stand; meanwhile every `emit` waits.
@@ -214,3 +217,7 @@ class Pipeline:
         """Make the event that tells receivers of an interval in which nothing was watched."""
         data: dict[str, Json] = {"reason": reason, "duration_s": (until - since) / SECOND}
         return self.event(EventType.AGENT_BLIND, data, {"blind.from": since, "blind.to": until})
+
+
+def _forget(_: Sequence[Seen]) -> None:
+    """Nobody records what was seen."""

@@ -9,9 +9,9 @@ waits for it. Nothing is written while nothing changes.
 
 import asyncio
 import logging
-import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVarTuple
 
@@ -21,15 +21,16 @@ from agent.errors import StoreUnavailable
 from agent.model import SECOND, Json, Seen, TagSpec
 from agent.rules.runs import inputs_of
 from agent.rules.spec import Absence, RuleSpec
-from agent.store.chunks import ALIVE, TAG, Key, Tape
-from agent.store.failures import explain
-from agent.store.samples import Chunk, SampleFile, damaged
+from agent.store.chunks import ALIVE, TAG, Key
+from agent.store.samples import Chunk, SampleFile
+from agent.store.tape import Tape
 
 Arguments = TypeVarTuple("Arguments")
 
 _log = logging.getLogger(__name__)
 
 _GATHER_EVERY_S: Final = 1.0
+_STOP_WITHIN_S: Final = 1.0
 _WRITE_EVERY: Final = 60 * SECOND
 _WHOLE_EVERY: Final = 3600 * SECOND
 _PRUNE_EVERY: Final = 600 * SECOND
@@ -44,11 +45,12 @@ class Recorder:
         unavailable: why samples are lost at present; None: none are.
     """
 
-    def __init__(self, path: Path, clock: Clock, boot: str) -> None:
+    def __init__(self, path: Path, clock: Clock) -> None:
         self.unavailable: str | None = None
         self._path = path
         self._clock = clock
-        self._boot = boot
+        self._boot = ""
+        self._patience: Mapping[Key, int | None] | None = None
         self._keep = self._max_size = 0  # nothing, until it is told what
         self._pending: list[Sequence[Seen]] = []
         self._overflowed = False
@@ -57,6 +59,7 @@ class Recorder:
         self._away_since: int | None = None
         # From here on: the thread's alone.
         self._tape = Tape({})
+        self._watched: Mapping[Key, int | None] | None = None
         self._file: SampleFile | None = None
         self._written = self._pruned = self._started
         self._whole: int | None = None
@@ -64,29 +67,26 @@ class Recorder:
 
     # --- on the loop ------------------------------------------------------------------------------
 
-    async def watch(self, configuration: Configuration) -> None:
+    def watch(self, configuration: Configuration) -> None:
         """Record what these rules look at from now on, and keep it as this configuration says."""
-        patience = watched(configuration.rules, configuration.tags)
-        await self._gather()
         section = configuration.store.samples
         self._keep, self._max_size = section.keep, section.max_size
-        await self._do(self._watch, patience)
+        self._patience = watched(configuration.rules, configuration.tags) if section.keep else None
 
     def note(self, batch: Sequence[Seen]) -> None:
         """Take what the rules have seen; costs next to nothing."""
-        if self._keep:
+        if self._patience is not None:
             if len(self._pending) < _MOST_BATCHES:
                 self._pending.append(batch)
             else:
                 self._overflowed = True
 
-    async def run(self, away_since: int | None) -> None:
+    async def run(self, boot: str, away_since: int | None) -> None:
         """Gather and write until cancelled; `away_since`: since when nobody had watched, monotonic nanoseconds."""
-        self._away_since = away_since
+        self._boot, self._away_since = boot, away_since
         while True:
             await asyncio.sleep(_GATHER_EVERY_S)
-            if self._keep:
-                await self._gather()
+            await self._gather()
 
     async def flush(self) -> None:
         """Return when all that was seen up to now is in the file.
@@ -100,20 +100,23 @@ class Recorder:
 
     async def stop(self) -> None:
         """Write what is left and let go of the file; nothing is recorded any more."""
-        await self._gather(settle=True)
-        self._keep = 0
-        await self._do(self._close)
-        self._thread.shutdown(wait=False)
+        self._patience = None
+        with suppress(TimeoutError):  # a disk that hangs may keep the last minute
+            async with asyncio.timeout(_STOP_WITHIN_S):
+                await self._gather()
+                await self._do(self._close)
+        self._thread.shutdown(wait=False, cancel_futures=True)
 
     def status(self) -> dict[str, Json]:
         """What people are told of it."""
-        return {"kept": self._keep > 0, "unavailable": self.unavailable}
+        return {"kept": self._patience is not None, "unavailable": self.unavailable}
 
     async def _gather(self, *, settle: bool = False) -> None:
         batches, self._pending = self._pending, []
         overflowed, self._overflowed = self._overflowed, False
         now = self._clock.monotonic()
-        if batches or settle or now - self._written >= _WRITE_EVERY:
+        due = now - self._written >= _WRITE_EVERY or self._patience is not self._watched
+        if batches or settle or due:
             await self._do(self._take, batches, overflowed, now, settle)
 
     async def _do(self, work: Callable[[*Arguments], None], *arguments: *Arguments) -> None:
@@ -121,18 +124,20 @@ class Recorder:
 
     # --- in the thread ----------------------------------------------------------------------------
 
-    def _watch(self, patience: Mapping[Key, int | None]) -> None:
-        self._tape.watch(patience)
-        if not self._keep:
-            self._tape.forget()
-
     def _take(self, batches: Iterable[Sequence[Seen]], overflowed: bool, now: int, settle: bool) -> None:  # noqa: FBT001 - run_in_executor knows no keywords
+        if self._patience is not None and self._patience is not self._watched:
+            self._watched = self._patience
+            self._tape.watch(self._patience)
         see = self._tape.see
         for batch in batches:
             for seen in batch:
                 see(seen)
         if settle or self._tape.size >= _LARGE or now - self._written >= _WRITE_EVERY:
             self._write(now, settle=settle)
+        if self._patience is None and self._watched is not None:  # nothing is to be kept any more
+            self._watched = None
+            self._write(now, settle=True)
+            self._tape.forget()
         if overflowed:
             self._lose("its disk has not answered for a long time", now)
 
@@ -149,9 +154,9 @@ class Recorder:
             if self._whole is None or now - self._pruned >= _PRUNE_EVERY:
                 self._pruned = now
                 file.prune(now + offset - self._keep, self._max_size)
-        except (sqlite3.Error, OSError) as error:
-            self._lose(explain(self._path, error), begin)
-            if damaged(error):
+        except StoreUnavailable as error:
+            self._lose(str(error), begin)
+            if self._file is not None and self._file.damaged:
                 self._close()  # the next chunk finds it damaged, and moves it aside
             return
         if whole:
@@ -177,7 +182,8 @@ class Recorder:
 
     def _close(self) -> None:
         if self._file is not None:
-            self._file.close()
+            with suppress(StoreUnavailable):
+                self._file.close()
             self._file = None
 
 

@@ -33,9 +33,9 @@ def configuration(*rules, **section):
 async def recording(path, **section):
     """A recorder at work, and its clock; it is stopped at the end."""
     clock = HandClock()
-    recorder = Recorder(path, clock, "boot")
-    await recorder.watch(configuration(**section))
-    task = asyncio.create_task(recorder.run(None), name="recorder")
+    recorder = Recorder(path, clock)
+    recorder.watch(configuration(**section))
+    task = asyncio.create_task(recorder.run("boot", None), name="recorder")
     yield recorder, clock
     task.cancel()
     await asyncio.wait([task])

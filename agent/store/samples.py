@@ -16,7 +16,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final, Self
 
-from agent.errors import EdgeRelayError
+from agent.errors import EdgeRelayError, StoreUnavailable
 from agent.store.chunks import Hold, Key, read_chunk
 from agent.store.failures import explain
 
@@ -80,9 +80,14 @@ class Recorded:
 
 
 class SampleFile:
-    """The ring, for the one who writes; every method may raise sqlite3.Error or OSError."""
+    """The ring, for the one who writes; every method raises StoreUnavailable where the disk does not take it.
+
+    Attributes:
+        damaged: opening it once more moves the file aside, and makes a new one.
+    """
 
     def __init__(self, path: Path, connection: sqlite3.Connection, session: int) -> None:
+        self.damaged = False
         self._path = path
         self._connection = connection
         self._session = session
@@ -90,16 +95,17 @@ class SampleFile:
     @classmethod
     def open(cls, path: Path, boot: str, started: int, away_since: int | None) -> tuple[Self, Path | None]:
         """Open the file or make it, and begin a session; where a damaged one was put, if there was one."""
-        try:
-            return cls._open(path, boot, started, away_since), None
-        except sqlite3.DatabaseError as error:
-            if not damaged(error):
-                raise
         aside = path.with_name(f"{path.name}.damaged")
-        path.replace(aside)
-        for suffix in ("-wal", "-shm"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
-        return cls._open(path, boot, started, away_since), aside
+        with _explained(path):
+            try:
+                return cls._open(path, boot, started, away_since), None
+            except sqlite3.DatabaseError as error:
+                if not _is_damage(error):
+                    raise
+            path.replace(aside)
+            for suffix in ("-wal", "-shm"):
+                path.with_name(path.name + suffix).unlink(missing_ok=True)
+            return cls._open(path, boot, started, away_since), aside
 
     @classmethod
     def _open(cls, path: Path, boot: str, started: int, away_since: int | None) -> Self:
@@ -126,20 +132,23 @@ class SampleFile:
     def write(self, chunk: Chunk) -> None:
         """Append a chunk."""
         row = (chunk.begin, chunk.until, chunk.offset, chunk.whole, chunk.lost_since, chunk.content)
-        self._connection.execute(_INSERT, (self._session, *row))
+        with self._told():
+            self._connection.execute(_INSERT, (self._session, *row))
 
     def prune(self, before_wall: int, max_bytes: int) -> None:
         """Delete chunks older than `before_wall`, then the oldest until the file holds `max_bytes`; but the newest."""
         connection = self._connection
-        connection.execute(_DELETE_OLD, (before_wall,))
-        [(page,)] = connection.execute("PRAGMA page_size").fetchall()
-        while self._pages() * page > max_bytes and connection.execute(_DELETE_OLDEST).rowcount:
-            pass
-        connection.execute(
-            "DELETE FROM session WHERE id <> ? AND id NOT IN (SELECT session FROM chunk)", (self._session,)
-        )
-        # As a script: a page is freed at each step of the statement, and execute() takes but one.
-        connection.executescript("PRAGMA incremental_vacuum")
+        with self._told():
+            connection.execute(_DELETE_OLD, (before_wall,))
+            [(page,)] = connection.execute("PRAGMA page_size").fetchall()
+            while self._pages() * page > max_bytes and connection.execute(_DELETE_OLDEST).rowcount:
+                pass
+            connection.execute(
+                "DELETE FROM session WHERE id <> ? AND id NOT IN (SELECT session FROM chunk)",
+                (self._session,),
+            )
+            # As a script: a page is freed at each step of the statement, and execute() takes but one.
+            connection.executescript("PRAGMA incremental_vacuum")
 
     def _pages(self) -> int:
         """Pages in use."""
@@ -149,10 +158,29 @@ class SampleFile:
 
     def close(self) -> None:
         """Let go of the file."""
-        self._connection.close()
+        with self._told():
+            self._connection.close()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        with _explained(self._path):
+            try:
+                yield
+            except sqlite3.Error as error:
+                self.damaged = _is_damage(error)
+                raise
 
 
-def damaged(error: sqlite3.Error | OSError) -> bool:
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """What SQLite and the disk say, as a sentence."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise StoreUnavailable(explain(path, error)) from error
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
     """The file itself is broken, or is no file of samples: moving it aside helps."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
 

@@ -36,6 +36,10 @@ class Controlled(Protocol):
         """Take up a disabled destination again. Raises UnknownError: there is none of this name."""
         ...
 
+    async def flush_samples(self) -> None:
+        """All that the rules have seen is in the file of samples. Raises StoreUnavailable."""
+        ...
+
 
 def control_app(agent: Controlled) -> web.Application:
     """The application behind the control socket."""
@@ -73,8 +77,17 @@ def control_app(agent: Controlled) -> web.Application:
     app.router.add_post("/api/deadletters/resend", _json(resend))
     app.router.add_post("/api/deadletters/drop", _json(drop))
     app.router.add_post("/api/destinations/{destination}/enable", _json(enable))
+    app.router.add_post("/api/samples/flush", _json(_flush(agent)))
     app.router.add_post("/api/reload", _json(reload))
     return app
+
+
+def _flush(agent: Controlled) -> Answerer:
+    async def flush(_: web.Request) -> Json:
+        await agent.flush_samples()
+        return {"flushed": True}
+
+    return flush
 
 
 def _json(answer: Answerer) -> Callable[[web.Request], Awaitable[web.Response]]:

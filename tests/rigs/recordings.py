@@ -4,8 +4,9 @@ from types import SimpleNamespace
 
 from agent.model import SECOND, Link, Quality, Reading, TagSpec
 from agent.recorder import watched
-from agent.store.chunks import Tape, read_chunk
+from agent.store.chunks import read_chunk
 from agent.store.samples import Recorded
+from agent.store.tape import Tape
 
 START = 1_795_262_400 * SECOND  # 2026-11-21T12:00:00Z
 OFFSET = START - 1_000_000 * SECOND

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from rigs.agent_process import ROOT
 from rigs.stores import BOOT, refusing_disk
 
-from agent.errors import EdgeRelayError
+from agent.errors import EdgeRelayError, StoreUnavailable
 from agent.model import SECOND, Action, Alive, Command, Link, Quality, Reading, WallClock, bad
-from agent.store.chunks import ALIVE, CLOCK, COMMAND, LINK, TAG, Tape, command_of, read_chunk
+from agent.store.chunks import ALIVE, CLOCK, COMMAND, LINK, TAG, command_of, read_chunk
 from agent.store.samples import Chunk, SampleFile, read_samples
+from agent.store.tape import Tape
 
 T, U = (TAG, "T"), (TAG, 'odd,"name"]')
 OFFSET = 1_795_000_000 * SECOND
@@ -278,7 +279,7 @@ def test_a_disk_that_refuses_is_told_to_the_caller(path):
     """The error comes out; once the disk takes it, it is written."""
     file = opened(path)
     file.write(chunk_of(0))
-    with refusing_disk(), pytest.raises((sqlite3.Error, OSError)):
+    with refusing_disk(), pytest.raises(StoreUnavailable, match=r"samples\.db"):
         file.write(chunk_of(1))
     file.write(chunk_of(2))
     file.close()
