@@ -149,6 +149,12 @@ VALUES = [
         ),
     ),
 ]
+VALUES += [
+    (
+        "  a: {tag: TT, rate_of_change: {per: 1m, over: 10s}, low: →-0.5, high: 2}",
+        VALUES[-1][1].replace("high", "low"),
+    ),
+]
 TIMES = [
     (
         "  a: {tag: RUN, is: false, on_delay: →1s}",
@@ -307,6 +313,18 @@ def test_what_is_hardly_meant_is_told_with_its_place(told, rules, warning):
 def test_what_an_engineer_writes_on_purpose_is_left_alone(told, rules):
     """A warning that is not believed hides the next one."""
     assert told(f"rules:\n{rules}\n") == []
+
+
+def test_of_many_instances_the_first_speaks_for_all(told):
+    """Fifty pumps of one rule are one mistake, in one line."""
+    rules = 'rules:\n  a: {for_each: [TT, SAFE], tag: "{each}", high: 170, deadband: 0.1}\n'
+
+    assert told(rules) == [
+        (
+            "1:50: rule a, high: the flicker of the last digit passes a deadband of 0.1: a step of TT is 0.1; "
+            "write 0.2 or more"
+        )
+    ]
 
 
 def test_freshness_of_a_whole_source_is_doubted_once(told):
