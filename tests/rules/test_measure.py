@@ -166,7 +166,7 @@ def test_a_window_is_a_few_kilobytes(take):
     ("name", "signal", "expected"),
     [
         ("a ramp of 2 a second", [(n, 2 * n) for n in range(61)], 120.0),
-        ("polled with jitter", [(n + (n % 3) * 0.01, 2 * (n + (n % 3) * 0.01)) for n in range(61)], 120.0),
+        ("polled with jitter", [(n + n % 7 * 0.03, 2 * (n + n % 7 * 0.03)) for n in range(61)], 120.0),
         ("down", [(n, 100 - n) for n in range(61)], -60.0),
         ("still", [(n, 5) for n in range(61)], 0.0),
         ("a jump after a long rest", [(0, 10), (1000, 20)], 20.0),
@@ -174,6 +174,7 @@ def test_a_window_is_a_few_kilobytes(take):
         ("31 s after it, it is", [(0, 10), (1000, 20), (1031, 20)], 0.0),
         ("known after 30 s", [(0, 0), (30, 10)], 20.0),
         ("not before", [(0, 0), (29.9, 10)], None),
+        ("the first value counts, whatever follows at once", [(0, 0), (0.1, 1), (30, 10)], 20.0),
         ("over a gap of 20 s", [(0, 0), (31, 0), (31, None), (51, 40)], 80.0),
         ("over a gap of 40 s: the last known", [(0, 0), (31, 0), (31, None), (71, 20)], 30.0),
         ("over a gap of 70 s", [(0, 0), (31, 0), (31, None), (101, 20)], None),
@@ -332,6 +333,13 @@ def test_a_slot_has_its_first_value():
     assert value_of(LEARN, [*fast, (512, 5)]) == 0.0
 
 
+def test_what_is_held_at_the_beginning_of_a_slot_is_its_first_value():
+    """5 is held over each beginning, 1000 comes and goes within the slots."""
+    slots = [pair for n in range(513) for pair in ((n + 0.5, 1000), (n + 0.9, 5))]
+
+    assert value_of(LEARN, [(0, 5), *slots]) == 0.0
+
+
 # --- what holds for all -------------------------------------------------------------------------------
 
 
@@ -409,6 +417,41 @@ def stepped(measures, state, at, value):
     if value is None:
         return lose(measures, state, at * SECOND // 1000)
     return see(measures, state, value, at * SECOND // 1000, setpoint)
+
+
+@pytest.mark.parametrize(
+    ("measures", "settled", "ticks"),
+    [
+        ((Window(10 * SECOND, Take.AVERAGE),), 100, range(60, 64)),
+        ((Window(10 * SECOND, Take.MIN),), 100, range(60, 64)),
+        ((Window(10 * SECOND, Take.STDEV),), 0, range(60, 64)),
+        ((Rate(MINUTE, 10 * SECOND),), 0, range(50, 58)),
+        ((Window(10 * SECOND, Take.AVERAGE), Rate(MINUTE, 10 * SECOND)), 0, range(115, 190)),
+    ],
+)
+def test_a_held_value_is_due_until_it_is_all_there_is(measures, settled, ticks):
+    """Sixty panes after the last change, and not a tick more; what is left is exact."""
+    state, looks = play(measures, [*STAIRS, (10.05, 100)]), 0
+    while (due := next_due(measures, state)) is not None:
+        state, looks = see(measures, state, 100, due, nobody), looks + 1
+
+    assert state.value == settled
+    assert looks in ticks
+
+
+@pytest.mark.parametrize("measures", STAGES, ids=str)
+def test_a_thousand_looks_change_nothing(measures):
+    """A random signal for two minutes, looked at at random instants between its values."""
+    dice = Random(3)
+    once = often = begin(measures)
+    for now in range(0, 120_000, 750):
+        value = dice.choice([5, 17, 17, 28.5, 40])
+        once, often = stepped(measures, once, now, value), stepped(measures, often, now, value)
+        for look in sorted(dice.sample(range(now, now + 750), 6)):
+            often = stepped(measures, often, look, value)
+        once, often = (stepped(measures, each, now + 749, value) for each in (once, often))
+
+        assert often == once
 
 
 @few

@@ -29,7 +29,7 @@ class RateState(NamedTuple):
 
     Attributes:
         origin: the instant of the first value.
-        corners: of the staircase, oldest first; those older than `over` are gone but for the two latest.
+        corners: of the staircase, oldest first; those are gone that no `then` can meet any more.
     """
 
     origin: int = 0
@@ -43,10 +43,7 @@ def step(measure: Rate, state: RateState, value: float, now: int) -> tuple[RateS
     corners = state.corners
     if not corners or corners[-1][1] != value:
         corners = _with(measure, state, (now, value))
-    then = now - measure.over
-    if len(corners) > 2 and corners[2][0] <= then:  # noqa: PLR2004 (the two latest that are old enough)
-        first = next((i for i in range(2, len(corners)) if corners[i][0] > then), len(corners))
-        corners = corners[first - 2 :]
+    corners = _needed(corners, now - measure.over)
     state = RateState(state.origin, corners)
     reference = _reference(measure, corners, now)
     if reference is None:
@@ -58,6 +55,14 @@ def step(measure: Rate, state: RateState, value: float, now: int) -> tuple[RateS
         return state, None, f"the rate needs more time: {progress(now - since, measure.over)}"
     at, was = reference
     return state, (value - was) * measure.per / (now - at), ""
+
+
+def _needed(corners: tuple[Corner, ...], then: int) -> tuple[Corner, ...]:
+    """From the corner that was current at `then`, or from the last value before where it is a gap."""
+    place = next((i for i, (at, _) in enumerate(corners) if at > then), len(corners)) - 1
+    if place > 0 and corners[place][1] is None:
+        place -= 1
+    return corners[place:] if place > 0 else corners
 
 
 def _reference(measure: Rate, corners: tuple[Corner, ...], now: int) -> tuple[int, float] | None:
