@@ -30,7 +30,8 @@ a test file:
   tests:
     - name: a 4 s spike is not an alarm, a hold is
       start: 2026-11-21T08:00:00Z    # optional: the time of day at 0 s, for schedules
-      every: 1s                      # between two samples; 1s if left out
+      every: 1s                      # optional: between two samples
+      only: ["R1-*"]                 # optional: the rules it is about; else all that watch a signal
       signals:
         R1.TT101: "165 x60, 172 x4, ramp 165..175 x20, 175 x90, bad x30"
         P101.RUN_FB: true            # what stands alone lasts to the end of the test
@@ -51,7 +52,8 @@ signals, separated by commas, N samples each:
 
 expectations: raised, escalated, deescalated, returned, changed, reminder, acknowledged, reset, shelved,
 unshelved, suppressed, unsuppressed, chattering, out_of_service, in_service: RULE or RULE LEVEL;
-tag.changed, occurred, unknown, trial: RULE; flood: agent. `at` is an instant or a window. Any other key is a
+tag.changed, occurred, unknown, trial: RULE; flood: started, digest or ended.
+`at` is an instant or a window. Any other key is a
 field of the event as receivers get it (value, priority, reason, message, initial). Events told at the
 same instant may stand in any order.
 steps: acknowledge, reset, shelve (for, reason, one_shot), unshelve, out_of_service (reason), in_service.

@@ -14,13 +14,14 @@ from agent.config.model import Configuration
 from agent.config.times import wall, zone_of
 from agent.config.yaml_text import Keys
 from agent.model import Action, Command, EventType, Json
-from agent.proving.concern import concerned, watched
+from agent.proving.concern import concerned, like, watched, with_asked
 from agent.proving.expectations import Expected
 from agent.proving.notes import Notes
 from agent.proving.sections import EVENT_WORDS, TestSection
 from agent.proving.signals import Signal, parse_connection, parse_signal
 from agent.rules.spec import AlarmSpec, RuleSpec
 
+_FLOOD: Final = ("started", "digest", "ended")
 _REASONED: Final = (Action.SHELVE, Action.OUT_OF_SERVICE)
 
 
@@ -44,7 +45,8 @@ class UnitTest:
         signals: by tag.
         links: connections, by source; those that are not here are up.
         restarts, commands, expected: in order of time.
-        rules: those that the signals concern; the others are left out.
+        rules: what it is about: all that they tell is expected.
+        played: these, and the rules whose alarms they ask for.
     """
 
     name: str
@@ -58,6 +60,7 @@ class UnitTest:
     commands: Sequence[Command]
     expected: Sequence[Expected]
     rules: Sequence[RuleSpec]
+    played: Sequence[RuleSpec]
 
     @property
     def end(self) -> int:
@@ -77,7 +80,7 @@ class _Compiler:
         self._written, self._configuration = test, configuration
         self._notes, self._path = notes, path
         self._known = {rule.name: rule for rule in configuration.rules}
-        self._rules = {rule.name for rule in concerned(configuration.rules, test.signals)}
+        self._rules = {rule.name: rule for rule in concerned(configuration.rules, test.signals, test.only)}
         self._end = 0
 
     def error(self, text: str, *path: str | int, at_key: bool = False) -> None:
@@ -92,6 +95,8 @@ class _Compiler:
             None if written.start is None else wall(written.start, zone_of(self._configuration.agent.zone))
         )
         restarts = tuple(self._restarts())
+        self._check_only()
+        self._check_pace()
         return UnitTest(
             name=written.name,
             line=self._notes.line(self._path),
@@ -103,7 +108,8 @@ class _Compiler:
             restarts=restarts,
             commands=tuple(self._commands(restarts)),
             expected=tuple(self._expected()),
-            rules=tuple(rule for rule in self._configuration.rules if rule.name in self._rules),
+            rules=tuple(self._rules.values()),
+            played=with_asked(tuple(self._rules.values()), self._configuration.rules),
         )
 
     # --- what is played -------------------------------------------------------------------------
@@ -149,6 +155,21 @@ class _Compiler:
                     )
                     self.error(text, section, name)
         return samples
+
+    def _check_only(self) -> None:
+        rules = self._configuration.rules
+        for index, pattern in enumerate(self._written.only):
+            if not any(like(rule, pattern) for rule in rules):
+                self.error(f"no rule is like `{pattern}`{did_you_mean(pattern, self._known)}", "only", index)
+
+    def _check_pace(self) -> None:
+        for rule in self._rules.values():
+            if rule.stale_after is not None and rule.stale_after < self._written.every:
+                text = (
+                    f"{rule.name} takes a value for stale after {format_duration(rule.stale_after)}: "
+                    f"between two samples nothing would be known"
+                )
+                self.error(text, "every")
 
     def _restarts(self) -> Iterator[Restart]:
         before = 0
@@ -231,7 +252,9 @@ class _Compiler:
         """The rule, and the level or condition if one is written after it."""
         text = str(written)
         if EVENT_WORDS[word] is EventType.AGENT_FLOOD:
-            return "agent", ""
+            if text not in _FLOOD:
+                self.error(f"expected one of {', '.join(_FLOOD)}", "expect", index, word)
+            return "agent", text
         names = [name for name in self._known if text == name or text.startswith(f"{name} ")]
         name = max(names, key=len, default="")
         if not self._known_rule(name or text.split(" ", maxsplit=1)[0], "expect", index, word):
@@ -248,7 +271,13 @@ class _Compiler:
         if name not in self._known:
             self.error(f"unknown rule `{name}`{did_you_mean(name, self._known)}", *path)
             return False
-        if name not in self._rules:
+        if (
+            name not in self._rules
+            and self._written.only
+            and not any(like(self._known[name], pattern) for pattern in self._written.only)
+        ):
+            self.error(f"{name} is not among the rules of `only`: add it", *path)
+        elif name not in self._rules:
             tags = ", ".join(sorted(watched(self._known[name])))
             text = f"{name} watches {tags}, and the test gives no signal for it: add one (`gap` if nothing comes)"
             self.error(text, *path)

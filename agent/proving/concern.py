@@ -1,8 +1,10 @@
-"""Which rules a set of signals concerns: what a test, a backtest or `why` has to play."""
+"""Which rules a set of signals concerns: what a test has to play."""
 
 from collections.abc import Collection, Iterator, Sequence
+from fnmatch import fnmatchcase
 
-from agent.rules.spec import AlarmSpec, Deviation, Limit, RuleSpec
+from agent.rules.runs import expressions_of
+from agent.rules.spec import AlarmSpec, RuleSpec
 
 
 def watched(rule: RuleSpec) -> frozenset[str]:
@@ -12,33 +14,38 @@ def watched(rule: RuleSpec) -> frozenset[str]:
     return frozenset() if _of_source(rule) else frozenset({rule.subject})
 
 
-def looked_at(rule: RuleSpec) -> frozenset[str]:
-    """Every tag that decides something about the rule."""
-    expressions = (rule.gate.when, rule.gate.suppress_while)
-    tags = [each.tags for each in expressions if each is not None]
-    tags.append(frozenset(each.tag for each in rule.measures if isinstance(each, Deviation)))
-    if isinstance(rule, AlarmSpec):
-        limits = (each.at for each in rule.conditions if isinstance(each, Limit))
-        tags.append(frozenset(at for at in limits if isinstance(at, str)))
-    return watched(rule).union(*tags)
-
-
-def concerned(rules: Sequence[RuleSpec], tags: Collection[str]) -> tuple[RuleSpec, ...]:
-    """The rules that watch one of `tags`, or a connection, and the rules whose alarms these ask for.
+def concerned(
+    rules: Sequence[RuleSpec], tags: Collection[str], patterns: Sequence[str] = ()
+) -> tuple[RuleSpec, ...]:
+    """The rules that watch one of `tags`, or a connection, and whose name is like one of `patterns`, if any.
 
     The others are left out: nothing is read for them, and that alone would be an alarm of those that
     expect samples.
     """
-    found = {rule.name for rule in rules if _of_source(rule) or watched(rule) & set(tags)}
+    return tuple(
+        rule
+        for rule in rules
+        if (_of_source(rule) or not watched(rule).isdisjoint(tags))
+        and (not patterns or any(like(rule, pattern) for pattern in patterns))
+    )
+
+
+def with_asked(wanted: Sequence[RuleSpec], rules: Sequence[RuleSpec]) -> tuple[RuleSpec, ...]:
+    """Add to `wanted` the rules whose alarms their expressions ask for."""
+    found = {rule.name for rule in wanted}
     while more := {name for rule in rules if rule.name in found for name in _asked(rule, rules)} - found:
         found |= more
     return tuple(rule for rule in rules if rule.name in found)
 
 
+def like(rule: RuleSpec, pattern: str) -> bool:
+    """The rule, or the instance, has a name of this pattern."""
+    return fnmatchcase(rule.name, pattern) or fnmatchcase(rule.rule or rule.name, pattern)
+
+
 def _asked(rule: RuleSpec, rules: Sequence[RuleSpec]) -> Iterator[str]:
     """The instances whose alarms its expressions ask for."""
-    expressions = (rule.calc, rule.gate.when, rule.gate.suppress_while)
-    names = frozenset().union(*(each.rules for each in expressions if each is not None))
+    names = {name for expression in expressions_of(rule) for name in expression.rules}
     return (other.name for other in rules if other.name in names or other.rule in names)
 
 

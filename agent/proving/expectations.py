@@ -40,7 +40,7 @@ class Expected:
         when = "" if self.begin is None else format_duration(self.begin)
         if self.end != self.begin and self.end is not None:
             when += f"..{format_duration(self.end)}"
-        what = [self.word, self.subject, self.condition]
+        what = [self.word, "" if self.subject == "agent" else self.subject, self.condition]
         return " ".join(filter(None, [when, *what, *(f"{k}: {v}" for k, v in self.fields.items())]))
 
 
@@ -143,5 +143,5 @@ def _same(one: Json, other: Json) -> bool:
 
 
 def condition_of(event: Event) -> str:
-    """The level or condition that an event speaks of; empty if it has none."""
-    return str(event.data.get("condition", ""))
+    """The level or condition that an event speaks of, the state of a flood; empty if it has none."""
+    return str(event.data.get("condition") or event.data.get("state") or "")

@@ -24,10 +24,10 @@ class Player:
 
     Attributes:
         engine: may be replaced between two steps by one that goes on where it stands.
-        after_each: called after each step.
+        after_each: told what came of each step.
     """
 
-    def __init__(self, engine: Engine, after_each: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, engine: Engine, after_each: Callable[[Taken], None] = lambda _: None) -> None:
         self.engine = engine
         self.after_each = after_each
 
@@ -49,6 +49,7 @@ class Player:
         return taken.events
 
     def _take(self, batch: Sequence[Seen]) -> Sequence[Event]:
-        events = self.keep(self.engine.take(batch))
-        self.after_each()
+        taken = self.engine.take(batch)
+        events = self.keep(taken)
+        self.after_each(taken)
         return events

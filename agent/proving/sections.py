@@ -73,6 +73,8 @@ class TestSection(Section):
     """The time of day at 0 s, 2026-11-21T08:00:00Z; without an offset in the agent's zone."""
     every: Annotated[Duration, Field(gt=0)] = SECOND
     """The time between two samples."""
+    only: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """The rules that it is about, by pattern (R1-*); an empty list: all that watch a signal."""
     signals: dict[str, bool | int | float | str] = Field(default={})
     """What the tags read: "165 x60, ramp 165..175 x20, bad x30"; one that stands alone never changes."""
     sources: dict[str, str] = Field(default={})

@@ -4,27 +4,26 @@ Rules for whoever changes it: what a source, the pipeline or the store would do 
 here in the same order; a test that passes here holds in the plant.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from heapq import merge
 from itertools import chain, count
 from typing import Final, TypeAlias
 
 from agent.config.model import Configuration
-from agent.model import Event, Link, Quality, Reading, Seen, WallClock
+from agent.model import Event, Link, Quality, Reading, Seen, TagSpec, WallClock
 from agent.proving.compile_test import UnitTest
-from agent.proving.concern import looked_at
 from agent.proving.expectations import Expected, Row, compare, condition_of
 from agent.proving.play import Player, instant
 from agent.rules.engine import Engine
-from agent.rules.runs import Run
-from agent.rules.saved import encode
+from agent.rules.runs import Run, inputs_of
 from agent.rules.taken import Taken
 
 OnStep: TypeAlias = Callable[[Run, int], None]
 
 _UNREADABLE: Final = "bad in the test"
 _DOWN: Final = "down in the test"
+_FRESH_SAMPLES: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,21 +75,23 @@ class _Stage:
         self, test: UnitTest, configuration: Configuration, *, crash: bool, on_step: OnStep | None
     ) -> None:
         self._test, self._configuration, self._on_step = test, configuration, on_step
-        self._minted = count(1)
+        self._crash, self._minted = crash, count(1)
         self._begin = 0
+        self._store: dict[str, bytes | None] = {}
         self._events: list[Event] = []
-        self._player = Player(self._engine(0), self._reborn if crash else lambda: None)
+        self._player = Player(self._engine(0), self._stepped)
 
     def play(self) -> list[Event]:
         """Play all of it, restarts included."""
         test = self._test
         for restart in test.restarts:
             self._play_until(restart.at)
-            before, self._begin = self._player.engine, restart.back
-            self._player.engine = self._engine(restart.back)
-            self._events += self._player.keep(_restored(self._player.engine, before, restart.at))
+            self._store |= self._player.engine.unsaved()
+            self._begin, self._player.engine = restart.back, self._engine(restart.back)
+            self._events += self._keep(_restored(self._player.engine, self._store, restart.at))
         self._play_until(test.end)
-        return self._events
+        told = {rule.name for rule in test.rules}
+        return [event for event in self._events if not event.rule or event.subject in told]
 
     def _play_until(self, end: int) -> None:
         seen = seen_between(self._test, self._configuration, self._begin, end)
@@ -100,8 +101,8 @@ class _Stage:
 
     def _engine(self, started: int) -> Engine:
         engine = Engine(
-            self._test.rules,
-            self._configuration.tags.values(),
+            self._test.played,
+            [_paced(tag, self._test.every) for tag in self._configuration.tags.values()],
             self._configuration.sources,
             mint=lambda _: f"evt_{next(self._minted)}",
             started=started,
@@ -110,18 +111,30 @@ class _Stage:
         engine.on_step = self._on_step
         return engine
 
-    def _reborn(self) -> None:
-        before, self._player.engine = self._player.engine, self._engine(self._begin)
-        self._events += self._player.keep(self._player.engine.take_over(before))
+    def _keep(self, taken: Taken) -> Sequence[Event]:
+        self._store |= taken.states
+        return self._player.keep(taken)
+
+    def _stepped(self, taken: Taken) -> None:
+        self._store |= taken.states
+        if self._crash:
+            before, self._player.engine = self._player.engine, self._engine(self._begin)
+            self._events += self._keep(self._player.engine.take_over(before))
 
 
-def _restored(engine: Engine, before: Engine, since: int) -> Taken:
-    """Give `engine` what the store would have kept of the one before, which was killed at `since`."""
-    kept = {name: encode(run.spec, run.state) for name, run in before.runs.items()}
-    times = {
-        name: tag.state.last_time for name, tag in before.tags.items() if tag.state.last_time is not None
-    }
-    return engine.restore(kept, times, away_since=since)
+def _paced(tag: TagSpec, every: int) -> TagSpec:
+    """The tag as if it were read with every sample: by default a value is fresh for three readings."""
+    if tag.stale_after is None or tag.stale_after >= _FRESH_SAMPLES * every:
+        return tag
+    return replace(tag, stale_after=_FRESH_SAMPLES * every)
+
+
+def _restored(engine: Engine, store: Mapping[str, bytes | None], since: int) -> Taken:
+    """Give `engine` what is stored of the one before, which was killed at `since`."""
+    stored = {key: kept for key, kept in store.items() if kept is not None}
+    rules = {key.removeprefix("rule/"): kept for key, kept in stored.items() if key.startswith("rule/")}
+    times = {key.removeprefix("tag/"): int(kept) for key, kept in stored.items() if key.startswith("tag/")}
+    return engine.restore(rules, times, away_since=since, flood=stored.get("flood"))
 
 
 def seen_between(test: UnitTest, configuration: Configuration, begin: int, end: int) -> Iterator[Seen]:
@@ -187,7 +200,7 @@ def _hints(test: UnitTest, row: Row) -> Iterator[str]:
     for rule in test.rules:
         if rule.name != name:
             continue
-        unread = sorted(looked_at(rule) - set(test.signals))
+        unread = sorted(inputs_of(rule) - set(test.signals))
         if unread:
             yield f"It depends on {', '.join(unread)} too, which the test gives no signal"
         gate = rule.gate
