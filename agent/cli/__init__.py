@@ -19,6 +19,10 @@ from agent import __version__
 COMMANDS: Final = {
     "init": "agent.cli.init",
     "check": "agent.cli.check",
+    "explain": "agent.cli.explain",
+    "backtest": "agent.cli.backtest",
+    "test": "agent.cli.test",
+    "why": "agent.cli.why",
     "run": "agent.cli.run",
     "demo": "agent.cli.demo",
     "status": "agent.cli.status",
