@@ -254,6 +254,8 @@ def _shown(value: object, path: Keys) -> str:
 
 def _hint(expected: str, value: object) -> str:
     match expected, value:
+        case "text", {"each": None}:
+            return ": a text that begins with `{` needs quotes"
         case "text", bool() | int() | float():
             return ": put it in quotes"
         case "a number" | "a whole number", str():

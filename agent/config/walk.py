@@ -44,6 +44,8 @@ def without_value(data: Plain, path: Keys) -> Iterator[Keys]:
     match data:
         case None:
             yield path
+        case {"each": None}:
+            pass  # `{each}` without its quotes, refused as what it is
         case dict():
             for key, value in data.items():
                 if value is not None or ":" not in str(key):  # `{high:5}` is a key, refused as unknown
