@@ -129,12 +129,18 @@ def _load(files: Sequence[Path], under_test: Path | None) -> "list[Suite]":
     problems: dict[Problem, None] = {}
     for file in files:
         try:
-            suites.append(load_tests(file, under_test, lambda path: configuration(path.resolve())))
+            suites.append(load_tests(file, under_test, lambda path: configuration(_short(path))))
         except ConfigError as error:
             problems |= dict.fromkeys(error.problems)
     if problems:
         raise ConfigError(list(problems))
     return suites
+
+
+def _short(path: Path) -> Path:
+    """The path without `..`, as short as it can be written from here."""
+    whole, here = path.resolve(), Path.cwd()
+    return whole.relative_to(here) if whole.is_relative_to(here) else whole
 
 
 def _run(
