@@ -122,7 +122,7 @@ def words_of(condition: Condition, subject: Subject) -> Words:
         case Still(by=by, rising=rising):
             moved = f"{'risen' if rising else 'moved'} by {subject.number(by)}"
             still = f"{subject.noun} has not {moved} for {duration(condition.say.on_delay)}"
-            return Words(still, "", f"has {moved}", "stands still for as long again")
+            return Words(still, "", f"has {moved}", "")
         case Absence():
             return _absence(condition, subject)
         case _:

@@ -69,7 +69,7 @@ def _alarm(condition: Condition, subject: Subject) -> Iterator[str]:
         when = f"{when} and {words.lasts} for {duration(say.on_delay)}"
     yield f"{'event' if journal else 'alarm'}{level} ({say.priority.word}) when {when}"
     end = f"when it {words.ends}"
-    if say.off_delay:
+    if say.off_delay and not isinstance(condition, Still):  # a move ends it at once
         end = f"{duration(say.off_delay)} after it {words.ends}, unless it {words.again} before that"
     yield f"no return is sent, and it can come again {end}" if journal else f"returns {end}"
 

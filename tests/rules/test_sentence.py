@@ -105,7 +105,7 @@ def of(*conditions, **more):
             "R: alarm (medium) when bit 3 of P101.FT is set; returns when it is cleared.",
         ),
         (
-            of(Still(say("change", on=7200), 0.1)),
+            of(Still(say("change", on=7200, off=5), 0.1)),
             (
                 "R: alarm (medium) when P101.FT has not moved by 0.1 m3/h for 2 h; returns when it has moved by "
                 "0.1 m3/h."
@@ -204,6 +204,16 @@ def test_the_sentence_is_true_of_the_machine(values, told):
 
     assert "is 12 or lower and does not rise above 13.5 for 15 s; returns 15 s after" in sentence(rule(limit))
     assert [(at, what) for at, what, _ in player.timeline] == told
+
+
+def test_a_flat_line_ends_with_the_first_move():
+    """Its off-delay means nothing, so the sentence has none."""
+    player = Player((rule(Still(say("change", on=10, off=5), 1.0)),))
+    player.link(0, up=True)
+    for at, value in [(0, 5), (11, 5), (12, 7)]:
+        player.value(at, value)
+
+    assert [(at, what) for at, what, _ in player.timeline] == [(10, "raised"), (12, "returned")]
 
 
 # --- whatever decides is in it ---------------------------------------------------------------------
