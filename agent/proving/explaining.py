@@ -93,7 +93,7 @@ class Teller:
         numbers = [value for value in episode.values if isinstance(value, int | float)]
         furthest = max(numbers, key=lambda number: condition.side * number, default=None)
         limit = condition.at if isinstance(condition.at, str) else self._subject.number(condition.at)
-        reached = "" if furthest is None else f" and reached {self.value(furthest)}"
+        reached = "" if furthest is None else f", reached {self.value(furthest)}"
         crossed = "was beyond" if episode.initial else "went beyond"
         return f"{self._subject.noun} {crossed} its {condition.say.name} limit {limit}{already}{reached}"
 

@@ -40,7 +40,7 @@ def test_a_delay_that_did_not_run_out():
 
     assert answer.answer == "R did not raise between 12:00:00 and 12:00:20"
     assert texts(answer) == [
-        "12:00:05: T went beyond its high limit 170 °C and reached 171.2 °C; it lasted for 6 s; on_delay is 10 s, 4 s were missing"
+        "12:00:05: T went beyond its high limit 170 °C, reached 171.2 °C; it lasted for 6 s; on_delay is 10 s, 4 s were missing"
     ]
     assert [(move.at, *move[1:]) for move in answer.moves] == [
         (wall(5), "high", "normal", "pending", "170.5 °C"),
@@ -55,7 +55,7 @@ def test_a_delay_that_still_runs():
     answer = why(plant, recorded(plant, *values(*[165] * 5, *[172] * 5), until=9))
 
     assert texts(answer) == [
-        "12:00:05: T went beyond its high limit 170 °C and reached 172 °C; so far it has lasted 4 s; on_delay is 10 s, 6 s are missing yet"
+        "12:00:05: T went beyond its high limit 170 °C, reached 172 °C; so far it has lasted 4 s; on_delay is 10 s, 6 s are missing yet"
     ]
 
 
@@ -67,7 +67,7 @@ def test_what_was_raised():
 
     assert answer.answer == "R raised at 12:00:07"
     assert texts(answer) == [
-        "12:00:03: T went beyond its high limit 170 °C and reached 172 °C and lasted for 4 s: high at 12:00:07; it was over at 12:00:11"
+        "12:00:03: T went beyond its high limit 170 °C, reached 172 °C and lasted for 4 s: high at 12:00:07; it was over at 12:00:11"
     ]
     assert [event.type for event in answer.told] == ["alarm.raised", "alarm.returned"]
 
@@ -108,7 +108,7 @@ def test_a_gap_is_not_counted():
     answer = why(plant, recorded(plant, *seen, until=25))
 
     assert texts(answer) == [
-        "12:00:05: T went beyond its high limit 170 °C and reached 172 °C; it lasted for 8 s; on_delay is 10 s, 2 s were missing",
+        "12:00:05: T went beyond its high limit 170 °C, reached 172 °C; it lasted for 8 s; on_delay is 10 s, 2 s were missing",
         "from 12:00:10 to 12:00:14: T could not be seen: no answer",
     ]
 

@@ -1,0 +1,203 @@
+"""A raised event with its samples, as a unit test: what happened once shall be found again for ever.
+
+    recorded samples -> a grid of samples -> signals as run lengths -> the engine's timeline over them -> YAML
+
+Rules for whoever changes it: the expectation is what the engine makes of the very signals that are written, so
+the test passes as it is; what the grid rounded is said in the head of the file.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from agent.config.fields import format_duration
+from agent.config.model import Configuration
+from agent.errors import EdgeRelayError
+from agent.model import MILLISECOND, SECOND, Event
+from agent.proving.compile_test import UnitTest
+from agent.proving.gridded import Gridded, gridded
+from agent.proving.load_tests import load_tests
+from agent.proving.replay import needed, replay
+from agent.proving.sections import EVENT_WORDS
+from agent.proving.unit_tests import judge, play_test
+from agent.recorder import watched
+from agent.rules.runs import inputs_of
+from agent.rules.spec import AlarmSpec, Rate, RuleSpec, Window
+from agent.stamps import utc_text
+from agent.store.samples import Recorded
+
+_AROUND: Final = 5 * SECOND
+_TAIL: Final = 600 * SECOND
+_WIDTH: Final = 100
+_PLAIN: Final = re.compile(r"[A-Za-z_][\w.-]*")
+_WORDS: Final = {kind: word for word, kind in EVENT_WORDS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """The event; instants are UTC nanoseconds, `digest` is that of the rule then."""
+
+    id: str
+    type: str
+    instance: str
+    at: int
+    onset: int
+    agent: str
+    digest: str
+
+
+def interval_of(configuration: Configuration, incident: Incident) -> tuple[int, int]:
+    """From when to when samples are wanted."""
+    lead = max(map(_lead, needed(configuration, incident.instance)))
+    return incident.onset - lead - _TAIL, incident.at + _TAIL
+
+
+def _lead(rule: RuleSpec) -> int:
+    """What must have been seen before the onset: windows are full, and gates have settled."""
+    overs = [measure.over for measure in rule.measures if isinstance(measure, Window | Rate)]
+    waits = [each.say.wait for each in rule.conditions] if isinstance(rule, AlarmSpec) else [0]
+    return sum(overs) + max(waits) + rule.gate.settle
+
+
+def unit_test_of(
+    configuration: Configuration, incident: Incident, sessions: Sequence[Recorded], rules: str
+) -> str:
+    """Write the test as a YAML file; `rules` is the configuration's path as it stands there.
+
+    Raises:
+        EdgeRelayError: the samples do not reach back to it, or a value has no form in a test.
+    """
+    begin, end = _span(configuration, incident, sessions)
+    specs = needed(configuration, incident.instance)
+    tags = sorted(set[str]().union(*map(inputs_of, specs)))
+    sources = sorted(
+        {configuration.tags[tag].source for tag in tags}
+        | {rule.subject for rule in specs if isinstance(rule, AlarmSpec) and rule.of_source}
+    )
+    patience = watched(specs, configuration.tags)
+    grid = gridded(configuration, sessions, tags, sources, (begin, end), patience)
+    body = "\n".join(_body(incident, grid))
+    events = _played(f"rules: {json.dumps(rules)}\n{body}\n    expect: []\n", configuration)
+    again = any(event.type == incident.type and event.subject == incident.instance for event in events)
+    head = _head(incident, configuration, grid, again=again)
+    expected = "\n".join(f"      - {_expectation(event)}" for event in events)
+    text = "\n".join(
+        [
+            *head,
+            f"rules: {json.dumps(rules)}",
+            body,
+            "    expect:" + (f"\n{expected}" if expected else " []"),
+            "",
+        ]
+    )
+    if wrong := _problem(text, configuration):
+        raise EdgeRelayError(
+            f"the test that was made does not pass, which is a defect of edge-relay: {wrong}"
+        )
+    return text
+
+
+def _span(configuration: Configuration, incident: Incident, sessions: Sequence[Recorded]) -> tuple[int, int]:
+    """From a little before the onset until it has returned, or a little after it was raised."""
+    first, last = sessions[0].begin + sessions[0].offset, sessions[-1].until + sessions[-1].offset
+    if first > incident.onset or last < incident.at:
+        raise EdgeRelayError(
+            f"the samples that are kept begin at {utc_text(first)} and end at {utc_text(last)}: the event is of "
+            f"{utc_text(incident.at)}"
+        )
+    lead = max(map(_lead, needed(configuration, incident.instance)))
+    told = replay(configuration, incident.instance, sessions).told
+    after = [event.at for event in told if event.at > incident.at and event.type == "alarm.returned"]
+    end = after[0] if after else incident.at
+    return max(first, incident.onset - lead - _AROUND), min(last, end + _AROUND)
+
+
+# --- the text -----------------------------------------------------------------------------------------
+
+
+def _head(incident: Incident, configuration: Configuration, grid: Gridded, *, again: bool) -> Iterator[str]:
+    yield f"# {incident.type} of {incident.instance}, {incident.id}"
+    yield f"# told by {incident.agent} at {utc_text(incident.at)}; rule {incident.digest}"
+    yield "# From the agent's own samples: edge-relay test --from-event"
+    if grid.moved:
+        yield (
+            f"# A sample each {format_duration(grid.every)}: samples that came between were moved by up to "
+            f"{format_duration(-(-grid.moved // MILLISECOND) * MILLISECOND)}."
+        )
+    if grid.left_out:
+        yield f"# {grid.left_out} samples that came sooner after each other than that were left out."
+    present = next(rule.digest for rule in configuration.rules if rule.name == incident.instance)
+    if present != incident.digest:
+        yield f"# The rule has been changed since: it is {present} now."
+    if not again:
+        yield "# As it is configured now, the rule does NOT tell this event of these samples."
+
+
+def _body(incident: Incident, grid: Gridded) -> Iterator[str]:
+    yield "tests:"
+    yield f"  - name: {json.dumps(f'{incident.instance} on {utc_text(incident.at)}', ensure_ascii=False)}"
+    yield f"    start: {utc_text(grid.begin)[:19]}Z"
+    yield f"    every: {format_duration(grid.every)}"
+    yield f"    only: [{json.dumps(incident.instance, ensure_ascii=False)}]"
+    yield "    signals:"
+    for tag, words in grid.signals.items():
+        yield from _signal(tag, words)
+    if grid.links:
+        yield "    sources:"
+        for source, words in grid.links.items():
+            yield from _signal(source, words)
+    if grid.restarts:
+        each = (f"{{at: {format_duration(at)}, down: {format_duration(down)}}}" for at, down in grid.restarts)
+        yield f"    restart: [{', '.join(each)}]"
+
+
+def _signal(name: str, words: Sequence[str]) -> Iterator[str]:
+    key = name if _PLAIN.fullmatch(name) else json.dumps(name, ensure_ascii=False)
+    text = ", ".join(words)
+    if len(text) <= _WIDTH:
+        yield f"      {key}: {json.dumps(text, ensure_ascii=False)}"
+        return
+    yield f"      {key}: >-"
+    line = ""
+    for word in words:
+        if line and len(line) + len(word) > _WIDTH:
+            yield f"        {line}"
+            line = ""
+        line += f"{' ' if line else ''}{word},"
+    yield f"        {line.rstrip(',')}"
+
+
+def _expectation(event: Event) -> str:
+    earliest = event.at // MILLISECOND * MILLISECOND
+    at = format_duration(earliest)
+    if event.at > earliest:
+        at += f"..{format_duration(earliest + MILLISECOND)}"
+    condition = str(event.data.get("condition", ""))
+    subject = f"{event.subject} {condition}".rstrip()
+    return f"{{at: {at}, {_WORDS[event.type]}: {json.dumps(subject, ensure_ascii=False)}}}"
+
+
+# --- proving it ---------------------------------------------------------------------------------------
+
+
+def _played(text: str, configuration: Configuration) -> list[Event]:
+    """What the engine tells of the signals."""
+    played = play_test(_loaded(text, configuration), configuration)
+    return [event for event in played.events if event.type in _WORDS]
+
+
+def _problem(text: str, configuration: Configuration) -> str:
+    return judge(_loaded(text, configuration), configuration).problem
+
+
+def _loaded(text: str, configuration: Configuration) -> UnitTest:
+    """As `edge-relay test` reads it."""
+    with TemporaryDirectory(prefix="edge-relay-") as folder:
+        file = Path(folder) / "test.yaml"
+        file.write_text(text, encoding="utf-8")
+        [test] = load_tests(file, file, lambda _: configuration).tests
+    return test
