@@ -18,7 +18,10 @@ def changes(old: Configuration, new: Configuration) -> Sequence[Json]:
         ]
     said = {each["rule"] for each in found if isinstance(each, dict)}
     ones, others = ({rule.name: rule for rule in each.rules} for each in (old, new))
-    found += [{"rule": name} for name in _differing(ones, others) if name not in said]  # by its defaults, say
+    ids = {name: rule.rule or name for name, rule in {**ones, **others}.items()}
+    found += [
+        {"rule": name} for name in _differing(ones, others) if ids[name] not in said
+    ]  # by defaults, say
     for kind in ("source", "destination"):
         ones, others = getattr(old, f"{kind}s"), getattr(new, f"{kind}s")
         found += [{kind: name} for name in _differing(ones, others)]

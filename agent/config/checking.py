@@ -18,7 +18,7 @@ from agent.config.messages import did_you_mean, findings
 from agent.config.model import File
 from agent.config.secrets import SecretPlaces
 from agent.config.walk import ENTRIES, keys_of, subject_of, value_at, without_value
-from agent.config.yaml_text import Keys, Plain
+from agent.config.yaml_text import Keys, Plain, Position
 from agent.errors import Problem
 
 Validated = TypeVar("Validated")
@@ -69,21 +69,23 @@ class Checking:
         stands = path
         while stands not in self.document.places:
             stands = stands[:-1]
-        place = self.document.places[stands]
         written = value_at(self.document.data, stands)
-        in_value = not at_key and isinstance(written, _SCALARS)
-        if in_value:
+        position = self.document.places[stands].key
+        if not at_key and isinstance(written, _SCALARS):
             path = stands  # `high: 5` is the `at` of high
-        position = place.value if in_value else place.key
-        if column and in_value and isinstance(written, str):
-            column = written_column(written, each, column)
-            position = position_inside(self.document.texts[position.file], position, column)
+            position = self.document.places[stands].value
+            if column and isinstance(written, str):
+                position = self.inside(position, written_column(written, each, column))
         problem = Problem(*position, subject_of(path[:-1] if at_key else path) + text, severity)
         if position not in self.refused and problem not in self.noted:
             self.noted.add(problem)
             self.problems.append(problem)
         if severity == "error" and path[2:3] == ("tags",):
             self.wrong.add(path[:4])
+
+    def inside(self, start: Position, column: int) -> Position:
+        """Give the position of a character of the text that begins there."""
+        return position_inside(self.document.texts[start.file], start, column)
 
     def named(self, section: str) -> dict[str, Plain]:
         """Give the entries of a section as they are written, whether they are right or not."""

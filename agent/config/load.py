@@ -29,7 +29,7 @@ from agent.config.walk import as_json, keys_of, texts_in
 from agent.config.yaml_text import Plain
 from agent.destinations.config import DestinationConfig
 from agent.errors import ConfigError
-from agent.model import TagSpec
+from agent.model import Json, TagSpec
 from agent.rules.spec import RuleSpec
 from agent.sources import SourceConfig
 
@@ -116,15 +116,19 @@ class _Loading(Checking):
             destinations,
             specs,
             tags,
-            {
-                name: {str(key): as_json(value) for key, value in rule.items()}
-                for name, rule in self.named("rules").items()
-                if isinstance(rule, dict)
-            },
+            self.written_rules(),
             None if flood is None else flood.spec(),
             bool(watch),
             tuple(self.problems),
         )
+
+    def written_rules(self) -> dict[str, dict[str, Json]]:
+        """Give the rules as they are written."""
+        return {
+            name: {str(key): as_json(value) for key, value in rule.items()}
+            for name, rule in self.named("rules").items()
+            if isinstance(rule, dict)
+        }
 
     def rules(self, tags: Mapping[str, TagSpec], zone: str) -> tuple[RuleSpec, ...]:
         """Check all that decides about events, and compile it."""

@@ -163,10 +163,10 @@ class Configuration:
 
     def summary(self) -> str:
         """What is in it, for a person; the rules that nobody wrote apart, so that the rest can be counted."""
-        written = len(self.written_rules)
+        unwritten = sum((rule.rule or rule.name) not in self.written_rules for rule in self.rules)
         return (
             f"{_count(len(self.sources), 'source')}, {_count(len(self.tags), 'tag')}, "
-            f"{_count(written, 'rule')} and {len(self.rules) - written} over connections, "
+            f"{_count(len(self.written_rules), 'rule')} and {unwritten} over connections, "
             f"{_count(len(self.destinations), 'destination')}"
             f"{'' if self.destinations else ' (nobody is told yet)'}"
         )

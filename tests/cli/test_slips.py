@@ -37,7 +37,7 @@ def test_check_counts_what_was_written(plant, capsys):
 
     assert said(capsys, "check") == (
         0,
-        "good: 1 source, 2 tags, 3 rules and 1 over connections, 0 destinations (nobody is told yet)",
+        "good: 1 source, 5 tags, 3 rules and 1 over connections, 0 destinations (nobody is told yet)",
     )
 
 
