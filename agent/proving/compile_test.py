@@ -106,7 +106,7 @@ class _Compiler:
             signals=signals,
             links=links,
             restarts=restarts,
-            commands=tuple(self._commands(restarts)),
+            commands=sorted(self._commands(restarts), key=lambda command: command.at),
             expected=tuple(self._expected()),
             rules=tuple(self._rules.values()),
             played=with_asked(tuple(self._rules.values()), self._configuration.rules),
@@ -190,7 +190,7 @@ class _Compiler:
                 self.error(f"expected one of {known}: what is done?", "do", index)
                 continue
             action, rule = next(iter(actions.items()))
-            if self._end and hand.at > self._end:
+            if self._end and hand.at >= self._end:
                 self.error(self._too_short(), "do", index, "at")
             if any(restart.at <= hand.at < restart.back for restart in restarts):
                 self.error("the agent is away at this time: nobody takes it", "do", index, "at")

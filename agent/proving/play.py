@@ -9,7 +9,7 @@ events; what is taken counts as stored at once.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 
-from agent.model import Event, Reading, Seen, Tick
+from agent.model import Command, Event, Reading, Seen, Tick
 from agent.rules.engine import Engine
 from agent.rules.taken import Taken
 
@@ -25,15 +25,20 @@ class Player:
     Attributes:
         engine: may be replaced between two steps by one that goes on where it stands.
         after_each: told what came of each step.
+        refused: commands that could not be done, and why.
     """
 
     def __init__(self, engine: Engine, after_each: Callable[[Taken], None] = lambda _: None) -> None:
         self.engine = engine
         self.after_each = after_each
+        self.refused: list[tuple[Command, str]] = []
 
     def play(self, seen: Iterable[Seen]) -> Iterator[Event]:
-        """Show all of `seen`, which is in order of time; what has the same instant is one step."""
-        for at, moment in groupby(seen, instant):
+        """Show all of `seen`, which is in order of time; what has the same instant is one step.
+
+        A command comes after the readings of its instant, because people act on what they see.
+        """
+        for (at, _), moment in groupby(seen, lambda each: (instant(each), isinstance(each, Command))):
             yield from self.let_pass(at)
             yield from self._take(list(moment))
 
@@ -49,6 +54,9 @@ class Player:
         return taken.events
 
     def _take(self, batch: Sequence[Seen]) -> Sequence[Event]:
+        for command in batch:
+            if isinstance(command, Command) and (reason := self.engine.refusal(command)):
+                self.refused.append((command, reason))
         taken = self.engine.take(batch)
         events = self.keep(taken)
         self.after_each(taken)

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from heapq import merge
 from itertools import chain, count
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
+from agent.config.fields import format_duration
 from agent.config.model import Configuration
-from agent.model import Event, Link, Quality, Reading, Seen, TagSpec, WallClock
+from agent.model import Command, Event, Link, Quality, Reading, Seen, TagSpec, WallClock
 from agent.proving.compile_test import UnitTest
 from agent.proving.expectations import Expected, Row, compare, condition_of
 from agent.proving.play import Player, instant
@@ -40,24 +41,35 @@ class Outcome:
     problem: str = ""
 
 
+class Played(NamedTuple):
+    """What came of playing a test: what was told, and what operators could not do, a sentence each."""
+
+    events: list[Event]
+    refused: list[str]
+
+
 def judge(test: UnitTest, configuration: Configuration, on_step: OnStep | None = None) -> Outcome:
     """Run a test, and compare what was told with what it expects."""
-    rows = compare(test.expected, play_test(test, configuration, on_step=on_step))
-    return Outcome(test, rows, _sentence(test, rows))
+    events, refused = play_test(test, configuration, on_step=on_step)
+    rows = compare(test.expected, events)
+    return Outcome(test, rows, ". ".join([*refused, *_sentence(test, rows)]))
 
 
 def judge_crashing(test: UnitTest, configuration: Configuration) -> Outcome:
     """Run a test twice, the second time with all state written and read back after every step."""
     plain = play_test(test, configuration)
-    rows = compare([_as_expected(event) for event in plain], play_test(test, configuration, crash=True))
-    wrong = _sentence(test, rows)
-    return Outcome(test, rows, wrong and f"after a crash at every sample: {wrong}")
+    reborn = play_test(test, configuration, crash=True)
+    rows = compare([_as_expected(event) for event in plain.events], reborn.events)
+    wrong = list(_sentence(test, rows))
+    if reborn.refused != plain.refused:
+        wrong += reborn.refused
+    return Outcome(test, rows, ". ".join(["after a crash at every sample", *wrong]) if wrong else "")
 
 
 def play_test(
     test: UnitTest, configuration: Configuration, *, crash: bool = False, on_step: OnStep | None = None
-) -> list[Event]:
-    """Play a test; what was told, in order.
+) -> Played:
+    """Play a test.
 
     Args:
         test: what is played.
@@ -81,7 +93,7 @@ class _Stage:
         self._events: list[Event] = []
         self._player = Player(self._engine(0), self._stepped)
 
-    def play(self) -> list[Event]:
+    def play(self) -> Played:
         """Play all of it, restarts included."""
         test = self._test
         for restart in test.restarts:
@@ -91,7 +103,8 @@ class _Stage:
             self._events += self._keep(_restored(self._player.engine, self._store, restart.at))
         self._play_until(test.end)
         told = {rule.name for rule in test.rules}
-        return [event for event in self._events if not event.rule or event.subject in told]
+        events = [event for event in self._events if not event.rule or event.subject in told]
+        return Played(events, [_refusal(command, why) for command, why in self._player.refused])
 
     def _play_until(self, end: int) -> None:
         seen = seen_between(self._test, self._configuration, self._begin, end)
@@ -180,13 +193,17 @@ def _as_expected(event: Event) -> Expected:
     return Expected(word, event.type, event.subject, condition_of(event), event.at, event.at, fields)
 
 
-def _sentence(test: UnitTest, rows: Sequence[Row]) -> str:
-    """What is wrong, by the first difference; empty: nothing is."""
+def _sentence(test: UnitTest, rows: Sequence[Row]) -> Iterator[str]:
+    """What is wrong, by the first difference, and what may have been forgotten; nothing if nothing is."""
     row = next((row for row in rows if row.why), None)
-    if row is None:
-        return ""
-    what = f"{row.expected}" if row.expected else describe(row.event) if row.event else ""
-    return ". ".join([f"{what}: {row.why}", *_hints(test, row)])
+    if row is not None:
+        what = f"{row.expected}" if row.expected else describe(row.event) if row.event else ""
+        yield f"{what}: {row.why}"
+        yield from _hints(test, row)
+
+
+def _refusal(command: Command, why: str) -> str:
+    return f"{format_duration(command.at)} {command.action.value} {command.rule} is refused: {why}"
 
 
 def describe(event: Event) -> str:

@@ -11,7 +11,10 @@ from agent.proving.load_tests import load_tests
 from agent.proving.unit_tests import describe, judge, judge_crashing, play_test
 
 ROOT = Path(__file__).parents[2]
-SAMPLE = ROOT / "config" / "example" / "tests" / "rules.yaml"
+SHIPPED = [
+    ROOT / "config" / "example" / "tests" / "rules.yaml",
+    ROOT / "agent" / "config" / "starter" / "tests" / "rules.yaml",
+]
 
 PLANT = """\
 agent: {site: dresden, name: line-4, zone: Europe/Berlin}
@@ -81,7 +84,7 @@ def problem(suite):
 
 def told(suite):
     (test,) = suite.tests
-    return [describe(event) for event in play_test(test, suite.configuration)]
+    return [describe(event) for event in play_test(test, suite.configuration).events]
 
 
 def test_the_examples_of_the_design_pass(suite):
@@ -91,16 +94,17 @@ def test_the_examples_of_the_design_pass(suite):
     assert [judge(test, loaded.configuration).problem for test in loaded.tests] == ["", "", ""]
 
 
-def test_the_sample_passes_and_a_crash_after_every_sample_changes_nothing():
-    """Each rule of the shipped configuration goes on where it stood."""
-    loaded = load_tests(SAMPLE, None, lambda path: load(path, NOT_NEEDED))
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.parts[-3])
+def test_what_is_shipped_passes_and_a_crash_after_every_sample_changes_nothing(file):
+    """Each rule of the shipped configurations goes on where it stood."""
+    loaded = load_tests(file, None, lambda path: load(path, NOT_NEEDED))
     outcomes = [
         (test.name, run(test, loaded.configuration).problem)
         for test in loaded.tests
         for run in (judge, judge_crashing)
     ]
 
-    assert len(loaded.tests) > 10
+    assert len(loaded.tests) > 2
     assert [outcome for outcome in outcomes if outcome[1]] == []
 
 
@@ -233,6 +237,25 @@ def test_operators_have_a_hand_in_it(suite):
         "[{at: 10s, shelved: R1-level, by: anna}, {at: 40s, unshelved: R1-level}, {at: 40s, raised: R1-level high}]",
         "do: [{at: 10s, shelve: R1-level, for: 30s, reason: cleaning, by: anna}]",
     )
+
+    assert problem(found) == ""
+
+
+def test_what_an_operator_cannot_do_fails_the_test(suite):
+    """A command that does nothing would prove nothing."""
+    found = one(suite, '{R1.LT: "50 x20"}', more="do: [{at: 10s, acknowledge: R1-level}]")
+
+    assert problem(found).startswith("10s acknowledge R1-level is refused: ")
+
+
+def test_an_operator_acts_on_what_he_sees(suite):
+    """The alarm of the same instant is there to be put aside; the order in the file is not that of time."""
+    expect = (
+        "[{at: 10s, raised: R1-level}, {at: 10s, out_of_service: R1-level}, {at: 30s, returned: R1-level},"
+        " {at: 35s, in_service: R1-level}]"
+    )
+    hands = "do: [{at: 35s, in_service: R1-level}, {at: 10s, out_of_service: R1-level, reason: broken}]"
+    found = one(suite, '{R1.LT: "50 x10, 95 x20, 50 x10"}', expect, hands)
 
     assert problem(found) == ""
 

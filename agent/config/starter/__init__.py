@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-_FILES: Final = ("agent.yaml", "sources.yaml", "rules.yaml")
+_FILES: Final = ("agent.yaml", "sources.yaml", "rules.yaml", "tests/rules.yaml")
 
 
 def write_starter(directory: Path) -> list[Path]:
@@ -20,10 +20,12 @@ def write_starter(directory: Path) -> list[Path]:
         OSError: the folder cannot be written to.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    if known := sorted(directory.glob("*.yaml")):
+    if known := sorted([*directory.glob("*.yaml"), *directory.glob("tests/*.yaml")]):
         raise FileExistsError(f"{known[0]} is there already: nothing was written; name another folder")
     paths = [directory / name for name in _FILES]
     for path in paths:
+        path.parent.mkdir(exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
-            file.write(files(__name__).joinpath(path.name).read_text(encoding="utf-8"))
+            name = path.relative_to(directory).as_posix()
+            file.write(files(__name__).joinpath(name).read_text(encoding="utf-8"))
     return paths
