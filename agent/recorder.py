@@ -85,8 +85,8 @@ class Recorder:
         """Gather and write until cancelled; `away_since`: since when nobody had watched, monotonic nanoseconds."""
         self._boot, self._away_since = boot, away_since
         while True:
-            await asyncio.sleep(_GATHER_EVERY_S)
             await self._gather()
+            await asyncio.sleep(_GATHER_EVERY_S)
 
     async def flush(self) -> None:
         """Return when all that was seen up to now is in the file.

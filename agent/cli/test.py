@@ -24,6 +24,7 @@ examples:
   edge-relay test plant/tests/*.yaml
   edge-relay test tests.yaml -c plant -k spike --coverage
   edge-relay test tests.yaml --crash-everywhere
+  edge-relay test --from-event evt_01a1fe15-dfd7-7375-9b73-882785c52566 -o tests/spike.yaml
 
 a test file:
   rules: ..                          # the configuration, relative to this file
@@ -67,7 +68,7 @@ exit status: 0 all passed, 1 some failed, 2 usage, or a file that cannot be used
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a YAML file of unit tests")
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="a YAML file of unit tests")
     parser.add_argument(
         "-c",
         "--config",
@@ -85,13 +86,30 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="run each test once more, with all state written and read back after every sample",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document, for scripts")
+    parser.add_argument(
+        "--from-event", metavar="ID", help="make a test of an event of the agent of -c, with its samples"
+    )
+    parser.add_argument(
+        "-o",
+        dest="output",
+        type=Path,
+        metavar="FILE",
+        help="where --from-event writes it (default: print it)",
+    )
     parser.epilog = _EPILOG
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run them and say what failed."""
+    from agent.cli.arguments import CONFIGURATION
     from agent.cli.asking import print_problems
+    from agent.cli.from_event import write_test
 
+    if arguments.from_event:
+        return write_test(arguments.from_event, arguments.config or CONFIGURATION, arguments.output)
+    if not arguments.files:
+        print("edge-relay: which FILE of unit tests? Or --from-event ID, which makes one", file=sys.stderr)
+        return 2
     try:
         suites = _load(arguments.files, arguments.config)
         done, coverages = _run(suites, arguments)

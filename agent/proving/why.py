@@ -116,10 +116,12 @@ class _Answer:
         self._told = tuple(event for event in trace.told if self._begin <= event.at <= self._end)
 
     def why(self) -> Why:
+        differences, unexplained = self._differences()
         findings = sorted({*self._findings()})
-        left = len(findings) - _MOST
-        if left > 0:
-            findings = [*findings[:_MOST], Finding(self._end, f"and {left} more: ask for a shorter interval")]
+        if (left := len(findings) - _MOST) > 0:
+            text = f"{left} earlier ones are left out: ask for a shorter interval"
+            findings = [Finding(self._begin, text), *findings[left:]]
+        findings = sorted({*self._unknown(), *unexplained, *findings})
         return Why(
             self._spec.name,
             self._begin,
@@ -128,7 +130,7 @@ class _Answer:
             tuple(findings),
             tuple(self._moves()),
             self._told,
-            tuple(self._differences()) if self._sent is not None else (),
+            tuple(differences),
         )
 
     # --- the answer -------------------------------------------------------------------------------
@@ -158,7 +160,6 @@ class _Answer:
 
     def _findings(self) -> Iterator[Finding]:
         teller = self._teller
-        yield from self._unknown()
         for stretch in [*gated(self._trace), *blind(self._trace)]:
             if self._within(stretch.begin, stretch.end):
                 yield Finding(stretch.begin, teller.stretch(stretch))
@@ -243,22 +244,36 @@ class _Answer:
 
     # --- what was really sent -----------------------------------------------------------------------
 
-    def _differences(self) -> Iterator[str]:
+    def _differences(self) -> tuple[list[str], list[Finding]]:
+        """What was sent and is not told, or told and was not sent; apart what the missing samples explain."""
+        differences: list[str] = []
+        unexplained: list[Finding] = []
         left = list(self._sent or ())
-        for event in self._told:
-            match = next(
-                (each for each in left if each.type == event.type and abs(each.at - event.at) <= _SAME), None
-            )
+        for event in self._told if self._sent is not None else ():
+            match = next((each for each in left if _alike(each, event)), None)
             if match is not None:
                 left.remove(match)
-            else:
-                yield (
-                    f"this configuration tells {event.type} at {self._teller.time(event.at)}, and the agent did not: "
-                    "it had another one then, or held it back (flood)"
-                )
-        for sent in left:
-            other = sent.digest not in ("", self._spec.digest)
-            yield (
-                f"the agent told {sent.type} at {self._teller.time(sent.at)} ({sent.id}), and this configuration does not"
-                + (": the rule was another one then" if other else "")
+                continue
+            differences.append(
+                f"this configuration tells {event.type} at {self._teller.time(event.at)}, and the agent did not: "
+                "it had another one then, or held it back (flood)"
             )
+        for sent in left:
+            told = f"the agent told {sent.type} at {self._teller.time(sent.at)} ({sent.id})"
+            other = sent.digest not in ("", self._spec.digest)
+            if not other and self._unseen(sent.at):
+                unexplained.append(Finding(sent.at, f"{told}, because of samples that are not kept"))
+            else:
+                why = ": the rule was another one then" if other else ""
+                differences.append(f"{told}, and this configuration does not{why}")
+        return differences, unexplained
+
+    def _unseen(self, at: int) -> bool:
+        """Samples that could explain what was told then are missing: from then, or since what is told next before."""
+        gaps = [*self._trace.away, (0, self._trace.begin), (self._trace.end, at + 1)]
+        before = max((event.at for event in self._trace.told if event.at < at - _SAME), default=0)
+        return any(since <= at and until >= before for since, until in gaps)
+
+
+def _alike(sent: Sent, event: Event) -> bool:
+    return sent.type == event.type and abs(sent.at - event.at) <= _SAME
