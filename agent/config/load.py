@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from agent.config.alarms import ChatteringSection, FloodSection, MaintenanceSection
 from agent.config.checking import Checking
-from agent.config.compile import Plant, communication, compile_rules
+from agent.config.compile import Plant, compile_rules, unwatched
 from agent.config.doubts import doubts
 from agent.config.expand import Written, expand, wrong_use
 from agent.config.model import AgentSection, Configuration, HttpSection, StoreSection
@@ -140,14 +140,11 @@ class _Loading(Checking):
         if not self.document.complete:  # most of what a rule names would be unknown
             return ()
         ids = self.named("rules")
-        names = [
-            *ids,
-            *(name for rule in rules for name in rule.names),
-            *map(communication, self.named("sources")),
-        ]
+        sources = self.named("sources")
+        names = [*ids, *(name for rule in rules for name in rule.names), *unwatched(rules, sources)]
         plant = Plant(
             tags=tags,
-            sources=self.named("sources"),
+            sources=sources,
             destinations=self.named("destinations"),
             zone=zone_of(zone),
             zone_name=zone,

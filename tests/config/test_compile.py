@@ -345,6 +345,26 @@ def test_a_section_with_everything_below_it_commented_out_is_none(rules, kind):
     assert rules.configuration("", agent=agent).flood is None
 
 
+@pytest.mark.parametrize("keys", ["sample: any", "change: 1"])
+def test_an_absence_waits_for_nothing_but_its_within(rules, keys):
+    """A default on_delay or count is for conditions that come and go."""
+    for more in ("defaults: {on_delay: 9s}\n", "defaults: {count: {times: 3, in: 1m}}\n"):
+        [condition] = rules.one(f"tag: TT1, expect: {{{keys}, within: 30s}}", more).conditions
+
+        assert condition.say.count is None
+        assert condition.say.on_delay == (0 if isinstance(condition, Absence) else 30 * SECOND)
+
+
+def test_a_source_that_a_rule_watches_has_no_rule_of_its_own(rules):
+    """Its name is free: nobody can ask for it, and a rule may have been it before."""
+    comm = "  comm: {source: plant, expect: {connection: up, within: 1m}, was: plant.communication}\n"
+
+    assert [spec.name for spec in rules.configuration(comm).rules] == ["comm"]
+    assert rules.refused(comm + "  a: {tag: TT1, high: 5, when: active('plant.communication')}") == [
+        "rule a, when: unknown rule 'plant.communication': expected one of comm, a"
+    ]
+
+
 DECIDING = [
     "high: 6", "deadband: 1", "on_delay: 2s", "off_delay: 1s", "count: {times: 2, in: 1m}", "on_bad: clear",
     "priority: low", "stale_after: 1s", "when: RUN", "when: RUN, settle: 1s", "suppress_while: RUN",

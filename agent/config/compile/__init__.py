@@ -12,7 +12,7 @@ from typing import Final
 
 from agent.config.compile.conditions import conditions
 from agent.config.compile.digest import with_digest
-from agent.config.compile.draft import Draft, Plant
+from agent.config.compile.draft import A_KIND, Draft, Plant
 from agent.config.compile.gate import check_maintenance, gate
 from agent.config.compile.noise import in_units, on_bad, priority, stale_after
 from agent.config.compile.order import in_order
@@ -21,17 +21,18 @@ from agent.config.compile.subject import Subject, subject
 from agent.config.compile.wording import wording
 from agent.config.expand import EACH, Written
 from agent.config.rule_parts import ChangeSection
-from agent.model import SECOND, Priority
+from agent.model import SECOND, Kind, Priority
 from agent.rules.spec import Absence, AlarmSpec, Announcement, Awaited, ChangeSpec, RuleSpec
 
-__all__ = ["Plant", "communication", "compile_rules"]
+__all__ = ["Plant", "compile_rules", "unwatched"]
 
 COMMUNICATION_WITHIN: Final = 15 * SECOND
 
 
-def communication(source: str) -> str:
-    """The name of the rule that a source has by itself."""
-    return f"{source}.communication"
+def unwatched(rules: Iterable[Written], sources: Iterable[str]) -> dict[str, str]:
+    """Give the sources whose connection no rule watches, by the name of the rule that each gets by itself."""
+    watched = {of.section.source for of in rules if of.section.expect and of.section.expect.connection}
+    return {f"{source}.communication": source for source in sources if source not in watched}
 
 
 def compile_rules(rules: Sequence[Written], plant: Plant) -> tuple[RuleSpec, ...]:
@@ -53,12 +54,8 @@ def compile_rules(rules: Sequence[Written], plant: Plant) -> tuple[RuleSpec, ...
 
 def _communication_rules(rules: Sequence[Written], plant: Plant) -> Iterator[RuleSpec]:
     """The PLC that goes silent pages someone by default, once, not once a tag (design: rules)."""
-    watched = {of.section.source for of in rules if of.section.expect and of.section.expect.connection}
     written = {of.rule for of in rules}
-    for source in plant.sources:
-        name = communication(source)
-        if source in watched:
-            continue
+    for name, source in unwatched(rules, plant.sources).items():
         if name in written:
             text = f"{name} is the name of the rule that every source gets: choose another"
             plant.report(("rules", name), text)
@@ -92,6 +89,9 @@ def _specs(draft: Draft) -> list[RuleSpec]:
 
 
 def _change(draft: Draft, change: ChangeSection, watched: Subject) -> RuleSpec:
+    if change.deadband.amount and watched.kind in {Kind.SWITCH, Kind.TEXT}:
+        text = f"a deadband needs numbers, and {watched.called} is {A_KIND[watched.kind]}: leave it out"
+        draft.error(text, "change", "deadband")
     return ChangeSpec(
         draft.name,
         watched.name,

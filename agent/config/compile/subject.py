@@ -72,6 +72,9 @@ def _check_source(draft: Draft) -> None:
         )
     for key in section.measures():
         draft.error(f"{key} needs the numbers of a tag, and a source has none", key)
+    for key in ("on_bad", "stale_after"):
+        if getattr(section, key) is not None:
+            draft.error(f"{key} is about the values of a tag, and a source has none: leave it out", key)
 
 
 def _measures(draft: Draft) -> Iterator[Measure]:
