@@ -25,6 +25,7 @@ sources:
     tags:
       R1.TT101: {address: "40011", type: int16, scale: 0.1, unit: °C, range: [0, 250]}
       R1.LT: {address: "40012", type: int16, scale: 0.1}
+      TANK1.LT: {address: "40014", type: int16, scale: 0.1}
       P101.FT: {address: "40013", type: int16, scale: 0.1}
       P101.RUN_FB: {address: "10001"}
 rules:
@@ -33,6 +34,9 @@ rules:
   R1-level: {tag: R1.LT, high: 90, low: 10}
   P101-low-flow: {tag: P101.FT, low: 12, when: P101.RUN_FB}
   P101-quiet: {tag: P101.FT, low: 12, active_hours: {days: mon-fri, from: "06:00", to: "22:00"}}
+  TANK1-full: {tag: TANK1.LT, high: 90, acknowledge: true}
+  TANK1-change: {tag: TANK1.LT, change: {deadband: 5}}
+  TANK1-empty: {tag: TANK1.LT, low: 10, suppress_while: active("R1-level")}
   R1-alive: {tag: R1.TT101, expect: {sample: any, within: 30s}}
 destinations:
   cmms: {url: https://cmms.example.com, signing: {secret: "${file:nowhere}"}, auth: {bearer: "${env:NOWHERE}"}}
@@ -241,6 +245,44 @@ def test_operators_have_a_hand_in_it(suite):
     assert problem(found) == ""
 
 
+def test_the_store_has_what_no_event_told(suite):
+    """The peak before the kill is in the return after it: it was in a checkpoint."""
+    signals = '{R1.LT: "50 x5, 95 x5, 99 x5, 95 x10, 50 x5"}'
+    expect = "[{at: 5s, raised: R1-level}, {at: 25s, returned: R1-level, peak: 99}]"
+
+    assert problem(one(suite, signals, expect, "restart: [{at: 20s, down: 2s}]")) == ""
+
+
+def test_the_first_value_after_a_connect_is_no_change_that_was_seen(suite):
+    """As sources mark it: it is told as late."""
+    found = one(
+        suite,
+        '{TANK1.LT: "50 x10, 60 x20"}',
+        "[{at: 15s, tag.changed: TANK1-change, value: 60, late: true}]",
+        'only: [TANK1-change], sources: {plc-line1: "up x5, down x10, up"}',
+    )
+
+    assert problem(found) == ""
+
+
+def test_a_rule_that_is_only_asked_for_is_played_but_not_expected(suite):
+    """Its alarm suppresses the one that the test is about."""
+    signals = '{TANK1.LT: "50 x5, 5 x25", R1.LT: "95 x20, 50 x10"}'
+
+    assert told(one(suite, signals, more="only: [TANK1-empty]")) == ["20s raised TANK1-empty low"]
+
+
+def test_an_alarm_can_be_acknowledged_at_the_instant_of_its_raise(suite):
+    """People act on what they see, so their hand comes after the readings."""
+    expect = (
+        "[{at: 5s, raised: TANK1-full}, {at: 5s, acknowledged: TANK1-full, by: operator},"
+        " {at: 10s, returned: TANK1-full}]"
+    )
+    more = "only: [TANK1-full], do: [{at: 5s, acknowledge: TANK1-full}]"
+
+    assert problem(one(suite, '{TANK1.LT: "50 x5, 95 x5, 50 x5"}', expect, more)) == ""
+
+
 def test_what_an_operator_cannot_do_fails_the_test(suite):
     """A command that does nothing would prove nothing."""
     found = one(suite, '{R1.LT: "50 x20"}', more="do: [{at: 10s, acknowledge: R1-level}]")
@@ -317,5 +359,8 @@ def test_coverage_tells_what_no_test_has_shown(suite):
         "R1-level": (2, 4, ("low never raised",)),
         "P101-low-flow": (2, 4, ("when never false", "low never returned")),
         "P101-quiet": (0, 2, ("no test",)),
+        "TANK1-full": (0, 2, ("no test",)),
+        "TANK1-change": (0, 1, ("no test",)),
+        "TANK1-empty": (0, 4, ("no test",)),
         "R1-alive": (0, 2, ("no test",)),
     }
