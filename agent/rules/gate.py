@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from agent.model import SECOND
 from agent.rules.board import Board
+from agent.rules.expression import Expression
 from agent.rules.inputs import FOREVER
 from agent.rules.spec import Gate
 
@@ -68,32 +69,43 @@ WATCHED: Final = GateState(enabled=True)
 """Of a rule without a gate, that no person has touched."""
 
 
-def judge(gate: Gate, state: GateState, board: Board) -> GateState:
-    """Where the gate stands now; the very `state` if nothing moved.
+def judge(gate: Gate, state: GateState, board: Board) -> tuple[GateState, str]:
+    """Where the gate stands now, the very `state` if nothing moved; and why an expression makes no sense.
 
-    Raises:
-        TypeError: an expression compares what cannot be compared; the sentence is for a person.
+    What makes no sense is unknown, which holds what was; the hours and a shelf's end come all the same.
     """
     now = board.now
     tags = frozenset().union(*(each.tags for each in (gate.when, gate.suppress_while) if each is not None))
     waits = board.unread(tags)
-    enabled = state.enabled if waits else _enabled(gate, state, board)
+    when, fault = (None, "") if waits else _holds(gate.when, board)
+    redundant, other = (None, "") if waits else _holds(gate.suppress_while, board)
+    enabled = state.enabled if waits else _enabled(gate, state, board, when=when)
     since = state.since
     if enabled and not state.enabled:
         since = now + gate.settle if gate.when else now
     shelf = state.shelf if state.shelf is not None and now < state.shelf.until else None
-    reasons = state.reasons if waits else tuple(_reasons(gate, state, board, shelf))
+    reasons = tuple(_reasons(gate, state, board, shelf, redundant=redundant))
     dues = [due for due in _dues(gate, board, shelf) if due > now]
     if enabled and since > now:
         dues.append(since)
     if waits:
         dues.append(board.watched_from)
     after = GateState(enabled, since, reasons, waits, shelf, state.service, min(dues, default=None))
-    return state if after == state else after
+    return (state if after == state else after), fault or other
 
 
-def _enabled(gate: Gate, state: GateState, board: Board) -> bool | None:
-    answers = [True if gate.when is None else gate.when.holds(board)]
+def _holds(expression: Expression | None, board: Board) -> tuple[bool | None, str]:
+    """Whether it is true, None while unknown; and why it makes no sense."""
+    if expression is None:
+        return None, ""
+    try:
+        return expression.holds(board), ""
+    except TypeError as error:
+        return None, str(error)
+
+
+def _enabled(gate: Gate, state: GateState, board: Board, *, when: bool | None) -> bool | None:
+    answers = [True if gate.when is None else when]
     if gate.hours is not None:
         answers.append(None if board.wall is None else gate.hours.holds(board.wall))
     if False in answers:
@@ -104,11 +116,11 @@ def _enabled(gate: Gate, state: GateState, board: Board) -> bool | None:
     return True if state.enabled is None and board.now >= board.watched_from else state.enabled
 
 
-def _reasons(gate: Gate, state: GateState, board: Board, shelf: Shelf | None) -> Iterator[str]:
-    if gate.suppress_while is not None:
-        told = gate.suppress_while.holds(board)
-        if told or (told is None and _BY_DESIGN in state.reasons):
-            yield _BY_DESIGN
+def _reasons(
+    gate: Gate, state: GateState, board: Board, shelf: Shelf | None, *, redundant: bool | None
+) -> Iterator[str]:
+    if gate.suppress_while is not None and (redundant or (redundant is None and _BY_DESIGN in state.reasons)):
+        yield _BY_DESIGN
     wall = board.wall
     if gate.maintenance:
         known = wall is not None

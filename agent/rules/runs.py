@@ -146,12 +146,8 @@ class BaseRun(Generic[Spec, Core]):
             self._show(self.state)
 
     def judged(self, gate: GateState) -> GateState:
-        """`gate`, which a person has just set, as it is now.
-
-        Raises:
-            TypeError: an expression of the rule makes no sense.
-        """
-        judged = judge(self.spec.gate, gate, self._board)
+        """`gate`, which a person has just set, as it is now."""
+        judged, _ = judge(self.spec.gate, gate, self._board)
         return WATCHED if judged == WATCHED else judged
 
     def unmoved_by(self, value: Value | None) -> bool:
@@ -236,32 +232,36 @@ class BaseRun(Generic[Spec, Core]):
         self, now: int, mint: Mint, *, baseline: bool = False
     ) -> tuple[RuleState[Core], Sequence[Event]]:
         """Look at what the board shows at `now`."""
-        state, events = self.state, list[Event]()
+        state, events, fault = self.state, list[Event](), ""
+        if self.gated or state.gate is not WATCHED:
+            state, told, fault = self._judged(state, mint)
+            events += told
         try:
-            if self.gated or state.gate is not WATCHED:
-                state, told = self._judged(state, mint)
-                events += told
             state = self._measured(state, now)
-            if state.gate.open(now):
+            if state.gate.open(now) and not fault:
                 core, told = self._looked(state.core, now, mint, baseline=baseline)
                 state = state.replaced(core)
                 events += told
         except TypeError as error:
-            core, told = self._kind.mark_fault(self.spec, state.core, self.sight, now, mint, str(error))
+            fault = str(error)
+            if state.measured is not None:  # or it would be due for ever
+                state = self._with(state, measure.lose(self.spec.measures, state.measured, now))
+        if fault:
+            core, told = self._kind.mark_fault(self.spec, state.core, self.sight, now, mint, fault)
             state = state.replaced(core)
             events += told
         self._show(self.state)
         return state, events
 
-    def _judged(self, state: RuleState[Core], mint: Mint) -> tuple[RuleState[Core], Sequence[Event]]:
-        """The gate as it is now, and what that does to the rule."""
-        gate = judge(self.spec.gate, state.gate, self._board)
+    def _judged(self, state: RuleState[Core], mint: Mint) -> tuple[RuleState[Core], Sequence[Event], str]:
+        """The gate as it is now, what that does to the rule, and why it makes no sense."""
+        gate, fault = judge(self.spec.gate, state.gate, self._board)
         if gate is state.gate:
-            return state, ()
+            return state, (), fault
         after = RuleState(state.core, state.measured, gate)
         self._show(after)
         core, events = self._kind.gate_moved(self.spec, state.core, self.sight, state.gate, mint)
-        return after.replaced(core), events
+        return after.replaced(core), events, fault
 
     def _measured(self, state: RuleState[Core], now: int) -> RuleState[Core]:
         """What the measures make of the value.

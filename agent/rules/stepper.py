@@ -13,7 +13,7 @@ from typing import Final, assert_never
 
 from agent.model import Alive, Command, Event, Link, Quality, Reading, Seen, TagSpec, Tick, WallClock, bad
 from agent.rules.board import Board
-from agent.rules.hand import end_one_shot, obey
+from agent.rules.hand import end_one_shot, obey, refusal
 from agent.rules.inputs import Source, SourceState, Tag, TagState
 from agent.rules.journal import Holder, Journal
 from agent.rules.runs import AnyState, Run, inputs_of, is_alarm, start_run
@@ -105,8 +105,8 @@ class Stepper:
             case Command():
                 self.pass_time(seen.at)
                 self.decide()
-                run = self.runs[seen.rule]
-                if is_alarm(run):
+                run = self.runs.get(seen.rule)
+                if run is not None and is_alarm(run) and not refusal(run, seen):  # time may have overtaken it
                     self.put(run, *obey(run, seen, self.mint))
                     self.timers.schedule(run)
             case _:
@@ -256,7 +256,7 @@ class Stepper:
         self.journal.put(holder, state, self.board.now)
         if key:
             self.dirty[key] = holder
-            if self.on_step is not None and not isinstance(holder, Tag):
+            if self.on_step is not None and key.startswith("rule/"):
                 self.on_step(self.runs[key.removeprefix("rule/")], self.board.now)
 
 

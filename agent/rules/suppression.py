@@ -13,7 +13,7 @@ from agent.model import Event, EventType, Json
 from agent.rules.gate import OUT_OF_SERVICE, SHELVED, TRIAL, GateState
 from agent.rules.machine import CALM
 from agent.rules.projection import Mint, project, standing
-from agent.rules.spec import AlarmSpec
+from agent.rules.spec import Absence, AlarmSpec
 from agent.rules.state import AlarmState
 from agent.rules.telling import Happening, tell
 from agent.rules.view import Sight
@@ -60,10 +60,11 @@ def reasons_moved(
 def _announced_again(
     spec: AlarmSpec, state: AlarmState, view: Sight, mint: Mint, *, told: bool
 ) -> tuple[AlarmState, list[Event]]:
-    now = view.now
+    now, condition = view.now, standing(spec, state)
     if not state.occurrence:
+        if not (state.seen or isinstance(condition, Absence)):
+            return state, []  # after a start the first good value decides
         return project(spec, state, state.machines, now, view, mint)
-    condition = standing(spec, state)
     priority = condition.say.priority
     announced = state.announced if priority in state.announced else (*state.announced, priority)
     after = replace(state, announced=announced, reminded=now)

@@ -40,6 +40,8 @@ def sentence(
     spec: AlarmSpec, condition: Condition, kind: EventType, facts: dict[str, Json], watched: str
 ) -> str:
     """The sentence of an event; `watched` is how `name_of` names the rule's subject."""
+    if kind is EventType.ALARM_UNSHELVED and facts.get("by"):
+        return f"{spec.name} was unshelved by {facts['by']}"
     if kind in _HAND:
         return spec.name + _HAND[kind].format_map({name: show(value) for name, value in facts.items()})
     if kind is EventType.ALARM_RETURNED and facts.get("reason") == "disabled":
