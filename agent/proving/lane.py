@@ -12,12 +12,11 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
-from agent.delivery import identity
 from agent.model import Event, EventType, Link, Priority, Reading, Seen, TagSpec, Tick, WallClock
 from agent.proving.columns import Column
 from agent.proving.figures import TEN_MINUTES, Count
 from agent.proving.record import RuleRecord
-from agent.proving.sender import Sender
+from agent.proving.sender import Sender, minter
 from agent.rules.engine import Engine
 from agent.rules.inputs import FOREVER, Tag
 from agent.rules.runs import Run
@@ -60,13 +59,13 @@ class Lane:
         short: bool = True,
     ) -> None:
         sources = list(sources)
-        self.engine = Engine(rules, tags, sources, mint=self._mint, started=begin)
+        self.engine = Engine(rules, tags, sources, mint=minter(0), started=begin)
         self.records = {name: RuleRecord(self.engine.runs[name].spec, begin) for name in shown}
         self.count = Count()
         self.priorities = dict.fromkeys(Priority, 0)
         self._sender = sender
         self._short = short
-        self._minted = self._told = 0
+        self._told = 0
         self._unheard: set[str] = set()
         self._heard_from: dict[str, int] = {}
         self._carried = {tag for rule in rules for tag in rule.wording.fields.values()}
@@ -100,7 +99,7 @@ class Lane:
         """The history ends."""
         self._take([Tick(at)])
         if self._sender is not None:
-            self._sender.send((), at, self._mint)
+            self._sender.send((), at)
         self.count.floods.end(at)
         for record in self.records.values():
             record.count.floods.end(at)
@@ -144,11 +143,6 @@ class Lane:
 
     # --- events -----------------------------------------------------------------------------------------
 
-    def _mint(self, at: int) -> str:
-        """An id that the next run over the same history gives again."""
-        self._minted += 1
-        return identity.mint(at, (self._minted << 2).to_bytes(identity.RANDOM_BYTES, "big"))
-
     def _tell(self, events: Sequence[Event]) -> None:
         heard = [event for event in events if self._hears(event)]
         for event in heard:
@@ -158,7 +152,7 @@ class Lane:
             if event.type is EventType.ALARM_RAISED:
                 self.priorities[event.priority] += 1
         if self._sender is not None:
-            self._sender.send(heard, events[-1].at, self._mint)
+            self._sender.send(heard, events[-1].at)
 
     def _hears(self, event: Event) -> bool:
         """Nothing is told of rules that are left out, nor of a tag of which the history has said nothing yet."""
