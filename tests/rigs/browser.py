@@ -66,7 +66,13 @@ class Browser:
         opened = Page(self, session, page.as_uri())
         for domain in ("Page", "Runtime", "Log", "Network"):
             opened.ask(f"{domain}.enable")
-        opened.ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
+        opened.ask(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=width < 600,
+        )
         opened.theme("dark" if dark else "light")
         opened.ask("Page.navigate", url=opened.url)
         self.hear("Page.loadEventFired", session)
@@ -82,11 +88,15 @@ class Browser:
 
     def hear(self, method: str, session: str) -> dict:
         """Wait for a notice, unless it came already."""
-        return self._until(lambda message: message.get("method") == method and message.get("sessionId") == session)
+        return self._until(
+            lambda message: message.get("method") == method and message.get("sessionId") == session
+        )
 
     def heard(self, session: str, *methods: str) -> list[dict]:
         """What a session has told so far, of these methods."""
-        return [m["params"] for m in self._heard if m.get("sessionId") == session and m.get("method") in methods]
+        return [
+            m["params"] for m in self._heard if m.get("sessionId") == session and m.get("method") in methods
+        ]
 
     def _send(self, method: str, session: str | None = None, **arguments: object) -> int:
         self._number += 1
@@ -133,7 +143,11 @@ class Page:
 
     def theme(self, scheme: str) -> None:
         """Make the page believe that its reader prefers `light` or `dark`."""
-        self.ask("Emulation.setEmulatedMedia", media="", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        self.ask(
+            "Emulation.setEmulatedMedia",
+            media="",
+            features=[{"name": "prefers-color-scheme", "value": scheme}],
+        )
 
     def key(self, key: str, text: str = "") -> None:
         """Press a key on what has the focus."""
@@ -159,7 +173,9 @@ class Page:
         thrown = [notice["exceptionDetails"]["text"] for notice in self._heard("Runtime.exceptionThrown")]
         logged = [notice["entry"]["text"] for notice in self._heard("Log.entryAdded")]
         console = [
-            str(notice["args"]) for notice in self._heard("Runtime.consoleAPICalled") if notice["type"] != "log"
+            str(notice["args"])
+            for notice in self._heard("Runtime.consoleAPICalled")
+            if notice["type"] != "log"
         ]
         return thrown + logged + console
 
@@ -175,4 +191,6 @@ class Page:
     def _mouse(self, kind: str, place: tuple[float, float], buttons: int) -> None:
         pressed = "none" if kind == "mouseMoved" and not buttons else "left"
         x, y = place
-        self.ask("Input.dispatchMouseEvent", type=kind, x=x, y=y, button=pressed, buttons=buttons, clickCount=1)
+        self.ask(
+            "Input.dispatchMouseEvent", type=kind, x=x, y=y, button=pressed, buttons=buttons, clickCount=1
+        )

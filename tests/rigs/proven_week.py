@@ -8,10 +8,22 @@ import math
 import random
 from dataclasses import replace
 
-from agent.model import SECOND, EventType, Priority, TagSpec
+from agent.model import SECOND, EventType, Kind, Priority, TagSpec
 from agent.proving.results import (
-    Backtest, Bar, Bucket, Difference, Doing, Excursions, Figures, RuleResult, Series, Side, Spread, Stretch,
-    Suggestion, Told,
+    Backtest,
+    Bar,
+    Bucket,
+    Difference,
+    Doing,
+    Excursions,
+    Figures,
+    RuleResult,
+    Series,
+    Side,
+    Spread,
+    Stretch,
+    Suggestion,
+    Told,
 )  # fmt: skip
 from agent.rules.spec import AlarmSpec, Announcement, Condition, Limit, Rate, State
 
@@ -111,10 +123,16 @@ def tally(instants, width):
     return counts
 
 
-def rule(name, tag, values, *conditions: Condition, sentence="", suggestions=(), others=(), stretches=(), first=1):
+def rule(
+    name, tag, values, *conditions: Condition, sentence="", suggestions=(), others=(), stretches=(), first=1
+):
     """One rule's result; `first` is the number of its first event."""
     done = [machine(values, condition) for condition in conditions]
-    flips = sorted((at, up, value, condition.say) for (_, _, flips), condition in zip(done, conditions, strict=True) for at, up, value in flips)
+    flips = sorted(
+        (at, up, value, condition.say)
+        for (_, _, flips), condition in zip(done, conditions, strict=True)
+        for at, up, value in flips
+    )
     events = tuple(
         Told(first + index, at, EventType.ALARM_RAISED if up else EventType.ALARM_RETURNED, say.name, say.priority,
              round(value, 2), f"{name} {say.name}: {value:.1f}")
@@ -137,7 +155,9 @@ def series(name, values, unit="", gaps=(GAP,), columns=1500):
     for index, value in enumerate(values):
         if value is not None:
             kept.setdefault(index * STEP // width, []).append(float(value))
-    buckets = tuple(Bucket(BEGIN + slot * width, min(found), max(found)) for slot, found in sorted(kept.items()))
+    buckets = tuple(
+        Bucket(BEGIN + slot * width, min(found), max(found)) for slot, found in sorted(kept.items())
+    )
     good = sorted(float(value) for value in values if value is not None)
     wide = (good[-1] - good[0]) / 40 or 1.0
     bars = [0] * 40
@@ -148,7 +168,7 @@ def series(name, values, unit="", gaps=(GAP,), columns=1500):
         good[len(good) // 1000], good[-len(good) // 400], 0.7, 0.1,
     )  # fmt: skip
     return Series(
-        TagSpec(name, "plc", unit), len(values), 240, STEP, 30 * SECOND, width, buckets, tuple(gaps),
+        TagSpec(name, "plc", unit, kind=Kind.SWITCH if values[0] in (True, False) else Kind.NUMBER), len(values), 240, STEP, 30 * SECOND, width, buckets, tuple(gaps),
         sum(end - begin for begin, end in gaps), spread,
     )  # fmt: skip
 
@@ -164,7 +184,10 @@ def side(name, rules):
 
 def week():
     """Three rules against their old selves."""
-    hot, flow = temperature(), [30 + 3 * math.sin(i / 900) + random.Random(i).gauss(0, 0.8) for i in range(SAMPLES)]
+    hot, flow = (
+        temperature(),
+        [30 + 3 * math.sin(i / 900) + random.Random(i).gauss(0, 0.8) for i in range(SAMPLES)],
+    )
     for index in range(int(2.2 * 8640), int(2.7 * 8640)):
         flow[index] = 12 + random.Random(index).gauss(0, 0.9)
     running = [not 4.25 < i / 8640 < 4.6 for i in range(SAMPLES)]
@@ -175,8 +198,20 @@ def week():
         limit("low", -1, 146.0, 1, 2.0, 60, 60),
     )
     bare = (limit("high_high", 1, 175.0, 2), limit("high", 1, 170.0, 1), limit("low", -1, 146.0, 1))
-    suggestion = Suggestion("low", "deadband", "0.5", "4.2", "Noise is 0.70 L/s (sigma); 6 sigma keep noise from raising the alarm again.")
-    said = Suggestion("high", "limit", "170", "", "The limit lies outside the 99.9 % of normal operation: not a nuisance by construction.")
+    suggestion = Suggestion(
+        "low",
+        "deadband",
+        "0.5",
+        "4.2",
+        "Noise is 0.70 L/s (sigma); 6 sigma keep noise from raising the alarm again.",
+    )
+    said = Suggestion(
+        "high",
+        "limit",
+        "170",
+        "",
+        "The limit lies outside the 99.9 % of normal operation: not a nuisance by construction.",
+    )
     new = rule("R1-temperature", "R1.TT101", hot, *calm, others=("P101.RUN_FB",), stretches=suppressed, suggestions=(said,),
                sentence="Raises high when R1.TT101 has been at or above 170 °C for 60 s, and returns when it has been below 168 °C for 60 s.")  # fmt: skip
     old = rule("R1-temperature", "R1.TT101", hot, *bare, stretches=suppressed)
@@ -185,11 +220,26 @@ def week():
                  suggestions=(suggestion,), first=len(new.events) + 1, sentence="Raises low when P101.FT is at or below 12 L/s while P101.RUN_FB.")  # fmt: skip
     steep = rule("R1-heatup", "R1.TT101", [0.0] * SAMPLES, limit("high", 1, 5.0, 1))
     steep = replace(steep, spec=replace(steep.spec, measures=(Rate(60 * SECOND, 30 * SECOND),)))
-    trip = replace(rule("K1-trip", "K1.TRIP", [0.0] * SAMPLES), spec=AlarmSpec("K1-trip", "K1.TRIP", (State(Announcement("is", 0, 0, 0, Priority.HIGH), (True,)),), "d"))
-    known = (series("R1.TT101", hot, "°C"), series("P101.FT", flow, "L/s", ()), series("P101.RUN_FB", running, "", ()), series("K1.TRIP", [False] * SAMPLES, "", ()))
+    trip = replace(
+        rule("K1-trip", "K1.TRIP", [0.0] * SAMPLES),
+        spec=AlarmSpec(
+            "K1-trip", "K1.TRIP", (State(Announcement("is", 0, 0, 0, Priority.HIGH), (True,)),), "d"
+        ),
+    )
+    known = (
+        series("R1.TT101", hot, "°C"),
+        series("P101.FT", flow, "L/s", ()),
+        series("P101.RUN_FB", running, "", ()),
+        series("K1.TRIP", [False] * SAMPLES, "", ()),
+    )
     now, then = side("plant.yaml", (new, noisy, steep, trip)), side("old.yaml", (old, noisy))
     changed = (
-        Difference("R1-temperature", old.figures.alarms, new.figures.alarms, float(new.figures.alarms - old.figures.alarms)),
+        Difference(
+            "R1-temperature",
+            old.figures.alarms,
+            new.figures.alarms,
+            float(new.figures.alarms - old.figures.alarms),
+        ),
         Difference("R1-heatup", None, 0, 0.0),
         Difference("R9-gone", 12, None, -12.0),
     )

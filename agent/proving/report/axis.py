@@ -15,6 +15,7 @@ from agent.model import SECOND
 HOUR: Final = 3600 * SECOND
 DAY: Final = 24 * HOUR
 _MINUTES: Final = (1, 5, 15, 30, 60, 180, 360, 720)
+_DAY_MINUTES: Final = 1440
 _DAYS: Final = (1, 2, 7, 14, 28, 56, 91, 182, 364)
 _EPOCH_MONDAY: Final = datetime(1970, 1, 5)  # noqa: DTZ001 - local days are counted from it
 
@@ -50,7 +51,7 @@ class Period:
 
     def ticks(self, most: int = 7) -> list[tuple[float, str]]:
         """Round instants of the plant's wall clock, at most so many: (place, label)."""
-        for minutes in (*_MINUTES, *(days * 1440 for days in _DAYS)):
+        for minutes in (*_MINUTES, *(days * _DAY_MINUTES for days in _DAYS)):
             if self.span / (minutes * 60 * SECOND) <= most:
                 break
         return [
@@ -80,9 +81,9 @@ class Period:
 
 def _format(local: datetime, minutes: int) -> str:
     """Midnight is written as the day that it begins."""
-    if minutes < 1440 and (local.hour or local.minute):
+    if minutes < _DAY_MINUTES and (local.hour or local.minute):
         return "%H:%M"
-    return "%a %-d" if minutes < 7 * 1440 else "%-d %b"
+    return "%a %-d" if minutes < 7 * _DAY_MINUTES else "%-d %b"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +94,12 @@ class Scale:
     high: float
 
     @classmethod
-    def around(cls, values: list[float]) -> "Scale":
+    def around(cls, values: list[float], air_above: float = 0.06) -> "Scale":
         """An axis on which all the values are, with some air around them."""
         finite = [value for value in values if math.isfinite(value)] or [0.0, 1.0]
         low, high = min(finite), max(finite)
-        air = (high - low) * 0.06 or abs(high) * 0.05 or 1.0
-        return cls(low - air, high + air)
+        width = high - low or abs(high) or 1.0
+        return cls(low - width * 0.06, high + width * air_above)
 
     def share(self, value: float) -> float:
         """Where a value is: 0 at `low`, 1 at `high`, never outside."""

@@ -7,18 +7,21 @@ cut where nothing fresh and good was seen, and that time is hatched.
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from agent.model import Kind
 from agent.proving.report import words
 from agent.proving.report.axis import Period, Scale
 from agent.proving.report.budget import Budget
 from agent.proving.report.field import bars, grid, name, outline, row, sheet
-from agent.proving.report.markup import NOTHING, Markup, element, several
+from agent.proving.report.markup import NOTHING, Attribute, Markup, element, several
 from agent.proving.report.spans import Span, joined, runs
 from agent.proving.results import Doing, RuleResult, Series
 from agent.rules.spec import AlarmSpec, Limit
 
 _TALL: Final = 200
+_HEADROOM: Final = 0.12  # of the values' width: for the tag's name
 _FLAT: Final = 48
 _LINE: Final = 13  # pixels from one name of a limit to the next
+_CLEAR: Final = 5  # pixels that a value's text needs to the edge
 _HATCHED: Final = 300  # gaps drawn in one curve
 
 
@@ -39,55 +42,54 @@ def subject_row(
     rule: RuleResult, series: Series, known: Mapping[str, Series], period: Period, budget: Budget
 ) -> Markup:
     """Draw the subject: its curve, its limits with the deadband shaded, and where it was in alarm."""
+    if _is_switch(series):
+        return other_row(series, period, budget, "value")
     shown = limits(rule)
-    scale = Scale.around([*_numbers(series), *_limit_numbers(shown, known)])
+    scale = Scale.around([*_numbers(series), *_limit_numbers(shown, known)], _HEADROOM)
     followed = [
         _followed(limit, known[limit.at], scale, period, budget)
         for limit in shown
         if isinstance(limit.at, str) and limit.at in known
     ]
-    active = joined(active_spans(rule), budget.bars, period)
     moving = [
         grid(_TALL, period),
-        bars("tint", active, period, 0, _TALL),
+        bars("tint", joined(active_spans(rule), budget.bars, period), period, 0, _TALL),
         sheet(_TALL, *followed, _curve(series, scale, period, budget)),
         _gaps(series, period, _TALL),
     ]
     fixed = [_fixed(limit, limit.at, scale) for limit in shown if not isinstance(limit.at, str)]
-    levels = [_level(limit, scale, known) for limit in shown]
-    return row(
-        "value",
-        _TALL,
-        _ticks(series, scale, _TALL, 5),
-        moving,
-        several([*fixed, _names(list(zip(map(limit_text, shown), levels, strict=True)))]),
-        low=scale.low,
-        high=scale.high,
-        unit=series.tag.unit,
-        curve=series.tag.name,
-    )
+    levels = [(limit_text(limit), _level(limit, scale, known)) for limit in shown]
+    over = several([*fixed, _names(levels), _title(series)])
+    return row("value", _TALL, _ticks(series, scale, _TALL, 5), moving, over, **_read_out(series, scale))
 
 
-def other_row(series: Series, period: Period, budget: Budget) -> Markup:
+def other_row(series: Series, period: Period, budget: Budget, kind: str = "other") -> Markup:
     """Draw another tag that the rule looks at, small: a pump's state, a setpoint."""
-    scale = Scale.around(_numbers(series))
-    moving = [
-        grid(_FLAT, period),
-        sheet(_FLAT, _curve(series, scale, period, budget)),
-        _gaps(series, period, _FLAT),
-    ]
-    title = element("text", series.tag.name, x=6, y=12, class_="title")
-    return row(
-        "other",
-        _FLAT,
-        _ticks(series, scale, _FLAT, 2),
-        moving,
-        title,
-        low=scale.low,
-        high=scale.high,
-        unit=series.tag.unit,
-        curve=series.tag.name,
-    )
+    switch = _is_switch(series)
+    scale = Scale(-0.15, 1.8) if switch else Scale.around(_numbers(series), 0.5)
+    curve = sheet(_FLAT, _curve(series, scale, period, budget))
+    moving = [grid(_FLAT, period), curve, _gaps(series, period, _FLAT)]
+    labels = [name(word, _pixels(scale, value, _FLAT)) for word, value in (("true", 1), ("false", 0))]
+    gutter = several(labels) if switch else _ticks(series, scale, _FLAT, 2)
+    return row(kind, _FLAT, gutter, moving, _title(series), **_read_out(series, scale))
+
+
+def _is_switch(series: Series) -> bool:
+    return series.tag.kind is Kind.SWITCH
+
+
+def _title(series: Series) -> Markup:
+    return element("text", series.tag.name, x=6, y=12, class_="title")
+
+
+def _read_out(series: Series, scale: Scale) -> dict[str, Attribute]:
+    """What the script needs to read values off the curve."""
+    return {
+        "low": repr(scale.low),
+        "high": repr(scale.high),
+        "unit": series.tag.unit,
+        "curve": series.tag.name,
+    }
 
 
 def active_spans(rule: RuleResult) -> Iterable[Span]:
@@ -170,7 +172,7 @@ def _ticks(series: Series, scale: Scale, height: int, most: int) -> Markup:
     return several(
         name(words.number(value) + (f" {series.tag.unit}" if index == len(places) - 1 else ""), y)
         for index, (value, y) in enumerate(places)
-        if 5 <= y <= height - 5
+        if _CLEAR <= y <= height - _CLEAR
     )
 
 

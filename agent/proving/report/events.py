@@ -89,7 +89,7 @@ def _mark(group: list[Told], period: Period) -> Markup:
     x = f"{short(period.place(first.at))}%"
     kinds = {_kind(event) for event in group}
     kind = next(kind for kind in "rod" if kind in kinds)
-    text = str(first.seq) if len(group) == 1 else f"×{len(group)}"
+    text = str(first.seq) if len(group) == 1 else f"\N{MULTIPLICATION SIGN}{len(group)}"
     what = f"{first.type.value} {first.condition}".strip() if len(group) == 1 else f"{len(group)} events"
     return element(
         "a",

@@ -11,9 +11,10 @@ from importlib.resources import files
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from agent.proving.report import panels, words
+from agent.proving.report import words
 from agent.proving.report.axis import Period
 from agent.proving.report.budget import Budget
+from agent.proving.report.hours import calendar
 from agent.proving.report.markup import NOTHING, Markup, element, escape, several, verbatim
 from agent.proving.report.section import section
 from agent.proving.report.summary import figures_table, rules_table
@@ -86,7 +87,7 @@ def _top(outcome: Backtest, period: Period, anchors: dict[str, str]) -> Markup:
         escape(f"{outcome.samples:,} readings of {words.many(len(outcome.series), 'tag')}"),
     ]
     floods = f" in {words.many(len(outcome.side.floods), 'flood')}" if outcome.side.floods else ""
-    headline = f"{words.many(total.alarms, 'alarm')}, {words.number(total.per_day)} a day{floods}"
+    headline = f"{words.many(total.alarms, 'alarm')}, {words.rate(total.per_day)} a day{floods}"
     if outcome.against:
         headline += f"; the old rules {outcome.against.total.alarms:,}"
     return element(
@@ -96,14 +97,14 @@ def _top(outcome: Backtest, period: Period, anchors: dict[str, str]) -> Markup:
         element(
             "div",
             element("div", element("h2", "Beside the published figures"), figures_table(outcome)),
-            panels.calendar(outcome.side.hours, period, "Alarms by hour, all rules"),
+            calendar(outcome.side.hours, period, "Alarms by hour, all rules"),
             class_="top",
         ),
         element("h2", "Rules, the loudest first"),
         rules_table(outcome, anchors, period, max(_SPARKS // max(len(anchors), 1), 40)),
         element(
             "p",
-            "Drag over a plot to look closer, Esc shows all again; on the keyboard: arrows, + and −, 0. "
+            "Drag over a plot to look closer, Esc shows all again; on the keyboard: arrows, plus, minus, 0. "
             "All plots move together.",
             class_="note scripted",
         ),

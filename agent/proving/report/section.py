@@ -8,6 +8,7 @@ from agent.proving.report.axis import Period
 from agent.proving.report.budget import Budget
 from agent.proving.report.curves import limit_text, limits
 from agent.proving.report.events import event_list
+from agent.proving.report.hours import calendar
 from agent.proving.report.markup import NOTHING, Markup, element, several
 from agent.proving.report.timeline import key, timeline
 from agent.proving.results import Backtest, RuleResult, Suggestion
@@ -52,7 +53,7 @@ def _facts(rule: RuleResult, old: RuleResult | None) -> Markup:
     alarms = f"{old.figures.alarms:,} → {figures.alarms:,}" if old else f"{figures.alarms:,}"
     facts = [
         ("alarms, old → new" if old else "alarms", alarms),
-        ("a day", words.number(figures.per_day)),
+        ("a day", words.rate(figures.per_day)),
         ("most in 10 min", str(figures.peak_10_minutes)),
         ("chattering", f"{figures.chattering:,}" if figures.chattering else ""),
         ("fleeting", f"{figures.fleeting:,}" if figures.fleeting else ""),
@@ -112,5 +113,5 @@ def _panels(rule: RuleResult, backtest: Backtest, period: Period) -> Markup:
     if series and series.spread and series.spread.bars and limits(rule):
         drawn.append(panels.spread_panel(series.spread, rule, series.tag.unit))
     if rule.hours:
-        drawn.append(panels.calendar(rule.hours, period, "Alarms by hour"))
+        drawn.append(calendar(rule.hours, period, "Alarms by hour"))
     return element("div", *drawn, class_="panels") if drawn else NOTHING

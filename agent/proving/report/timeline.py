@@ -6,6 +6,7 @@ in colour alone; what was not there (no bad quality, no suppression) takes no ro
 
 from typing import Final
 
+from agent.model import EventType
 from agent.proving.report import curves, words
 from agent.proving.report.axis import Period
 from agent.proving.report.budget import Budget
@@ -17,6 +18,8 @@ from agent.proving.results import Backtest, Doing, RuleResult
 from agent.rules.spec import AlarmSpec, Condition, Limit
 
 _STRIP: Final = 22
+_COMPARED: Final = 32
+_EDGE: Final = 97  # per cent, from which on a label of the axis stands left of its tick
 _OTHERS: Final = 3  # tags drawn beside the subject
 
 # In the order of drawing, each with its place in the strip: top and height.
@@ -67,7 +70,7 @@ def axis_row(period: Period) -> Markup:
         for place, label in period.ticks()
         for part in (
             element("line", x1=f"{short(place)}%", x2=f"{short(place)}%", y1=0, y2=5),
-            element("text", label, x=f"{short(place)}%", y=17),
+            element("text", label, x=f"{short(place)}%", y=17, class_="last" if place > _EDGE else None),
         )
     ]
     return row("axis", 22, name(period.caption, 13), [element("g", *ticks, class_="ticks")])
@@ -82,7 +85,7 @@ def key(rule: RuleResult, *, gaps: bool, deadband: bool) -> Markup:
     if gaps:
         entries.append(_entry("gap", 0, 22, "bad or no value"))
     if deadband:
-        entries.append(_entry("deadband-key", 6, 10, "deadband: an alarm returns below it"))
+        entries.append(_entry("deadband-key", 6, 10, "deadband (returns only beyond it)"))
     return element("ul", *entries, class_="key") if entries else element("ul", class_="key", hidden=True)
 
 
@@ -138,8 +141,9 @@ def _strip(rule: RuleResult, condition: str, period: Period, budget: Budget) -> 
 
 
 def _standing(which: str, rule: RuleResult, period: Period, budget: Budget) -> Markup:
-    """One strip for all that a configuration made of a rule, and how often it was raised."""
-    height = 30
-    drawn = [grid(height, period), standing_bars(rule, period, budget.bars, 6, 18)]
+    """One strip for all that a configuration made of a rule, with a tick below for each alarm raised."""
+    raised = ((event.at, event.at) for event in rule.events if event.type is EventType.ALARM_RAISED)
+    ticks = bars("raised", joined(raised, budget.bars, period), period, 21, 8)
+    drawn = [grid(_COMPARED, period), standing_bars(rule, period, budget.bars, 4, 14), ticks]
     label = name(f"{which} rules", 12, small=words.many(rule.figures.alarms, "alarm"))
-    return row(f"strip {which}", height, label, drawn, strip=f"{which} rules")
+    return row(f"strip {which}", _COMPARED, label, drawn, strip=f"{which} rules")

@@ -11,22 +11,30 @@ from agent.model import MILLISECOND, SECOND
 from agent.rules.message import show_duration
 from agent.rules.spec import AlarmSpec, Awaited, Counter, Deviation, Measure, Rate, RuleSpec, Unusual, Window
 
+_THOUSAND, _FULL = 1_000, 10**12
+_LEAST: Final = 0.1  # per cent
+_PLACES: Final = 10  # per cent, from which on no place after the point is written
 _DAY: Final = 86_400 * SECOND
 
 
 def number(value: float) -> str:
-    """Write a number with at most four significant places: `0.35`, `1,204`, `171.2`."""
-    if abs(value) >= 1000:
-        return f"{value:,.0f}" if abs(value) < 1e12 else f"{value:.3g}"
+    """Write a number with at most four significant places, whole ones in full: `0.35`, `1,204`, `171.2`."""
+    if _THOUSAND <= abs(value) < _FULL:
+        return f"{value:,.0f}"
     return f"{value:.4g}"
+
+
+def rate(value: float) -> str:
+    """Write an average with what of it matters: `0.79`, `1.57`, `114`, `1,204`."""
+    return number(value) if value >= _THOUSAND else f"{value:.3g}"
 
 
 def per_cent(share: float) -> str:
     """Write a share between 0 and 1: `0.4 %`, `< 0.1 %`, `32 %`."""
     value = share * 100
-    if 0 < value < 0.1:
+    if 0 < value < _LEAST:
         return "< 0.1 %"
-    return f"{value:.1f} %" if value < 10 and value != round(value) else f"{value:.0f} %"
+    return f"{value:.1f} %" if value < _PLACES and value != round(value) else f"{value:.0f} %"
 
 
 def length(nanoseconds: int) -> str:
