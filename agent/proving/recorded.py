@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from agent.model import Alive, Link, Quality, Reading, Seen, WallClock
 from agent.proving.play import instant
-from agent.store.chunks import ALIVE, CLOCK, COMMAND, LINK, TAG, Hold, Key, command_of, value_of
+from agent.store.chunks import ALIVE, CLOCK, COMMAND, LINK, TAG, Hold, Key, command_of
 from agent.store.samples import Recorded
 
 _ORDER = {CLOCK: 0, LINK: 1, TAG: 2, ALIVE: 3, COMMAND: 4}
@@ -36,10 +36,9 @@ def _seen(key: Key, hold: Hold, recorded: Recorded, patience: int | None) -> Ite
     shift = recorded.offset
     match kind:
         case "tag":
-            value = value_of(hold)
             reading = Reading(
                 name,
-                value,
+                hold.value,
                 hold.quality,
                 hold.first + shift,
                 hold.reason,

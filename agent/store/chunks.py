@@ -18,11 +18,11 @@ start there, and what is older can be deleted. `tape` writes them.
 
 import json
 import zlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from agent.model import Action, Command, Json, Quality, Value
+from agent.model import Action, Command, Quality, Value
 
 TAG: Final = "tag"
 LINK: Final = "link"
@@ -32,6 +32,16 @@ COMMAND: Final = "command"
 
 Key: TypeAlias = tuple[str, str]
 """A track: what kind of thing was seen, and its name (tag, source, rule)."""
+
+_Line: TypeAlias = tuple[
+    str,
+    str,
+    list[int],
+    list[Value | None],
+    list[int | None],
+    list[tuple[int, str, str, bool]],
+    list[tuple[int, int, int, int | None, bool]],
+]
 
 EARLIER: Final = -1  # the place of a hold that began in an earlier chunk
 
@@ -50,7 +60,7 @@ class Hold:
         open: nothing has ended it so far as the record goes: it was still held there.
     """
 
-    value: Json
+    value: Value | None
     first: int
     last: int
     times: int = 1
@@ -87,47 +97,37 @@ def read_chunk(content: bytes, wanted: Collection[Key], into: dict[Key, list[Hol
             _read_line(json.loads(line), instants, into)
 
 
-def _read_line(columns: list[list[Json]], instants: list[int], into: dict[Key, list[Hold]]) -> None:
-    kind, name, begins, values, stamps, odd, ended = columns
-    holds = into.setdefault((str(kind), str(name)), [])
+def _read_line(line: _Line, instants: list[int], into: dict[Key, list[Hold]]) -> None:
+    kind, name, begins, values, stamps, odd, ended = line
+    holds = into.setdefault((kind, name), [])
     begun = [
-        Hold(value, at, at)
-        for value, at in zip(values, (instants[n] for n in _sums(_whole(begins))), strict=True)
+        Hold(value, instants[place], instants[place])
+        for value, place in zip(values, _sums(begins), strict=True)
     ]
     for hold, stamp in zip(begun, stamps, strict=False):
-        hold.stamp = hold.last_stamp = stamp if isinstance(stamp, int) else None
-    for each in odd:
-        position, quality, reason, baseline = _row(each)
-        hold = begun[int(position or 0)]
-        hold.quality, hold.reason, hold.baseline = Quality(str(quality)), str(reason), bool(baseline)
-    for each in ended:
-        position, until, times, stamp, still = (int(one) if one is not None else None for one in _row(each))
-        if position == EARLIER and not (holds and holds[-1].open):
+        hold.stamp = hold.last_stamp = stamp
+    for place, quality, reason, baseline in odd:
+        hold = begun[place]
+        hold.quality, hold.reason, hold.baseline = Quality(quality), reason, baseline
+    for place, until, times, stamp, still in ended:
+        if place == EARLIER and not (holds and holds[-1].open):
             continue  # its beginning was lost with an earlier chunk
-        hold = holds[-1] if position == EARLIER else begun[position or 0]
-        hold.last, hold.times, hold.last_stamp = instants[until or 0], times or 1, stamp
-        hold.open = hold.open and bool(still)
+        hold = holds[-1] if place == EARLIER else begun[place]
+        hold.last, hold.times, hold.last_stamp = instants[until], times, stamp
+        hold.open = hold.open and still
     # What began before another one began is over, although no more is known of it than its beginning.
     for hold in [*holds[-1:], *begun][:-1] if begun else []:
         hold.open = False
     holds += begun
 
 
-def _whole(column: Iterable[Json]) -> Iterator[int]:
-    return (number for number in column if isinstance(number, int))
-
-
-def _row(each: Json) -> list[bool | int | float | str | None]:
-    return [one for one in each if not isinstance(one, list | dict)] if isinstance(each, list) else []
+def write_command(command: Command) -> str:
+    """A command as the value of a COMMAND track."""
+    words = [command.action.value, command.by, command.reason, command.until, command.one_shot]
+    return json.dumps(words)
 
 
 def command_of(rule: str, hold: Hold) -> Command:
     """The command that a hold of a COMMAND track stands for."""
-    action, by, reason, until, one_shot = _row(hold.value)
-    end = until if isinstance(until, int) else None
-    return Command(rule, Action(str(action)), hold.first, str(by), str(reason), end, bool(one_shot))
-
-
-def value_of(hold: Hold) -> Value | None:
-    """The value that a hold of a TAG track stands for."""
-    return hold.value if isinstance(hold.value, bool | int | float | str) else None
+    action, by, reason, until, one_shot = json.loads(str(hold.value))
+    return Command(rule, Action(action), hold.first, by, reason, until, one_shot)

@@ -6,40 +6,26 @@ Rules for whoever changes it: pure, and cheap: `see` is called for every reading
 import json
 import zlib
 from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
-from agent.model import Alive, Command, Json, Link, Quality, Reading, Seen, Tick, WallClock
-from agent.store.chunks import ALIVE, CLOCK, COMMAND, EARLIER, LINK, TAG, Hold, Key
+from agent.model import Alive, Command, Link, Quality, Reading, Seen, Tick, WallClock
+from agent.store.chunks import ALIVE, CLOCK, COMMAND, EARLIER, LINK, TAG, Hold, Key, write_command
 
 _LEVEL: Final = 6
 
 
-class _Spot(NamedTuple):
-    """What was seen of a track at one instant."""
-
-    at: int
-    value: Json
-    quality: Quality = Quality.GOOD
-    reason: str = ""
-    baseline: bool = False
-    stamp: int | None = None
-
-    def begin(self) -> Hold:
-        return Hold(
-            self.value, self.at, self.at, 1, self.quality, self.reason, self.baseline, self.stamp, self.stamp
-        )
-
-    def prolongs(self, hold: Hold, patience: int | None) -> bool:
-        """The very same again, and no rule missed it meanwhile."""
-        return (
-            self.value == hold.value
-            and type(self.value) is type(hold.value)
-            and self.quality is hold.quality
-            and self.reason == hold.reason
-            and not self.baseline
-            and (patience is None or self.at - hold.last <= patience)
-            and (self.stamp is hold.last_stamp is None or _newer(self.stamp, hold.last_stamp))
-        )
+def _prolongs(seen: Reading, hold: Hold, patience: int | None) -> bool:
+    """The very same again, and no rule missed it meanwhile."""
+    _, value, quality, at, reason, stamp, baseline = seen
+    return (
+        value == hold.value
+        and type(value) is type(hold.value)
+        and quality is hold.quality
+        and (patience is None or at - hold.last <= patience)
+        and reason == hold.reason
+        and not baseline
+        and (stamp is hold.last_stamp is None or _newer(stamp, hold.last_stamp))
+    )
 
 
 def _newer(stamp: int | None, before: int | None) -> bool:
@@ -60,20 +46,22 @@ class _Track:
         self.position = EARLIER
         self.told = 1
 
-    def see(self, spot: _Spot) -> bool:
+    def see(self, seen: Reading) -> bool:
         """Take what was seen; True: a hold began."""
         hold = self.hold
-        if hold is not None and spot.prolongs(hold, self.patience):
-            hold.last, hold.times, hold.last_stamp = spot.at, hold.times + 1, spot.stamp
-            return False
         if hold is not None:
+            if _prolongs(seen, hold, self.patience):
+                hold.last, hold.last_stamp = seen.received, seen.source_time
+                hold.times += 1
+                return False
             hold.open = False
             self.settle()
-        self._begin(spot)
+        self._begin(seen)
         return True
 
-    def _begin(self, spot: _Spot) -> None:
-        self.hold = spot.begin()
+    def _begin(self, seen: Reading) -> None:
+        _, value, quality, at, reason, stamp, baseline = seen
+        self.hold = Hold(value, at, at, 1, quality, reason, baseline, stamp, stamp)
         self.position, self.told = len(self.begun), 1
         self.begun.append(self.hold)
 
@@ -95,7 +83,7 @@ class _Track:
             self.settle()
             hold = self.hold
             hold.open = False
-            self._begin(_Spot(hold.last, hold.value, hold.quality, hold.reason, stamp=hold.last_stamp))
+            self._begin(Reading("", hold.value, hold.quality, hold.last, hold.reason, hold.last_stamp))
 
 
 class Tape:
@@ -121,36 +109,26 @@ class Tape:
     def see(self, seen: Seen) -> None:
         """Take what was seen, if some rule looks at it."""
         match seen:
-            case Reading():
-                key = (TAG, seen.tag)
-                if key in self._patience:
-                    spot = _Spot(
-                        seen.received,
-                        seen.value,
-                        seen.quality,
-                        seen.reason,
-                        seen.baseline,
-                        seen.source_time,
-                    )
-                    self._see(key, spot)
-            case Link():
-                self._see((LINK, seen.source), _Spot(seen.at, seen.up, reason=seen.reason))
-            case Alive():
-                self._see((ALIVE, seen.source), _Spot(seen.at, True))
-            case WallClock():
-                self._see((CLOCK, ""), _Spot(seen.at, seen.offset))
-            case Command():
-                words: Json = [seen.action.value, seen.by, seen.reason, seen.until, seen.one_shot]
-                self._see((COMMAND, seen.rule), _Spot(seen.at, words))
-                self._tracks[COMMAND, seen.rule].close()  # a hand is no state: it is never held
+            case Reading(tag=name):
+                if (TAG, name) in self._patience:
+                    self._see((TAG, name), seen)
+            case Link(source=name, up=up, at=at, reason=reason):
+                self._see((LINK, name), Reading(name, up, Quality.GOOD, at, reason))
+            case Alive(source=name, at=at):
+                self._see((ALIVE, name), Reading(name, True, Quality.GOOD, at))
+            case WallClock(at=at, offset=offset):
+                self._see((CLOCK, ""), Reading("", offset, Quality.GOOD, at))
+            case Command(rule=name, at=at):
+                self._see((COMMAND, name), Reading(name, write_command(seen), Quality.GOOD, at))
+                self._tracks[COMMAND, name].close()  # a hand is no state: it is never held
             case Tick():
                 pass
 
-    def _see(self, key: Key, spot: _Spot) -> None:
+    def _see(self, key: Key, seen: Reading) -> None:
         track = self._tracks.get(key)
         if track is None:
             track = self._tracks[key] = _Track(self._patience.get(key))
-        self.size += track.see(spot)
+        self.size += track.see(seen)
 
     def cut(self, now: int, *, settle: bool = False, whole: bool = False) -> bytes | None:
         """What happened since the last cut, as a chunk; None: nothing that is worth one.
