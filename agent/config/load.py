@@ -24,7 +24,6 @@ from agent.config.expand import Written, expand, wrong_use
 from agent.config.model import AgentSection, Configuration, HttpSection, StoreSection
 from agent.config.rules import ProfileSection, RuleDefaults, RuleSection
 from agent.config.secrets import Secret
-from agent.config.times import zone_of
 from agent.config.walk import as_json, keys_of, texts_in
 from agent.config.yaml_text import Plain
 from agent.destinations.config import DestinationConfig
@@ -146,8 +145,7 @@ class _Loading(Checking):
             tags=tags,
             sources=sources,
             destinations=self.named("destinations"),
-            zone=zone_of(zone),
-            zone_name=zone,
+            zone=zone,
             defaults=defaults or RuleDefaults(),
             profiles=profiles,
             profile_names=self.named("profiles"),

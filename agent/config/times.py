@@ -97,9 +97,9 @@ def parse_trial(value: object) -> datetime:
     raise ValueError("expected the day on which the rule begins to speak, such as until 2026-12-15")
 
 
-def wall(moment: datetime, zone: tzinfo) -> int:
+def wall(moment: datetime, zone: str) -> int:
     """Give nanoseconds UTC; what has no zone of its own is in `zone`."""
-    return round((moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp()) * SECOND
+    return round((moment if moment.tzinfo else moment.replace(tzinfo=zone_of(zone))).timestamp()) * SECOND
 
 
 def _check_zone(name: str) -> str:

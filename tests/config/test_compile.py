@@ -4,6 +4,7 @@ import pytest
 from rigs.written_rules import WrittenRules
 
 from agent.model import SECOND, Priority
+from agent.reload import changes
 from agent.rules.hours import Hours, Span
 from agent.rules.spec import (
     Absence,
@@ -363,6 +364,16 @@ def test_a_source_that_a_rule_watches_has_no_rule_of_its_own(rules):
     assert rules.refused(comm + "  a: {tag: TT1, high: 5, when: active('plant.communication')}") == [
         "rule a, when: unknown rule 'plant.communication': expected one of comm, a"
     ]
+
+
+def test_a_changed_rule_is_told_once_and_not_once_an_instance(rules):
+    """What people and receivers are told of a reload names the rule of the file."""
+    rule = '  pumps: {{for_each: [TT1, TT2], tag: "{{each}}", high: {high}}}'
+    before, after = (rules.configuration(rule.format(high=high)) for high in (5, 6))
+
+    assert changes(before, after) == [{"rule": "pumps", "key": "high", "from": 5, "to": 6}]
+    assert len(after.rules) == 3
+    assert after.summary().startswith("1 source, 7 tags, 1 rule and 1 over connections, 2 destinations")
 
 
 DECIDING = [

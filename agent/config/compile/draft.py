@@ -7,7 +7,6 @@ the next check; whoever needs to know whether there was one asks `spoiled`.
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import tzinfo
 from typing import Final, Protocol, TypeAlias
 
 from agent.config.alarms import MaintenanceSection
@@ -57,7 +56,9 @@ class Plant:
     Attributes:
         tags: every declared tag.
         sources, destinations: every declared one, by name.
-        zone, zone_name: of times without a zone.
+        zone: of times that name none.
+        defaults, profiles, maintenance, chattering: the sections that are good, by name or place.
+        profile_names: every profile that is written, right or wrong.
         rules: every name under which `active` may ask for alarms.
         reports: the names of rules that have no alarms.
         unsure: ids of rules with errors: what their instances are is not known.
@@ -66,8 +67,7 @@ class Plant:
     tags: Mapping[str, TagSpec]
     sources: Collection[str]
     destinations: Collection[str]
-    zone: tzinfo
-    zone_name: str
+    zone: str
     defaults: RuleDefaults
     profiles: Mapping[str, ProfileSection]
     profile_names: Collection[str]

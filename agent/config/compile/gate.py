@@ -54,7 +54,7 @@ def _hours(draft: Draft) -> Hours | None:
     if written is None:
         return None
     days = _EVERY_DAY if written.days is None else written.days
-    return Hours(days, written.from_, written.to, written.zone or draft.plant.zone_name)
+    return Hours(days, written.from_, written.to, written.zone or draft.plant.zone)
 
 
 def _maintenance(draft: Draft, name: str) -> Iterator[Maintenance]:
