@@ -34,7 +34,7 @@ _STOP_WITHIN_S: Final = 1.0
 _WRITE_EVERY: Final = 60 * SECOND
 _WHOLE_EVERY: Final = 3600 * SECOND
 _PRUNE_EVERY: Final = 600 * SECOND
-_LARGE: Final = 100_000  # holds that are written before their minute is over: about 10 MB of memory
+_LARGE: Final = 20_000  # holds that are written before their minute is over: about 4 MB of memory
 _MOST_BATCHES: Final = 50_000  # a disk that hangs must not fill the memory
 
 

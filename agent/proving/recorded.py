@@ -25,7 +25,9 @@ def seen_in(recorded: Recorded, patience: Mapping[Key, int | None]) -> list[Seen
     found: list[tuple[int, int, Seen]] = []
     for key, holds in recorded.tracks.items():
         order = _ORDER[key[0]]
-        for hold in holds:
+        # A whole chunk says again what was done last.
+        once = {(hold.first, hold.value): hold for hold in holds}.values() if key[0] == COMMAND else holds
+        for hold in once:
             found += ((instant(seen), order, seen) for seen in _seen(key, hold, recorded, patience.get(key)))
     found.sort(key=lambda each: each[:2])
     return [seen for _, _, seen in found]

@@ -10,7 +10,7 @@ from itertools import count, groupby
 from typing import Final, NamedTuple
 
 from agent.config.model import Configuration
-from agent.model import SECOND, Event, Quality, Value
+from agent.model import SECOND, Command, Event, Quality, Value, WallClock
 from agent.proving.play import Player, instant
 from agent.proving.recorded import seen_in
 from agent.recorder import watched
@@ -147,8 +147,11 @@ class _Replay:
             if recorded.away_since is not None:  # the last sign of life may be younger than the last chunk
                 away = max(away, recorded.away_since + recorded.offset)
             self._hand_over(before.engine, player, min(away, begin), begin)
+        if (CLOCK, "") not in recorded.tracks:  # these instants are the wall clock's own
+            self.trace.told += self._own(player.play([WallClock(begin, 0)]))
         for at, moment in groupby(seen_in(recorded, self._patience), instant):
-            self.trace.told += self._own(player.play(list(moment)))
+            seen = [one for one in moment if not (isinstance(one, Command) and player.engine.refusal(one))]
+            self.trace.told += self._own(player.play(seen))
             self._look(player.engine, at)
         self._last = recorded.until + recorded.offset
         self.trace.told += self._own(player.let_pass(self._last))

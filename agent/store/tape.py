@@ -119,8 +119,9 @@ class Tape:
             case WallClock(at=at, offset=offset):
                 self._see((CLOCK, ""), Reading("", offset, Quality.GOOD, at))
             case Command(rule=name, at=at):
-                self._see((COMMAND, name), Reading(name, write_command(seen), Quality.GOOD, at))
-                self._tracks[COMMAND, name].close()  # a hand is no state: it is never held
+                # As a baseline: what is done twice is done twice. The last one is held: it may be a shelf.
+                done = Reading(name, write_command(seen), Quality.GOOD, at, baseline=True)
+                self._see((COMMAND, name), done)
             case Tick():
                 pass
 

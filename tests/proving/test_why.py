@@ -4,9 +4,10 @@ import pytest
 from rigs.recordings import START, configured, recorded, values, wall
 from rigs.rules import high, low, rule, say
 
-from agent.model import SECOND, Alive, Link
+from agent.model import SECOND, Action, Alive, Command, Link
 from agent.proving.why import Sent, explain
 from agent.rules.expression import Expression
+from agent.rules.hours import Hours
 from agent.rules.spec import (
     Absence,
     AlarmSpec,
@@ -234,3 +235,24 @@ def test_keep_alives_are_played():
     answer = why(plant, recorded(plant, *values(1), *alive, until=80))
 
     assert answer.answer == "R raised at 12:01:05"
+
+
+def test_a_shelf_from_long_ago_still_holds():
+    """What was done before the interval, and that it was done: a whole chunk says it again."""
+    plant = configured(rule(high(170)))
+    base = recorded(plant, until=1).started
+    shelf = Command("R", Action.SHELVE, base, "Ann", "seal change", until=base + 3600 * SECOND)
+    answer = why(plant, recorded(plant, shelf, *values(*[165] * 5, *[172] * 5), until=9), begin=1)
+
+    assert answer.answer == "R did not raise between 12:00:01 and 12:00:09"
+    assert any("nothing was announced: shelved" in text for text in texts(answer))
+
+
+def test_active_hours_follow_the_recorded_clock():
+    """Outside of them the rule is not watched."""
+    noon = Hours(frozenset(range(7)), 6 * 60, 11 * 60, "UTC")
+    plant = configured(rule(high(170), gate=Gate(hours=noon)))
+    answer = why(plant, recorded(plant, *values(*[172] * 5), until=5))
+
+    assert answer.answer == "R did not raise between 12:00:00 and 12:00:05"
+    assert any("it was not watched: outside of its active hours" in text for text in texts(answer))

@@ -30,7 +30,7 @@ def recorded(configuration, *seen, until, began=0, away_since=None, chunks=1):
     tape = Tape(watched(configuration.rules, configuration.tags))
     tracks = {}
     wanted = {("tag", tag) for tag in configuration.tags} | {
-        (kind, name) for kind in ("link", "alive", "clock") for name in ("plc", "")
+        (kind, name) for kind in ("link", "alive", "clock", "command") for name in ("plc", "", "R")
     }
     for one in sorted([Link("plc", up=True, at=instant(began)), *seen], key=moment):
         tape.see(one)

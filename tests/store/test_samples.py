@@ -166,6 +166,10 @@ def test_everything_else_that_rules_see_is_kept():
     assert [command_of("R", hold) for hold in found[COMMAND, "R"]] == [shelf]
     assert [hold.value for hold in found[CLOCK, ""]] == [None]
     assert T not in found, "no rule looks at it"
+    tape.see(shelf)
+    whole = read(tape.cut(20, whole=True), wanted=wanted)
+    assert {command_of("R", hold) for hold in whole[COMMAND, "R"]} == {shelf}
+    assert [hold.value for hold in whole[LINK, "plc"]] == [False]
 
 
 # --- the file ---------------------------------------------------------------------------------------
