@@ -30,6 +30,7 @@ from agent.intake import Intake
 from agent.metrics import LOOP_LAG
 from agent.model import SECOND, EventType, Json, Link
 from agent.notify import Systemd, feed_watchdog, stuck
+from agent.operate import Hand
 from agent.outlets import Outlets
 from agent.paths import ALIVE, CONTROL_SOCKET, SAMPLES
 from agent.pipeline import Pipeline
@@ -84,6 +85,7 @@ class Agent:
         self.recorder = Recorder(configuration.agent.data_dir / SAMPLES, clock)
         self.recorder.watch(configuration)
         self.pipeline.note, self.flush_samples = self.recorder.note, self.recorder.flush
+        self.hand = Hand(self.pipeline, clock)
         self.outlets.announce = self.pipeline.announce
         store.on_damaged = self.outlets.damaged
         self.intakes: dict[str, Intake] = {}

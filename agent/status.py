@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from agent import __version__
+from agent.alarms import open_alarms
 from agent.metrics import STORE_AVAILABLE, STORE_BYTES, WAITING
 from agent.model import SECOND, Json
 from agent.paths import STORE
-from agent.rules.runs import AlarmRun, is_alarm
 
 if TYPE_CHECKING:
     from agent.app import Agent
@@ -28,7 +28,7 @@ def status(agent: "Agent") -> dict[str, Json]:
             "for_s": (agent.clock.monotonic() - agent.started) // SECOND,
         },
         "problems": list(health(agent)),
-        "alarms": open_alarms(agent),
+        "alarms": open_alarms(agent.pipeline.engine, agent.clock),
         "store": {
             "seq": agent.store.seq,
             "waiting": agent.store.waiting_count(),
@@ -55,28 +55,6 @@ def health(agent: "Agent") -> Sequence[str]:
         if not intake.up and agent.clock.monotonic() - intake.since > _GRACE:
             problems.append(f"source {name} is down: {intake.reason}")
     return problems + agent.outlets.problems()
-
-
-def open_alarms(agent: "Agent") -> list[Json]:
-    """The alarms that are open, the latest first."""
-    now = agent.clock.monotonic()
-    runs = [run for run in agent.pipeline.engine.runs.values() if is_alarm(run) and run.state.core.occurrence]
-    runs.sort(key=lambda run: -run.state.core.raised_at)
-    return [_alarm(run, now) for run in runs if is_alarm(run)]
-
-
-def _alarm(run: AlarmRun, now: int) -> Json:
-    core = run.state.core
-    alarm: dict[str, Json] = {
-        "rule": run.spec.name,
-        "level": core.level or "normal",
-        "for_s": (now - core.raised_at) // SECOND,
-    }
-    if core.acknowledged:
-        alarm["acknowledged_by"] = core.acknowledged
-    if run.state.gate.reasons:
-        alarm["suppressed_by"] = list(run.state.gate.reasons)
-    return alarm
 
 
 def measure(agent: "Agent") -> None:

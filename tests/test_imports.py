@@ -35,8 +35,10 @@ LEVELS = {
     "supervise": SHELL,
     "web": SHELL,
     # The wiring: the road of a reading, the parts at work, how they start, change and are asked.
+    "alarms": APP,
     "app": APP,
     "intake": APP,
+    "operate": APP,
     "outlets": APP,
     "pipeline": APP,
     "recorder": APP,

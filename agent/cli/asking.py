@@ -70,7 +70,9 @@ def print_problems(error: ConfigError) -> None:
         print(problem, file=sys.stderr)
 
 
-async def ask(directory: Path, method: str, path: str, query: Mapping[str, str] | None = None) -> Json:
+async def ask(
+    directory: Path, method: str, path: str, query: Mapping[str, str] | None = None, *, body: Json = None
+) -> Json:
     """Ask the agent whose data directory this is.
 
     Raises:
@@ -84,7 +86,7 @@ async def ask(directory: Path, method: str, path: str, query: Mapping[str, str] 
             aiohttp.ClientSession(
                 connector=aiohttp.UnixConnector(path=str(socket)), timeout=timeout
             ) as session,
-            session.request(method, f"http://edge-relay{path}", params=query) as response,
+            session.request(method, f"http://edge-relay{path}", params=query, json=body) as response,
         ):
             answer: Json = await response.json()
     except PermissionError:

@@ -3,6 +3,9 @@
 import shutil
 import sys
 from collections.abc import Sequence
+from datetime import datetime
+
+from agent.model import SECOND
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[object]], *, whole: bool = False) -> None:
@@ -23,3 +26,8 @@ def seconds(count: float) -> str:
         if whole >= 2 * size:
             return f"{whole // size} {unit}"
     return f"{whole} s"
+
+
+def local(wall: int) -> str:
+    """An instant, nanoseconds UTC, as the clock on the wall shows it: `2026-11-21 14:00:03`."""
+    return f"{datetime.fromtimestamp(wall // SECOND):%Y-%m-%d %H:%M:%S}"  # noqa: DTZ006 - the reader's zone

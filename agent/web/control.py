@@ -4,16 +4,15 @@ Whoever may write to the socket (mode 0660, the agent's group) may operate the a
 other login. Answers are JSON; an error is `{"error": "..."}` with a sentence for the person who asked.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol, TypeAlias
+from collections.abc import Sequence
+from typing import Protocol
 
 from aiohttp import web
 
-from agent.desk import Desk, UnknownError
-from agent.errors import ConfigError, StoreUnavailable
+from agent.desk import Desk
 from agent.model import Json
-
-Answerer: TypeAlias = Callable[[web.Request], Awaitable[Json]]
+from agent.web.alarms import Operating, alarm_routes
+from agent.web.answering import Answerer, answered
 
 
 class Controlled(Protocol):
@@ -22,6 +21,11 @@ class Controlled(Protocol):
     @property
     def desk(self) -> Desk:
         """The outbox by hand."""
+        ...
+
+    @property
+    def hand(self) -> Operating:
+        """Alarms by hand."""
         ...
 
     def status(self) -> dict[str, Json]:
@@ -70,15 +74,16 @@ def control_app(agent: Controlled) -> web.Application:
         return {"enabled": request.match_info["destination"]}
 
     app = web.Application()
-    app.router.add_get("/api/status", _json(status))
-    app.router.add_get("/api/events", _json(events))
-    app.router.add_get("/api/deadletters", _json(dead_letters))
-    app.router.add_get(r"/api/deadletters/{destination}/{seq:\d+}", _json(dead_letter))
-    app.router.add_post("/api/deadletters/resend", _json(resend))
-    app.router.add_post("/api/deadletters/drop", _json(drop))
-    app.router.add_post("/api/destinations/{destination}/enable", _json(enable))
-    app.router.add_post("/api/samples/flush", _json(_flush(agent)))
-    app.router.add_post("/api/reload", _json(reload))
+    app.router.add_get("/api/status", answered(status))
+    app.router.add_get("/api/events", answered(events))
+    app.router.add_get("/api/deadletters", answered(dead_letters))
+    app.router.add_get(r"/api/deadletters/{destination}/{seq:\d+}", answered(dead_letter))
+    app.router.add_post("/api/deadletters/resend", answered(resend))
+    app.router.add_post("/api/deadletters/drop", answered(drop))
+    app.router.add_post("/api/destinations/{destination}/enable", answered(enable))
+    app.router.add_post("/api/samples/flush", answered(_flush(agent)))
+    app.router.add_post("/api/reload", answered(reload))
+    app.add_routes(alarm_routes(agent.hand))
     return app
 
 
@@ -88,19 +93,3 @@ def _flush(agent: Controlled) -> Answerer:
         return {"flushed": True}
 
     return flush
-
-
-def _json(answer: Answerer) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """Answer in JSON, also where there is no answer."""
-
-    async def handle(request: web.Request) -> web.Response:
-        try:
-            return web.json_response(await answer(request))
-        except UnknownError as error:
-            return web.json_response({"error": str(error)}, status=404)
-        except ConfigError as error:
-            return web.json_response({"error": str(error)}, status=422)
-        except StoreUnavailable as error:
-            return web.json_response({"error": str(error)}, status=503)
-
-    return handle

@@ -1,0 +1,32 @@
+"""Answers in JSON, also where there is no answer: `{"error": "..."}`, a sentence for the person who asked."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, TypeAlias
+
+from aiohttp import web
+
+from agent.desk import UnknownError
+from agent.errors import ConfigError, EdgeRelayError, StoreUnavailable
+from agent.model import Json
+from agent.web.orders import ImpossibleError, MalformedError
+
+Answerer: TypeAlias = Callable[[web.Request], Awaitable[Json]]
+_STATUS: Final[Mapping[type[EdgeRelayError], int]] = {
+    MalformedError: 400,
+    UnknownError: 404,
+    ImpossibleError: 409,
+    ConfigError: 422,
+    StoreUnavailable: 503,
+}
+
+
+def answered(answer: Answerer) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """The handler that sends what `answer` gives, or its error."""
+
+    async def handle(request: web.Request) -> web.Response:
+        try:
+            return web.json_response(await answer(request))
+        except tuple(_STATUS) as error:
+            return web.json_response({"error": str(error)}, status=_STATUS[type(error)])
+
+    return handle
