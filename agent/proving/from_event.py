@@ -17,17 +17,19 @@ from typing import Final
 from agent.config.fields import format_duration
 from agent.config.model import Configuration
 from agent.errors import EdgeRelayError
-from agent.model import MILLISECOND, SECOND, Event
+from agent.model import MILLISECOND, SECOND, Event, EventType, Json
 from agent.proving.compile_test import UnitTest
+from agent.proving.expectations import condition_of
 from agent.proving.gridded import Gridded, gridded
 from agent.proving.load_tests import load_tests
 from agent.proving.replay import needed, replay
 from agent.proving.sections import EVENT_WORDS
-from agent.proving.unit_tests import judge, play_test
+from agent.proving.unit_tests import Played, judge, play_test
 from agent.recorder import watched
 from agent.rules.runs import inputs_of
 from agent.rules.spec import AlarmSpec, Rate, RuleSpec, Window
 from agent.stamps import utc_text
+from agent.store.chunks import COMMAND, command_of
 from agent.store.samples import Recorded
 
 _AROUND: Final = 5 * SECOND
@@ -80,8 +82,13 @@ def unit_test_of(
     )
     patience = watched(specs, configuration.tags)
     grid = gridded(configuration, sessions, tags, sources, (begin, end), patience)
-    body = "\n".join(_body(incident, grid))
-    events = _played(f"rules: {json.dumps(rules)}\n{body}\n    expect: []\n", configuration)
+    hands = list(_hands(specs, sessions, grid.begin, end))
+    body = "\n".join(_body(incident, grid, hands))
+    played = _played(f"rules: {json.dumps(rules)}\n{body}\n    expect: []\n", configuration)
+    if played.refused:  # what was done before belongs to an alarm that is not in the test
+        body = "\n".join(_body(incident, grid, []))
+        played = _played(f"rules: {json.dumps(rules)}\n{body}\n    expect: []\n", configuration)
+    events = [event for event in played.events if event.type in _WORDS]
     again = any(event.type == incident.type and event.subject == incident.instance for event in events)
     head = _head(incident, configuration, grid, again=again)
     expected = "\n".join(f"      - {_expectation(event)}" for event in events)
@@ -137,13 +144,14 @@ def _head(incident: Incident, configuration: Configuration, grid: Gridded, *, ag
         yield "# As it is configured now, the rule does NOT tell this event of these samples."
 
 
-def _body(incident: Incident, grid: Gridded) -> Iterator[str]:
+def _body(incident: Incident, grid: Gridded, hands: Sequence[str]) -> Iterator[str]:
     yield "tests:"
     yield f"  - name: {json.dumps(f'{incident.instance} on {utc_text(incident.at)}', ensure_ascii=False)}"
     yield f"    start: {utc_text(grid.begin)[:19]}Z"
     yield f"    every: {format_duration(grid.every)}"
     yield f"    only: [{json.dumps(incident.instance, ensure_ascii=False)}]"
-    yield "    signals:"
+    if grid.signals:
+        yield "    signals:"
     for tag, words in grid.signals.items():
         yield from _signal(tag, words)
     if grid.links:
@@ -153,6 +161,9 @@ def _body(incident: Incident, grid: Gridded) -> Iterator[str]:
     if grid.restarts:
         each = (f"{{at: {format_duration(at)}, down: {format_duration(down)}}}" for at, down in grid.restarts)
         yield f"    restart: [{', '.join(each)}]"
+    if hands:
+        yield "    do:"
+        yield from (f"      - {hand}" for hand in hands)
 
 
 def _signal(name: str, words: Sequence[str]) -> Iterator[str]:
@@ -171,23 +182,44 @@ def _signal(name: str, words: Sequence[str]) -> Iterator[str]:
     yield f"        {line.rstrip(',')}"
 
 
+def _hands(specs: Sequence[RuleSpec], sessions: Sequence[Recorded], begin: int, end: int) -> Iterator[str]:
+    """What operators did meanwhile."""
+    for recorded in sessions:
+        for rule, hold in [(r.name, h) for r in specs for h in recorded.tracks.get((COMMAND, r.name), ())]:
+            done = command_of(rule, hold)
+            at = done.at + recorded.offset - begin
+            if not 0 <= at <= end - begin:
+                continue
+            words: dict[str, Json] = {"at": _milliseconds(at), done.action.value: rule, "by": done.by}
+            if done.reason:
+                words["reason"] = done.reason
+            if done.until is not None:
+                words["for"] = _milliseconds(done.until - done.at)
+            if done.one_shot:
+                words["one_shot"] = True
+            yield json.dumps(words, ensure_ascii=False)
+
+
+def _milliseconds(nanoseconds: int) -> str:
+    return format_duration(nanoseconds // MILLISECOND * MILLISECOND)
+
+
 def _expectation(event: Event) -> str:
     earliest = event.at // MILLISECOND * MILLISECOND
     at = format_duration(earliest)
     if event.at > earliest:
         at += f"..{format_duration(earliest + MILLISECOND)}"
-    condition = str(event.data.get("condition", ""))
-    subject = f"{event.subject} {condition}".rstrip()
+    condition = condition_of(event)
+    subject = condition if event.type is EventType.AGENT_FLOOD else f"{event.subject} {condition}".rstrip()
     return f"{{at: {at}, {_WORDS[event.type]}: {json.dumps(subject, ensure_ascii=False)}}}"
 
 
 # --- proving it ---------------------------------------------------------------------------------------
 
 
-def _played(text: str, configuration: Configuration) -> list[Event]:
+def _played(text: str, configuration: Configuration) -> Played:
     """What the engine tells of the signals."""
-    played = play_test(_loaded(text, configuration), configuration)
-    return [event for event in played.events if event.type in _WORDS]
+    return play_test(_loaded(text, configuration), configuration)
 
 
 def _problem(text: str, configuration: Configuration) -> str:

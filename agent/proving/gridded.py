@@ -90,7 +90,7 @@ def gridded(
         begin,
         every,
         signals,
-        {source: words for source, words in links.items() if words != [f"up x{count}"]},
+        {source: words for source, words in links.items() if not signals or words != [f"up x{count}"]},
         restarts,
         grid.moved,
         grid.left_out,

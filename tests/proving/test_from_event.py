@@ -7,7 +7,7 @@ from rigs.recordings import instant, recorded, values, wall
 
 from agent.config.load import load
 from agent.errors import EdgeRelayError
-from agent.model import Link, Quality, Reading
+from agent.model import Action, Command, Link, Quality, Reading
 from agent.proving.from_event import Incident, unit_test_of
 from agent.proving.load_tests import load_tests
 from agent.proving.unit_tests import judge, play_test
@@ -187,3 +187,31 @@ def test_a_long_signal_is_folded(plant, tmp_path):
     assert max(map(len, noisy.splitlines())) <= 120
     assert "T: >-" in noisy
     assert [run(each, plant, tmp_path)[0] for each in (text, noisy)] == ["", ""]
+
+
+def test_what_operators_did_is_in_it(plant, tmp_path):
+    """A shelf that was set and taken off; what belongs to an alarm before the test is left out."""
+    shelf = Command("R", Action.SHELVE, instant(12), "Ann", "seal change", until=instant(12 + 600))
+    off = Command("R", Action.UNSHELVE, instant(16), "Ann")
+    seen = values(*EXCURSION)
+    text = made(plant, incident(at=16, plant=plant), recorded(plant, *seen, shelf, off, until=29))
+    late = made(plant, incident(at=14, plant=plant), recorded(plant, *seen, off, until=29))
+
+    assert '{"at": "11s", "shelve": "R", "by": "Ann", "reason": "seal change", "for": "10m"}' in text
+    assert "unshelve" not in late
+    assert [run(each, plant, tmp_path)[0] for each in (text, late)] == ["", ""]
+    assert [event.type for event in run(text, plant, tmp_path)[1]][:2] == ["alarm.shelved", "alarm.unshelved"]
+
+
+def test_a_lost_connection_becomes_a_test(plant, tmp_path):
+    """A rule over a connection has no tag: the connection is its signal."""
+    down = Link("plc", up=False, at=instant(10), reason="refused")
+    text = made(
+        plant,
+        incident("plc.communication", at=25, onset=10, plant=plant),
+        recorded(plant, *values(*[165.0] * 10), down, until=40),
+    )
+
+    assert re.search(r'plc: "up x\d+, down x\d+"', text)
+    assert 'raised: "plc.communication connection"' in text
+    assert run(text, plant, tmp_path)[0] == ""
