@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from agent.proving.load_tests import Suite
     from agent.proving.unit_tests import Outcome
 
+_MOST_ROWS = 40  # on a terminal, around the first difference
 SUMMARY = "run unit tests of rules: signals in, the whole timeline of events out"
 
 _EPILOG = """\
@@ -189,12 +190,15 @@ def _print_outcome(file: Path, outcome: "Outcome") -> None:
     print(f"{'FAIL' if outcome.problem else 'ok  '}  {file}:{test.line}  {test.name}")
     if not outcome.problem:
         return
-    cells = [(_expected(row), _got(row), row.why) for row in outcome.rows]
-    left = max(len("expected"), *(len(cell) for cell, _, _ in cells))
-    middle = max(len("got"), *(len(cell) for _, cell, _ in cells))
-    print(f"      {'':2}{'expected':{left}}  got")
+    first = next((number for number, row in enumerate(outcome.rows) if row.why), 0)
+    begin = max(0, first - _MOST_ROWS // 2)
+    shown = outcome.rows[begin : begin + _MOST_ROWS]
+    cells = [("expected", "got", "")] + [(_expected(row), _got(row), row.why) for row in shown]
+    left, middle = (max(len(cell[column]) for cell in cells) for column in (0, 1))
     for expected, got, why in cells:
         print(f"      {'! ' if why else '  '}{expected:{left}}  {got:{middle}}  {why}".rstrip())
+    if len(shown) < len(outcome.rows):
+        print(f"      ... {len(shown)} of {len(outcome.rows)} rows; --json has all")
     print(f"      {outcome.problem}")
 
 

@@ -11,7 +11,7 @@ from typing import Final
 from agent.config.fields import format_duration, parse_duration
 from agent.config.messages import did_you_mean
 from agent.config.model import Configuration
-from agent.config.times import wall, zone_of
+from agent.config.times import wall
 from agent.config.yaml_text import Keys
 from agent.model import Action, Command, EventType, Json
 from agent.proving.concern import concerned, like, watched, with_asked
@@ -91,9 +91,7 @@ class _Compiler:
         signals, links = dict(self._signals()), dict(self._links())
         samples = self._samples({**signals, **links})
         self._end = samples * written.every
-        start = (
-            None if written.start is None else wall(written.start, zone_of(self._configuration.agent.zone))
-        )
+        start = None if written.start is None else wall(written.start, self._configuration.agent.zone)
         restarts = tuple(self._restarts())
         self._check_only()
         self._check_pace()

@@ -8,6 +8,7 @@ Order is checked; of events that were told at the same instant, any order will d
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby, takewhile
 from math import isclose
 
 from agent.config.fields import format_duration
@@ -62,6 +63,13 @@ class Row:
 def compare(expected: Sequence[Expected], events: Sequence[Event]) -> list[Row]:
     """Lay the two timelines side by side; they agree if no row has a `why`."""
     events = _as_expected(expected, events)
+    pairs = zip(expected, events, strict=False)
+    same = [Row(one, event) for one, event in takewhile(lambda pair: not _difference(*pair), pairs)]
+    return same + _aligned(expected[len(same) :], events[len(same) :])
+
+
+def _aligned(expected: Sequence[Expected], events: Sequence[Event]) -> list[Row]:
+    """The cheapest way to lay them side by side."""
     width = len(events) + 1
     costs = [[0] * width for _ in range(len(expected) + 1)]
     for i in reversed(range(len(expected) + 1)):
@@ -78,12 +86,20 @@ def compare(expected: Sequence[Expected], events: Sequence[Event]) -> list[Row]:
 
 def _as_expected(expected: Sequence[Expected], events: Sequence[Event]) -> list[Event]:
     """Order what was told at the same instant as it is expected."""
+    ordered: list[Event] = []
+    for _, together in groupby(sorted(events, key=lambda event: event.at), lambda event: event.at):
+        moment = list(together)
+        ordered += _ordered(expected, moment) if len(moment) > 1 else moment
+    return ordered
 
-    def place(event: Event) -> tuple[int, int]:
-        found = (index for index, one in enumerate(expected) if not _difference(one, event))
-        return event.at, next(found, len(expected))
 
-    return sorted(events, key=place)
+def _ordered(expected: Sequence[Expected], moment: Sequence[Event]) -> list[Event]:
+    """The events of one instant, each at the place of what expects it; last those that nothing does."""
+    places: list[int] = []
+    for event in moment:
+        found = (i for i, one in enumerate(expected) if i not in places and not _difference(one, event))
+        places.append(next(found, len(expected)))
+    return [event for _, event in sorted(zip(places, moment, strict=True), key=lambda pair: pair[0])]
 
 
 def _moves(

@@ -130,3 +130,26 @@ def test_another_configuration_can_be_put_to_the_test(folder, capsys):
     status, out, _ = said(capsys, "tests.yaml", "-c", "changed.yaml")
 
     assert (status, out.splitlines()[-1]) == (1, "2 tests, 2 failed")
+
+
+def test_a_long_timeline_is_shown_around_its_first_difference(folder, capsys):
+    """A chattering alarm must not push the reason off the screen."""
+    (folder / "tests.yaml").write_text(
+        "rules: plant.yaml\n"
+        "tests:\n"
+        "  - name: many\n"
+        f'    signals: {{R1.TT101: "{", ".join(["150 x1, 175 x1"] * 60)}"}}\n'
+        "    expect: []\n"
+        "  - name: no alarm to acknowledge\n"
+        '    signals: {R1.TT101: "150 x20"}\n'
+        "    do: [{at: 5s, acknowledge: R1-temperature}]\n"
+        "    expect: []\n"
+    )
+
+    lines = said(capsys, "tests.yaml")[1].splitlines()
+
+    assert lines[42:44] == [
+        "      ... 40 of 119 rows; --json has all",
+        "      1s raised R1-temperature high: nothing was expected here",
+    ]
+    assert lines[-2].startswith("      5s acknowledge R1-temperature is refused: ")
