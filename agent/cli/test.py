@@ -54,14 +54,14 @@ signals, separated by commas, N samples each:
 
 expectations: raised, escalated, deescalated, returned, changed, reminder, acknowledged, reset, shelved,
 unshelved, suppressed, unsuppressed, chattering, out_of_service, in_service: RULE or RULE LEVEL;
-tag.changed, occurred, unknown, trial: RULE; flood: started, digest or ended.
-`at` is an instant or a window. Any other key is a
-field of the event as receivers get it (value, priority, reason, message, initial). Events told at the
-same instant may stand in any order.
+tag.changed, occurred, unknown, trial: RULE; flood: started, digest or ended. `at` is an instant or a window.
+Any other key is a field of the event as receivers get it (value, priority, reason, message, initial).
+Events told at the same instant may stand in any order.
 steps: acknowledge, reset, shelve (for, reason, one_shot), unshelve, out_of_service (reason), in_service.
 
 A rule takes part if the test gives a signal for what it watches; the others are left out, because nothing
-is read for them (for a rule that expects samples, give `gap xN`). No secrets are needed.
+is read for them (for a rule that expects samples, give `gap xN`). Between two samples a value stays fresh:
+for three of them, or for its stale_after if that is longer. Secrets and certificates are not needed.
 
 exit status: 0 all passed, 1 some failed, 2 usage, or a file that cannot be used
 """
