@@ -6,11 +6,11 @@ between keys, a key that is not given asks for everything.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from agent.model import Event, Priority
+from agent.model import Event, EventType, Priority
 
 DESTINATION_SUBJECT = "destination:"
 """An event about a destination has this and its name as subject."""
@@ -26,16 +26,18 @@ class Subscription:
     priorities: frozenset[Priority] = frozenset()
 
     def wants(self, event: Event) -> bool:
-        """Whether the event is to go there. Whoever was told of an alarm is told of what follows."""
-        return (
-            matches(self.events, event.type)
-            and matches(self.rules, event.rule)
-            and matches(self.tags, event.tag)
-            and (
-                not self.priorities
-                or event.priority in self.priorities
-                or not self.priorities.isdisjoint(event.audience)
-            )
+        """Whether the event is to go there. Whoever was told of an alarm is told of what follows.
+
+        A digest of a flood goes to whoever wants one of the events that are nowhere but in it.
+        """
+        heard = (
+            not self.priorities
+            or event.priority in self.priorities
+            or not self.priorities.isdisjoint(event.audience)
+        )
+        return heard and any(
+            matches(self.events, kind) and matches(self.rules, rule) and matches(self.tags, tag)
+            for kind, rule, tag in ((event.type.value, event.rule, event.tag), *_told_in(event))
         )
 
 
@@ -51,6 +53,15 @@ def subscribers(event: Event, subscriptions: Mapping[str, Subscription]) -> tupl
         for name, subscription in subscriptions.items()
         if event.subject != DESTINATION_SUBJECT + name and subscription.wants(event)
     )
+
+
+def _told_in(event: Event) -> Iterator[tuple[str, str, str]]:
+    """Type, rule and tag of each event that a digest tells (`agent.flood` with `alarms`)."""
+    alarms = event.data.get("alarms") if event.type is EventType.AGENT_FLOOD else None
+    for alarm in alarms.values() if isinstance(alarms, dict) else ():
+        body = alarm.get("data") if isinstance(alarm, dict) else None
+        if isinstance(alarm, dict) and isinstance(body, dict):
+            yield str(alarm["type"]), str(body.get("rule", "")), str(body.get("tag", ""))
 
 
 def matches(patterns: Sequence[str], text: str) -> bool:

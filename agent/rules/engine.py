@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from agent.model import Command, Seen, TagSpec
 from agent.rules import hand, restart
 from agent.rules.inputs import Tag
-from agent.rules.protection import Protection
+from agent.rules.protection import Protection, left
 from agent.rules.runs import Run, is_alarm
 from agent.rules.saved import encode, encoded
 from agent.rules.spec import FloodSpec, RuleSpec
@@ -100,7 +100,7 @@ class Engine:
         steps.journal.seal()
         touched = set(map(id, steps.journal.touched(start)))
         kept = {key: holder for key, holder in steps.dirty.items() if id(holder) in touched}
-        states: dict[str, bytes | None] = {f"rule/{name}": None for name in removed}
+        states: dict[str, bytes | None] = dict.fromkeys(removed)
         states |= {key: encoded(holder) for key, holder in kept.items()}
         return Taken(events, states, durable=True, touched={key: (of, of.state) for key, of in kept.items()})
 
@@ -160,9 +160,12 @@ class Engine:
         away_since: int | None,
         flood: bytes | None,
     ) -> Sequence[str]:
+        """What the store need not keep any more, by its key there."""
         steps = self._steps
         if self._flood is not None and flood is not None:
             steps.set("flood", self._flood, self._flood.decoded(flood, shift))
+        elif flood is not None:
+            steps.events += left(flood, shift, steps.board.now, steps.mint)
         for name, time in times.items():
             if name in self.tags:
                 tag = self.tags[name]
@@ -173,7 +176,8 @@ class Engine:
         for name in found.left:
             steps.events += restart.told_removed(name, kept[name], shift, steps.board.now, steps.mint)
         steps.schedule_all()
-        return found.removed
+        ended = ["flood"] if flood is not None and self._flood is None else []
+        return [*(f"rule/{name}" for name in found.removed), *ended]
 
     def take_over(self, before: "Engine") -> Taken:
         """Go on where `before` stands, under a changed configuration: nobody looked away."""

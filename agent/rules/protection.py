@@ -1,10 +1,14 @@
 """The flood protection as a holder of the engine: its state is tentative, kept and restored like a rule's."""
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from agent.model import Event
-from agent.rules.flood import FloodState, advance, decode, encode, next_due, pass_on
+from agent.rules.flood import FloodState, advance, decode, encode, end, next_due, pass_on
 from agent.rules.spec import FloodSpec
+
+_NONE: Final = FloodSpec(more_than=0, within=0, until=0, until_within=0, digest_every=0)
+"""Of an agent whose file has no `flood:` any more; to whom the end is told is what counts of it."""
 
 
 class Protection:
@@ -52,3 +56,15 @@ class Protection:
     def decoded(self, kept: bytes, shift: int) -> FloodState:
         """Read what `encoded` wrote, instants moved by `shift`."""
         return decode(kept, shift)
+
+
+def left(kept: bytes, shift: int, now: int, mint: Callable[[int], str]) -> list[Event]:
+    """Let go what a protection still held that the configuration does not have any more.
+
+    Args:
+        kept: what its `encoded` wrote.
+        shift: what to add to its instants, nanoseconds.
+        now: when it is let go.
+        mint: makes event ids.
+    """
+    return end(_NONE, decode(kept, shift), now, mint)[1]
