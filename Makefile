@@ -27,7 +27,7 @@ demo: .venv/.installed-demo
 	@$(BIN)/edge-relay demo $(ARGS)
 
 test: .venv/.installed-test lint
-	@sh .ci/needs mosquitto:mosquitto systemd-analyze:systemd
+	@sh .ci/needs chromium:chromium mosquitto:mosquitto systemd-analyze:systemd
 	@$(BIN)/pytest -n 4 --dist worksteal $(ARGS)
 
 lint: .venv/.installed-test

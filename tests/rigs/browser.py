@@ -59,8 +59,8 @@ class Browser:
         os.close(self._to)
         os.close(self._from)
 
-    def open(self, page: Path, *, width: int = 1280, height: int = 900, dark: bool = False) -> "Page":
-        """Open a file, and return once it and its scripts are loaded."""
+    def open(self, page: Path, *, width: int = 1280, height: int = 900, script: bool = True) -> "Page":
+        """Open a file by a reader who prefers light; return once it is loaded, and its scripts unless they are off."""
         target = self.ask("Target.createTarget", url="about:blank")["targetId"]
         session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         opened = Page(self, session, page.as_uri())
@@ -73,7 +73,8 @@ class Browser:
             deviceScaleFactor=1,
             mobile=width < 600,
         )
-        opened.theme("dark" if dark else "light")
+        opened.ask("Emulation.setScriptExecutionDisabled", value=not script)
+        opened.theme("light")
         opened.ask("Page.navigate", url=opened.url)
         self.hear("Page.loadEventFired", session)
         return opened

@@ -50,7 +50,7 @@ def temperature(seed=1, samples=SAMPLES):
     return values
 
 
-def machine(values, limit):
+def machine(values, limit):  # noqa: C901, PLR0912 - a table of states, written down once
     """Run one limit over a week: stretches, excursions, instants of raise and return."""
     stretches, lengths, apart, flips = [], [], [], []
     doing, since, began, ended = None, BEGIN, None, None

@@ -60,13 +60,13 @@ def subject_row(
     fixed = [_fixed(limit, limit.at, scale) for limit in shown if not isinstance(limit.at, str)]
     levels = [(limit_text(limit), _level(limit, scale, known)) for limit in shown]
     over = several([*fixed, _names(levels), _title(series)])
-    return row("value", _TALL, _ticks(series, scale, _TALL, 5), moving, over, **_read_out(series, scale))
+    return row("value", _TALL, _ticks(series, scale, _TALL, 7), moving, over, **_read_out(series, scale))
 
 
 def other_row(series: Series, period: Period, budget: Budget, kind: str = "other") -> Markup:
     """Draw another tag that the rule looks at, small: a pump's state, a setpoint."""
     switch = _is_switch(series)
-    scale = Scale(-0.15, 1.8) if switch else Scale.around(_numbers(series), 0.5)
+    scale = Scale(-0.4, 1.9) if switch else Scale.around(_numbers(series), 0.5)
     curve = sheet(_FLAT, _curve(series, scale, period, budget))
     moving = [grid(_FLAT, period), curve, _gaps(series, period, _FLAT)]
     labels = [name(word, _pixels(scale, value, _FLAT)) for word, value in (("true", 1), ("false", 0))]

@@ -16,6 +16,7 @@ from agent.proving.report.spans import Column, Span
 
 SHEET: Final = 100_000
 """Units of the width of a stretched sheet; one of them is 6 seconds of a week."""
+_LEAST: Final = 0.001  # per cent: what has no width is not drawn at all, not even its outline
 GUTTER: Final = 66
 """Pixels at the left for names and values."""
 
@@ -64,12 +65,12 @@ def name(text: str, middle: float, class_: str = "name", small: str = "") -> Mar
 
 
 def bars(kind: str, spans: Iterable[Span], period: Period, top: float, height: float) -> Markup:
-    """Draw spans of time as bars; the shortest is still as wide as its outline."""
+    """Draw spans of time as bars; an instant is as wide as its outline."""
     drawn = [
         element(
             "rect",
             x=_per_cent(left := period.place(begin)),
-            width=_per_cent(period.place(end) - left),
+            width=_per_cent(max(period.place(end) - left, _LEAST)),
             y=top,
             height=height,
         )

@@ -20,6 +20,7 @@ from agent.proving.results import Excursions, RuleResult, Spread
 _PLOT: Final = 74  # pixels down to the axis
 _TALLEST: Final = 48
 _LINE: Final = 13
+_SHORT: Final = 2  # digits that fit above a bar in full size
 _MIDDLE: Final = 50  # per cent, from which on a name stands left of its line
 # The edges of the histograms of durations, in seconds, and those that are written below them.
 _EDGES: Final = (0, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 21600, 86400, 604800)
@@ -111,7 +112,17 @@ def _bar(left: float, right: float, share: float, floor: float, count: str = "")
     place = {"x": f"{short(left)}%", "width": f"{short(right - left)}%"}
     bar = element("rect", **place, y=floor - height, height=height, class_="bar")
     middle = f"{short((left + right) / 2)}%"
-    over = element("text", count, x=middle, y=floor - height - 3, class_="count") if count else NOTHING
+    over = (
+        element(
+            "text",
+            count,
+            x=middle,
+            y=floor - height - 3,
+            class_="count long" if len(count) > _SHORT else "count",
+        )
+        if count
+        else NOTHING
+    )
     return several([bar, over])
 
 
