@@ -7,3 +7,5 @@ consequence is on disk. A delivery ends only by a word. Imports point one way: c
 """
 
 __version__ = "0.1.0"
+# No wall clock that runs this program stands before it; changed with each release.
+__released__ = "2026-11-01"

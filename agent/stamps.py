@@ -1,9 +1,23 @@
 """UTC stamps as receivers see them: RFC 3339, milliseconds, `Z`."""
 
 from datetime import UTC, datetime
+from enum import IntEnum
 from functools import lru_cache
 
 from agent.model import MILLISECOND, SECOND
+
+
+class Standing(IntEnum):
+    """How far a wall clock is believed; the numbers are on disk and never change their meaning."""
+
+    WRONG = 0
+    UNPROVEN = 1
+    TRUSTED = 2
+
+    @property
+    def word(self) -> str:
+        """The word of the log and of the status."""
+        return self.name.lower()
 
 
 def utc_text(wall: int) -> str:

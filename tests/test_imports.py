@@ -37,6 +37,7 @@ LEVELS = {
     # The wiring: the road of a reading, the parts at work, how they start, change and are asked.
     "alarms": APP,
     "app": APP,
+    "changes": APP,
     "intake": APP,
     "operate": APP,
     "outlets": APP,
@@ -45,6 +46,7 @@ LEVELS = {
     "reload": APP,
     "restore": APP,
     "status": APP,
+    "timekeeping": APP,
     # Commands, and what only a command uses.
     "__init__": CORE,
     "__main__": COMMANDS,
