@@ -19,9 +19,11 @@ from agent.proving.record import RuleRecord
 from agent.proving.sender import Sender, minter
 from agent.rules.engine import Engine
 from agent.rules.inputs import FOREVER, Tag
+from agent.rules.machine import Phase, Zone
 from agent.rules.runs import Run
-from agent.rules.spec import OPEN, AlarmSpec, Limit, RuleSpec
+from agent.rules.spec import OPEN, AlarmSpec, Limit, OnBad, RuleSpec
 from agent.rules.state import AlarmState
+from agent.rules.zone import zone
 
 Extremes: TypeAlias = Mapping[str, tuple[float, float] | None]
 """The least and the greatest number of each tag in a portion; None where not all are good numbers."""
@@ -178,7 +180,7 @@ def _pieces(columns: Sequence[Column]) -> Iterator[list[Column]]:
         piece: list[Column] = []
         for place, column in enumerate(columns):
             begin = begins[place]
-            if index < len(longest):
+            if index < len(longest) - 1:
                 end = begins[place] = bisect_right(column.times, longest[index], begin)
             else:
                 end = len(column.times)
@@ -188,16 +190,37 @@ def _pieces(columns: Sequence[Column]) -> Iterator[list[Column]]:
 
 
 def _quiet(run: Run, least: float, greatest: float) -> bool:
-    """Nothing is going on, and all between two numbers leaves it so: its limits have room for both."""
-    spec = run.spec
-    return (
-        isinstance(spec, AlarmSpec)
-        and spec.gate == OPEN
-        and all(isinstance(condition, Limit) for condition in spec.conditions)
-        and run.state.core.calm
-        and run.unmoved_by(least)
-        and run.unmoved_by(greatest)
+    """Whatever lies between two numbers leaves the rule as it is, whether it is seen or not.
+
+    Nothing is going on and its limits have room for both; or the alarm stands, no delay runs, no limit
+    is crossed, and neither is further out than what was seen already.
+    """
+    spec, core = run.spec, run.state.core
+    if not isinstance(spec, AlarmSpec) or not isinstance(core, AlarmState) or spec.gate != OPEN:
+        return False
+    if not all(isinstance(condition, Limit) for condition in spec.conditions):
+        return False
+    if core.calm:
+        return run.unmoved_by(least) and run.unmoved_by(greatest)
+    plain = (
+        spec.calc is None and not spec.measures and spec.on_bad is OnBad.HOLD and spec.remind_every is None
     )
+    return plain and core.steady and _stands(spec, core, least, greatest)
+
+
+def _stands(spec: AlarmSpec, core: AlarmState, least: float, greatest: float) -> bool:
+    if core.peak is None:
+        return False
+    for condition, machine in zip(spec.conditions, core.machines, strict=True):
+        if not isinstance(condition, Limit) or isinstance(condition.at, str):
+            return False
+        leaves = Zone.OUT if machine.phase is Phase.ACTIVE else Zone.IN
+        if leaves in (zone(condition, least, condition.at), zone(condition, greatest, condition.at)):
+            return False
+        further = greatest > core.peak if condition.side > 0 else least < core.peak
+        if further and machine.phase is Phase.ACTIVE:
+            return False
+    return True
 
 
 def _received(reading: Reading) -> int:

@@ -107,9 +107,9 @@ def played(rules, signals, cuts, *, short):
                 extremes[tag] = None if numbers is None else (min(numbers), max(numbers))
         lane.take(portion, extremes)
         begin = end
-    lane.end(400 * SECOND)
+    lane.end(420 * SECOND)
     shown = [
-        (record.stretches(400 * SECOND, ()), record.excursions(), record.events, record.count.hours)
+        (record.stretches(420 * SECOND, ()), record.excursions(), record.events, record.count.hours)
         for record in lane.records.values()
     ]
     return lines, shown
