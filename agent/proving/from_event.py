@@ -25,8 +25,6 @@ from agent.proving.load_tests import load_tests
 from agent.proving.replay import needed, replay
 from agent.proving.sections import EVENT_WORDS
 from agent.proving.unit_tests import Played, judge, play_test
-from agent.recorder import watched
-from agent.rules.runs import inputs_of
 from agent.rules.spec import AlarmSpec, Rate, RuleSpec, Window
 from agent.stamps import utc_text
 from agent.store.chunks import COMMAND, command_of
@@ -73,35 +71,21 @@ def unit_test_of(
     Raises:
         EdgeRelayError: the samples do not reach back to it, or a value has no form in a test.
     """
-    begin, end = _span(configuration, incident, sessions)
     specs = needed(configuration, incident.instance)
-    tags = sorted(set[str]().union(*map(inputs_of, specs)))
-    sources = sorted(
-        {configuration.tags[tag].source for tag in tags}
-        | {rule.subject for rule in specs if isinstance(rule, AlarmSpec) and rule.of_source}
-    )
-    patience = watched(specs, configuration.tags)
-    grid = gridded(configuration, sessions, tags, sources, (begin, end), patience)
-    hands = list(_hands(specs, sessions, grid.begin, end))
-    body = "\n".join(_body(incident, grid, hands))
-    played = _played(f"rules: {json.dumps(rules)}\n{body}\n    expect: []\n", configuration)
+    span = _span(configuration, incident, sessions)
+    grid = gridded(configuration, sessions, specs, span)
+    first = f"rules: {json.dumps(rules)}"
+    body = [first, *_body(incident, grid, list(_hands(specs, sessions, grid.begin, span[1])))]
+    played = _played([*body, "    expect: []"], configuration)
     if played.refused:  # what was done before belongs to an alarm that is not in the test
-        body = "\n".join(_body(incident, grid, []))
-        played = _played(f"rules: {json.dumps(rules)}\n{body}\n    expect: []\n", configuration)
+        body = [first, *_body(incident, grid, [])]
+        played = _played([*body, "    expect: []"], configuration)
     events = [event for event in played.events if event.type in _WORDS]
     again = any(event.type == incident.type and event.subject == incident.instance for event in events)
-    head = _head(incident, configuration, grid, again=again)
-    expected = "\n".join(f"      - {_expectation(event)}" for event in events)
-    text = "\n".join(
-        [
-            *head,
-            f"rules: {json.dumps(rules)}",
-            body,
-            "    expect:" + (f"\n{expected}" if expected else " []"),
-            "",
-        ]
-    )
-    if wrong := _problem(text, configuration):
+    expected = ["    expect:", *(f"      - {_expectation(each)}" for each in events)]
+    lines = [*_head(incident, configuration, grid, again=again), *body]
+    text = "\n".join([*lines, *(expected if events else ["    expect: []"]), ""])
+    if wrong := judge(_loaded(text, configuration), configuration).problem:
         raise EdgeRelayError(
             f"the test that was made does not pass, which is a defect of edge-relay: {wrong}"
         )
@@ -217,13 +201,9 @@ def _expectation(event: Event) -> str:
 # --- proving it ---------------------------------------------------------------------------------------
 
 
-def _played(text: str, configuration: Configuration) -> Played:
+def _played(lines: Sequence[str], configuration: Configuration) -> Played:
     """What the engine tells of the signals."""
-    return play_test(_loaded(text, configuration), configuration)
-
-
-def _problem(text: str, configuration: Configuration) -> str:
-    return judge(_loaded(text, configuration), configuration).problem
+    return play_test(_loaded("\n".join(lines), configuration), configuration)
 
 
 def _loaded(text: str, configuration: Configuration) -> UnitTest:

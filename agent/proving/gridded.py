@@ -14,8 +14,11 @@ from agent.config.model import Configuration
 from agent.errors import EdgeRelayError
 from agent.model import MILLISECOND, SECOND, Link, Quality, Reading, Seen
 from agent.proving.recorded import seen_in
+from agent.recorder import watched
 from agent.rules.message import show
-from agent.store.chunks import Key
+from agent.rules.runs import inputs_of
+from agent.rules.spec import AlarmSpec, RuleSpec
+from agent.store.chunks import TAG, Key
 from agent.store.samples import Recorded
 
 _STEPS: Final = tuple(
@@ -51,50 +54,35 @@ class Gridded:
 def gridded(
     configuration: Configuration,
     sessions: Sequence[Recorded],
-    tags: Sequence[str],
-    sources: Sequence[str],
+    rules: Sequence[RuleSpec],
     span: tuple[int, int],
-    patience: Mapping[Key, int | None],
 ) -> Gridded:
-    """Lay what was recorded in `span` (UTC nanoseconds) on a grid.
-
-    Args:
-        configuration: what is known of the tags.
-        sessions: what was recorded.
-        tags: which of them.
-        sources: whose connections.
-        span: from, to; UTC nanoseconds.
-        patience: after how long without a sample a rule would notice, by track (None: never).
+    """Lay what was recorded of all that `rules` look at, in `span` (UTC nanoseconds), on a grid.
 
     Raises:
         EdgeRelayError: a text cannot be written as a word of a test.
     """
+    tags = sorted(set[str]().union(*map(inputs_of, rules)))
+    sources = {rule.subject for rule in rules if isinstance(rule, AlarmSpec) and rule.of_source}
+    sources |= {configuration.tags[tag].source for tag in tags}
+    patience = watched(rules, configuration.tags)
     every = _step(configuration, sessions, tags, span)
     # As often as the grid, so that nothing that was seen looks like a gap.
-    often: dict[Key, int | None] = {("tag", tag): 2 * every for tag in tags}
+    often: dict[Key, int | None] = {(TAG, tag): 2 * every for tag in tags}
     seen = [one for recorded in sessions for one in seen_in(recorded, often)]
-    begin = next(
-        (one.received for one in seen if isinstance(one, Reading) and span[0] <= one.received <= span[1]),
-        span[0],
-    )
-    count = max(1, (span[1] - begin) // every + 1)
-    grid = _Grid(begin, every, count)
-    signals = {tag: list(_words(grid.tag(tag, seen, patience.get(("tag", tag))))) for tag in tags}
-    links = {source: list(_words(grid.link(source, seen))) for source in sources}
+    received = (one.received for one in seen if isinstance(one, Reading))
+    begin = next((at for at in received if span[0] <= at <= span[1]), span[0])
+    grid = _Grid(begin, every, max(1, (span[1] - begin) // every + 1))
+    signals = {tag: list(_words(grid.tag(tag, seen, patience.get((TAG, tag))))) for tag in tags}
+    links = {source: list(_words(grid.link(source, seen))) for source in sorted(sources)}
     restarts = [
         (max(0, away - begin) // every * every, -((away - back) // every) * every)
         for away, back in _away(sessions)
-        if begin < away < begin + count * every
+        if begin < away < begin + grid.count * every
     ]
-    return Gridded(
-        begin,
-        every,
-        signals,
-        {source: words for source, words in links.items() if not signals or words != [f"up x{count}"]},
-        restarts,
-        grid.moved,
-        grid.left_out,
-    )
+    always = [f"up x{grid.count}"]
+    shown = {source: words for source, words in links.items() if not signals or words != always}
+    return Gridded(begin, every, signals, shown, restarts, grid.moved, grid.left_out)
 
 
 def _step(
@@ -107,7 +95,7 @@ def _step(
             found.append(every)
             continue
         for recorded in sessions:
-            holds = recorded.tracks.get(("tag", tag), ())
+            holds = recorded.tracks.get((TAG, tag), ())
             found += [(hold.last - hold.first) // (hold.times - 1) for hold in holds if hold.times > 1]
             found += [b.first - a.last for a, b in pairwise(holds) if b.first > a.last]
     # A tenth may come sooner; and what is read each second comes a little sooner or later.
@@ -124,12 +112,12 @@ def _away(sessions: Sequence[Recorded]) -> Iterator[tuple[int, int]]:
 
 class _Grid:
     def __init__(self, begin: int, every: int, count: int) -> None:
-        self._begin, self._every, self._count = begin, every, count
+        self._begin, self._every, self.count = begin, every, count
         self.moved = self.left_out = 0
 
     def _place(self, at: int) -> int:
         place = (at - self._begin + self._every // 2) // self._every
-        if 0 <= place < self._count:
+        if 0 <= place < self.count:
             self.moved = max(self.moved, abs(at - self._begin - place * self._every))
         return place
 
@@ -139,13 +127,13 @@ class _Grid:
         for one in seen:
             if isinstance(one, Reading) and one.tag == tag:
                 self._put(places, max(0, self._place(one.received)), _word(one))
-        held = self._count if patience is None else patience // self._every
-        known = sorted(place for place in places if place < self._count)
-        words = [_GAP] * self._count
-        for place, after in pairwise([*known, self._count]):
+        held = self.count if patience is None else patience // self._every
+        known = sorted(place for place in places if place < self.count)
+        words = [_GAP] * self.count
+        for place, after in pairwise([*known, self.count]):
             # Where it came again in time it had not gone; where it did not, it was gone at once.
             lasts = (
-                after if after - place <= held or (after == self._count and patience is None) else place + 1
+                after if after - place <= held or (after == self.count and patience is None) else place + 1
             )
             words[place:lasts] = [places[place]] * (lasts - place)
         return words
@@ -166,7 +154,7 @@ class _Grid:
             if isinstance(one, Link) and one.source == source
         }
         words: list[str] = []
-        for place in range(self._count):
+        for place in range(self.count):
             words.append(places.get(place, words[-1] if words else "up"))
         return words
 

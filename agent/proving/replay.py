@@ -163,7 +163,7 @@ class _Replay:
 
     def _hand_over(self, before: Engine, player: Player, since: int, now: int) -> None:
         """The agent was away: what the store kept is taken up."""
-        self.trace.away.append((since, now))
+        self.trace.away.append((self._last, now))
         kept = {name: encode(run.spec, run.state) for name, run in before.runs.items()}
         times = {
             name: tag.state.last_time for name, tag in before.tags.items() if tag.state.last_time is not None
