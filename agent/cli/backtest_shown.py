@@ -18,9 +18,9 @@ _MUCH = 0.05  # of the time blind: worth a sentence
 
 def print_result(outcome: Backtest) -> None:
     """Print it for a person."""
-    span = seconds(outcome.span / SECOND)
+    span, plural = seconds(outcome.span / SECOND), "" if len(outcome.series) == 1 else "s"
     begin, end = utc_text(outcome.begin)[:19], utc_text(outcome.end)[:19]
-    print(f"{outcome.samples:,} samples of {len(outcome.series)} tags, {begin}Z to {end}Z ({span})\n")
+    print(f"{outcome.samples:,} samples of {len(outcome.series)} tag{plural}, {begin}Z to {end}Z ({span})\n")
     _print_rules(outcome.side)
     print()
     _print_total(outcome)
