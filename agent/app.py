@@ -23,7 +23,7 @@ from agent.delivery.identity import RANDOM_BYTES, mint
 from agent.desk import Desk
 from agent.errors import StoreUnavailable
 from agent.intake import Intakes
-from agent.model import EventType, Json, Link
+from agent.model import EventType, Json
 from agent.notify import Systemd, feed_watchdog, stuck
 from agent.operate import Hand
 from agent.outlets import Outlets

@@ -1,15 +1,18 @@
-"""One source at work: its sessions under a supervisor, its state for people, one line per problem.
+"""The sources at work: the sessions of each under a supervisor, its state for people, one line per problem.
 
 Rules: the log and the status tell changes, never each poll; a reason is told once, for all the tags
 that share it.
 """
 
+import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
 from agent.clock import Clock
+from agent.errors import StoreUnavailable
 from agent.metrics import READINGS, SOURCE_UP, TAGS_BAD
 from agent.model import Json, Link, Quality, Reading, Seen
 from agent.pipeline import Pipeline
@@ -108,6 +111,57 @@ class Intake:
             "tags": len(self.config.tags),
             "bad": dict(self.bad),
         }
+
+
+class Intakes:
+    """All sources at work.
+
+    Attributes:
+        at_work: by name.
+    """
+
+    def __init__(self, pipeline: Pipeline, clock: Clock, dice: Callable[[], float]) -> None:
+        self.at_work: dict[str, Intake] = {}
+        self._pipeline = pipeline
+        self._clock = clock
+        self._dice = dice
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._tasks: asyncio.TaskGroup | None = None
+
+    def begin(self, tasks: asyncio.TaskGroup, configs: Mapping[str, SourceConfig]) -> None:
+        """Start them all; from now on `change` may be called."""
+        self._tasks = tasks
+        self._start(configs)
+
+    async def change(self, configs: Mapping[str, SourceConfig]) -> None:
+        """Start what is new, stop what is gone, connect anew what changed; the others are not touched."""
+        changed = [name for name, intake in self.at_work.items() if configs.get(name) != intake.config]
+        await self._end(changed)
+        now, reason = self._clock.monotonic(), "its configuration was changed, it is connected anew"
+        down = [Link(name, up=False, at=now, reason=reason) for name in changed if name in configs]
+        with suppress(StoreUnavailable):  # told again when the connection fails
+            await self._pipeline.emit(down)
+        self._start(configs)
+
+    async def stop(self) -> None:
+        """Stop them all, for good: a reload that is still under way starts none any more."""
+        self._tasks = None
+        await self._end(list(self.at_work))
+
+    def _start(self, configs: Mapping[str, SourceConfig]) -> None:
+        for name, config in configs.items():
+            if name not in self.at_work and self._tasks is not None:
+                intake = Intake(name, config, self._pipeline, self._clock, self._dice)
+                self.at_work[name] = intake
+                self._running[name] = self._tasks.create_task(intake.run(), name=f"source {name}")
+
+    async def _end(self, names: Sequence[str]) -> None:
+        ended = [self._running.pop(name) for name in names]
+        for task in ended:
+            task.cancel()
+        await asyncio.gather(*ended, return_exceptions=True)
+        for name in names:
+            del self.at_work[name]
 
 
 def _names(tags: Sequence[str]) -> str:

@@ -18,7 +18,7 @@ _GRACE: Final = 15 * SECOND  # a source may take so long to connect before it co
 def status(agent: "Agent") -> dict[str, Json]:
     """All of it, as JSON."""
     section = agent.configuration.agent
-    sources: dict[str, Json] = {name: intake.status() for name, intake in agent.intakes.items()}
+    sources: dict[str, Json] = {name: intake.status() for name, intake in agent.intakes.at_work.items()}
     return {
         "agent": {
             "site": section.site,
@@ -51,7 +51,7 @@ def health(agent: "Agent") -> Sequence[str]:
         problems.append(
             f"the store's file {file} was deleted: what is stored now ends with the agent; restart it"
         )
-    for name, intake in agent.intakes.items():
+    for name, intake in agent.intakes.at_work.items():
         if not intake.up and agent.clock.monotonic() - intake.since > _GRACE:
             problems.append(f"source {name} is down: {intake.reason}")
     return problems + agent.outlets.problems()

@@ -249,7 +249,7 @@ async def test_a_stop_in_the_middle_of_a_reload_stops(tmp_path, free_port):
     async with plant(tmp_path, free_port) as it:
         it.write(more_sources="  other: {type: simulated, tags: {U: {signal: constant, values: [1]}}}")
         agent, stopping = it.agent, asyncio.Event()
-        replace, stop = agent._replace_sources, agent.outlets.stop
+        replace, stop = agent.intakes.change, agent.outlets.stop
 
         async def replace_late(new):
             it.signals.stop.set()
@@ -261,6 +261,6 @@ async def test_a_stop_in_the_middle_of_a_reload_stops(tmp_path, free_port):
             await asyncio.sleep(0.2)
             await stop()
 
-        agent._replace_sources, agent.outlets.stop = replace_late, stop_slowly
+        agent.intakes.change, agent.outlets.stop = replace_late, stop_slowly
         it.signals.reload.set()
         await asyncio.wait_for(stopping.wait(), 10)

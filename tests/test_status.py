@@ -11,7 +11,7 @@ def test_a_deleted_store_is_a_problem(tmp_path):
     agent = SimpleNamespace(
         configuration=SimpleNamespace(agent=SimpleNamespace(data_dir=tmp_path)),
         store=SimpleNamespace(unavailable=None),
-        intakes={},
+        intakes=SimpleNamespace(at_work={}),
         outlets=SimpleNamespace(problems=list),
     )
     (tmp_path / STORE).touch()

@@ -4,7 +4,7 @@ import pytest
 from rigs.written_rules import WrittenRules
 
 from agent.model import SECOND, Priority
-from agent.reload import changes
+from agent.changes import changes
 from agent.rules.hours import Hours, Span
 from agent.rules.spec import (
     Absence,
