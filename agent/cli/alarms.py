@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Final
 
 from agent.cli.arguments import add_config_option
 from agent.cli.asking import add_json_option, ask, print_list, told
@@ -11,7 +12,16 @@ from agent.config.load import load_agent
 from agent.model import SECOND, Json
 
 SUMMARY = "list the open alarms, and the rules of which nothing would be told now"
-_HEAD = ("alarm", "level", "priority", "since", "value", "")
+_HEAD: Final = ("alarm", "level", "priority", "since", "value", "")
+_WORDS: Final = {
+    "disabled": "not watched: `when` is false, or it is outside its hours",
+    "settling": "not watched yet: it settles",
+    "undecided": "not watched yet: something that decides was not read",
+    "by_design": "suppressed: `suppress_while` is true",
+    "maintenance": "in maintenance",
+    "trial": "on trial",
+}
+_BY_HAND: Final = ("shelved", "out_of_service")  # said with who, why and until when
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -62,9 +72,7 @@ def _show(standing: list[dict[str, Json]], unwatched: list[dict[str, Json]], *, 
         many = f"{len(unwatched)} rules" if len(unwatched) > 1 else "1 rule"
         print(f"nothing would be told of {many} now: `edge-relay alarms --all` says why")
         return
-    print_table(
-        ("rule", "level", "nothing would be told of it now, it is"), [_silent(row) for row in unwatched]
-    )
+    print_table(("rule", "level", "why nothing would be told of it now"), [_silent(row) for row in unwatched])
 
 
 def _cells(row: Mapping[str, Json]) -> tuple[str, ...]:
@@ -79,8 +87,7 @@ def _cells(row: Mapping[str, Json]) -> tuple[str, ...]:
 
 
 def _silent(row: Mapping[str, Json]) -> tuple[str, ...]:
-    whys = [str(why) for why in row["why"]] if isinstance(row["why"], list) else []
-    notes = [*(why for why in whys if why not in ("shelved", "out_of_service")), *_put_aside(row)]
+    notes = [*_worded(row["why"]), *_put_aside(row)]
     return str(row["rule"]), str(row.get("level", "")), "; ".join(notes)
 
 
@@ -99,13 +106,12 @@ def _notes(row: Mapping[str, Json]) -> list[str]:
     notes = [f"returned, waits for {row['needs']}"] if "needs" in row else []
     if "acknowledged_by" in row:
         notes.append(f"acknowledged by {row['acknowledged_by']}")
-    reasons = row.get("suppressed_by", [])
-    others = (
-        [str(each) for each in reasons if each not in ("shelved", "out_of_service")]
-        if isinstance(reasons, list)
-        else []
-    )
-    return [*notes, *(f"suppressed: {each}" for each in others), *_put_aside(row)]
+    return [*notes, *_worded(row.get("suppressed_by", [])), *_put_aside(row)]
+
+
+def _worded(reasons: Json) -> list[str]:
+    words = [str(each) for each in reasons] if isinstance(reasons, list) else []
+    return [_WORDS.get(each, each) for each in words if each not in _BY_HAND]
 
 
 def _put_aside(row: Mapping[str, Json]) -> list[str]:
