@@ -177,6 +177,7 @@ def test_the_cursor_reads_value_and_states_by_keyboard(page):
 
     assert re.search(r"3 Dec \d\d:\d\d:\d\d", said)
     assert re.search(r"R1.TT101 (1\d\d(\.\d+)?( to 1\d\d(\.\d+)?)? °C|no value)", said)
+    assert re.search(r"P101.RUN_FB (true|false)", said)
 
 
 def test_it_is_complete_without_the_script(browser, file):
@@ -196,6 +197,18 @@ def test_dark_and_light_differ(page):
     page.theme("dark")
 
     assert page.run(ground) != light
+
+
+def test_on_paper_there_are_no_buttons_and_nothing_is_cut_off(page):
+    """What only a screen can do is left out; tables are as wide as the sheet."""
+    page.ask("Emulation.setDeviceMetricsOverride", width=780, height=1100, deviceScaleFactor=1, mobile=False)
+    page.ask("Emulation.setEmulatedMedia", media="print")
+
+    assert not drawn(page, ".tools")
+    assert drawn(page, "#r1 .curve")
+    assert page.run(
+        "[...document.querySelectorAll('.scroll')].every(s => s.scrollWidth <= s.clientWidth + 1)"
+    )
 
 
 def test_a_phone_shows_it_without_scrolling_sideways(browser, file):

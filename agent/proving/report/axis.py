@@ -64,7 +64,7 @@ class Period:
         """What the labels of the ticks leave out: the year, or the day."""
         first, last = self.local(self.begin), self.local(self.end)
         if first.date() == last.date():
-            return f"{first:%a %-d %b}"
+            return f"{first:%-d %b}"
         return f"{first:%Y}" if first.year == last.year else f"{first:%Y}-{last:%y}"
 
     def _every(self, step: timedelta) -> Iterator[tuple[int, datetime]]:

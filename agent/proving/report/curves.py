@@ -84,12 +84,9 @@ def _title(series: Series) -> Markup:
 
 def _read_out(series: Series, scale: Scale) -> dict[str, Attribute]:
     """What the script needs to read values off the curve."""
-    return {
-        "low": repr(scale.low),
-        "high": repr(scale.high),
-        "unit": series.tag.unit,
-        "curve": series.tag.name,
-    }
+    tag = series.tag
+    ends = {"low": repr(scale.low), "high": repr(scale.high)}
+    return {**ends, "unit": tag.unit, "curve": tag.name, "switch": "yes" if _is_switch(series) else None}
 
 
 def active_spans(rule: RuleResult) -> Iterable[Span]:

@@ -37,7 +37,7 @@ def durations(excursions: Excursions) -> Markup:
         else "No on_delay: each of them is raised at once."
     )
     return _histogram(
-        f"How long {excursions.condition} lasted",
+        f"Length of excursions: {excursions.condition}",
         f"{words.many(excursions.count, 'excursion')}. {sentence}",
         lengths,
         ("on_delay", delay),
@@ -53,7 +53,7 @@ def gaps(excursions: Excursions) -> Markup:
         if delay
         else "No off_delay: each return is told at once."
     )
-    return _histogram(f"Clear to raise, {excursions.condition}", sentence, apart, ("off_delay", delay))
+    return _histogram(f"Clear to raise: {excursions.condition}", sentence, apart, ("off_delay", delay))
 
 
 def spread_panel(spread: Spread, rule: RuleResult, unit: str) -> Markup:

@@ -45,7 +45,8 @@
     for (let local = monday + Math.ceil((first + offset(first) - monday) / step) * step; ; local += step) {
       const at = local - offset(local - offset(first));
       if (at > last) return found;
-      found.push([`${(100 * (at - begin)) / span}%`, label(at, step)]);
+      const place = (at - begin) / span, seen = (place - from) / (to - from);
+      found.push([`${100 * place}%`, label(at, step), seen > 0.97 ? "last" : seen < 0.03 ? "first" : ""]);
     }
   };
 
@@ -63,12 +64,12 @@
     const marks = whole ? [] : ticks();
     for (const { group, height, whole: before } of scales) {
       if (whole) group.replaceChildren(...before);
-      else if (group.matches(".ticks")) group.replaceChildren(...marks.flatMap(([x, text]) =>
-        [make("line", { x1: x, x2: x, y1: 0, y2: 5 }), make("text", { x, y: 17 }, text)]));
+      else if (group.matches(".ticks")) group.replaceChildren(...marks.flatMap(([x, text, side]) =>
+        [make("line", { x1: x, x2: x, y1: 0, y2: 5 }), make("text", { x, y: 17, class: side }, text)]));
       else group.replaceChildren(...marks.map(([x]) => make("line", { x1: x, x2: x, y1: 0, y2: height })));
     }
     const middle = parts(begin + ((from + to) / 2) * span);
-    for (const text of captions) text.textContent = whole ? caption : `${middle.weekday} ${middle.day} ${middle.month}`;
+    for (const text of captions) text.textContent = whole ? caption : `${middle.day} ${middle.month}`;
     document.querySelectorAll(".marks[data-marks]").forEach((row) => arrange(row, whole));
     for (const plot of plots) hide(plot);
   };
@@ -120,7 +121,10 @@
     const words = [stamp(begin + place * span)];
     for (const row of plot.querySelectorAll(".row[data-curve]")) {
       const low = +row.dataset.low, high = +row.dataset.high;
-      const value = (height) => round(low + (1 - height / 1000) * (high - low));
+      const value = (height) => {
+        const number = low + (1 - height / 1000) * (high - low);
+        return row.dataset.switch ? String(number > 0.5) : round(number);
+      };
       const [bottom, top] = curve(row.querySelector(".curve").getAttribute("d"), place * 1e5);
       const read = top === Infinity ? "no value" : value(bottom) === value(top) ? value(top) : `${value(bottom)} to ${value(top)}`;
       words.push(`${row.dataset.curve} ${read} ${row.dataset.unit}`.trim());

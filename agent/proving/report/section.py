@@ -27,7 +27,7 @@ def section(rule: RuleResult, backtest: Backtest, period: Period, budget: Budget
     return element(
         "section",
         element("h2", rule.spec.name, id=f"{anchor}-name"),
-        element("p", rule.sentence, class_="sentence") if rule.sentence else NOTHING,
+        element("p", _sentence(rule), class_="sentence") if rule.sentence else NOTHING,
         _facts(rule, old),
         _suggestions(rule.suggestions),
         _not_on_scale(rule),
@@ -47,12 +47,19 @@ def section(rule: RuleResult, backtest: Backtest, period: Period, budget: Budget
     )
 
 
+def _sentence(rule: RuleResult) -> str:
+    """The heading has said the rule's name already."""
+    sentence = rule.sentence.removeprefix(f"{rule.spec.name}: ")
+    return sentence[:1].upper() + sentence[1:]
+
+
 def _facts(rule: RuleResult, old: RuleResult | None) -> Markup:
     """The figures of the rule in one line; what is zero is left out, except the alarms."""
     figures = rule.figures
     alarms = f"{old.figures.alarms:,} → {figures.alarms:,}" if old else f"{figures.alarms:,}"
     facts = [
         ("alarms, old → new" if old else "alarms", alarms),
+        ("events", f"{figures.events:,}" if figures.events and not figures.alarms else ""),
         ("a day", words.rate(figures.per_day)),
         ("most in 10 min", str(figures.peak_10_minutes)),
         ("chattering", f"{figures.chattering:,}" if figures.chattering else ""),
@@ -87,7 +94,7 @@ def _suggestion(suggestion: Suggestion) -> Markup:
             f" rather than {suggestion.present}" if suggestion.present else "",
         ]
     )
-    return element("li", element("b", "Suggested "), change, ". ", suggestion.text)
+    return element("li", element("b", "Suggested "), change, f" ({suggestion.text})")
 
 
 def _not_on_scale(rule: RuleResult) -> Markup:

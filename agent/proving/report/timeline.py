@@ -4,6 +4,7 @@ Rules for whoever changes it: every row has the same time axis; states differ in
 in colour alone; what was not there (no bad quality, no suppression) takes no room and no explanation.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 from agent.model import EventType
@@ -13,13 +14,13 @@ from agent.proving.report.budget import Budget
 from agent.proving.report.events import mark_row
 from agent.proving.report.field import bars, grid, name, row
 from agent.proving.report.markup import Markup, element, short
-from agent.proving.report.spans import joined
+from agent.proving.report.spans import Span, joined
 from agent.proving.results import Backtest, Doing, RuleResult
 from agent.rules.spec import AlarmSpec, Condition, Limit
 
 _STRIP: Final = 22
 _COMPARED: Final = 32
-_EDGE: Final = 97  # per cent, from which on a label of the axis stands left of its tick
+_EDGE: Final = 3  # per cent, within which a label of the axis stands beside its tick, not below
 _OTHERS: Final = 3  # tags drawn beside the subject
 
 # In the order of drawing, each with its place in the strip: top and height.
@@ -70,7 +71,13 @@ def axis_row(period: Period) -> Markup:
         for place, label in period.ticks()
         for part in (
             element("line", x1=f"{short(place)}%", x2=f"{short(place)}%", y1=0, y2=5),
-            element("text", label, x=f"{short(place)}%", y=17, class_="last" if place > _EDGE else None),
+            element(
+                "text",
+                label,
+                x=f"{short(place)}%",
+                y=17,
+                class_="last" if place > 100 - _EDGE else "first" if place < _EDGE else None,
+            ),
         )
     ]
     return row("axis", 22, name(period.caption, 13), [element("g", *ticks, class_="ticks")])
@@ -115,28 +122,18 @@ def _height(condition: Condition) -> int:
 
 def _strip(rule: RuleResult, condition: str, period: Period, budget: Budget) -> Markup:
     drawn = [
-        bars(
-            doing.value,
-            joined(
-                (
-                    (stretch.begin, stretch.end)
-                    for stretch in rule.stretches
-                    if stretch.condition == condition and stretch.doing is doing
-                ),
-                budget.bars,
-                period,
-            ),
-            period,
-            *shape,
-        )
+        bars(doing.value, joined(_spans(rule, condition, doing), budget.bars, period), period, *shape)
         for doing, shape in _SHAPES.items()
     ]
-    return row(
-        "strip",
-        _STRIP,
-        name(condition or "rule", 11),
-        [grid(_STRIP, period), *drawn],
-        strip=condition or "rule",
+    title = condition or "rule"
+    return row("strip", _STRIP, name(title, 11), [grid(_STRIP, period), *drawn], strip=title)
+
+
+def _spans(rule: RuleResult, condition: str, doing: Doing) -> Iterator[Span]:
+    return (
+        (stretch.begin, stretch.end)
+        for stretch in rule.stretches
+        if stretch.condition == condition and stretch.doing is doing
     )
 
 
@@ -144,6 +141,9 @@ def _standing(which: str, rule: RuleResult, period: Period, budget: Budget) -> M
     """One strip for all that a configuration made of a rule, with a tick below for each alarm raised."""
     raised = ((event.at, event.at) for event in rule.events if event.type is EventType.ALARM_RAISED)
     ticks = bars("raised", joined(raised, budget.bars, period), period, 21, 8)
-    drawn = [grid(_COMPARED, period), standing_bars(rule, period, budget.bars, 4, 14), ticks]
+    kept_down = bars(
+        "suppressed", joined(_spans(rule, "", Doing.SUPPRESSED), budget.bars, period), period, 4, 14
+    )
+    drawn = [grid(_COMPARED, period), standing_bars(rule, period, budget.bars, 4, 14), kept_down, ticks]
     label = name(f"{which} rules", 12, small=words.many(rule.figures.alarms, "alarm"))
     return row(f"strip {which}", _COMPARED, label, drawn, strip=f"{which} rules")
