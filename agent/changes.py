@@ -1,31 +1,30 @@
 """What changed between two configurations, for people and for receivers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from agent.config.model import Configuration
 from agent.model import Json
 
 
 def changes(old: Configuration, new: Configuration) -> Sequence[Json]:
-    """What differs: `{rule, key, from, to}` for each key of a rule, the name of anything else."""
-    found: list[Json] = []
-    for name in sorted({*old.written_rules, *new.written_rules}):
-        before, after = old.written_rules.get(name, {}), new.written_rules.get(name, {})
-        found += [
-            {"rule": name, "key": key, "from": before.get(key), "to": after.get(key)}
-            for key in sorted({*before, *after})
-            if before.get(key) != after.get(key)
-        ]
-    said = {each["rule"] for each in found if isinstance(each, dict)}
+    """What differs, each as a map.
+
+    `{rule, key, from, to}`, and `{section, key, from, to}` for what holds for all rules (without `key` where the
+    section has none); `{rule}` alone for one that says the same and means something else now, by a default,
+    say; `{source}` and `{destination}` alone, which may hold secrets.
+    """
+    rules = list(_texts("rule", old.written_rules, new.written_rules))
+    said = {each["rule"] for each in rules}
     ones, others = ({rule.name: rule for rule in each.rules} for each in (old, new))
     ids = {name: rule.rule or name for name, rule in {**ones, **others}.items()}
-    found += [
-        {"rule": name} for name in _differing(ones, others) if ids[name] not in said
-    ]  # by defaults, say
-    for kind in ("source", "destination"):
-        ones, others = getattr(old, f"{kind}s"), getattr(new, f"{kind}s")
-        found += [{kind: name} for name in _differing(ones, others)]
-    return found + ([{"section": "store"}] if old.store != new.store else [])
+    meant = {ids[name] for name in _differing(ones, others)}
+    return [
+        *rules,
+        *({"rule": name} for name in sorted(meant - said)),
+        *({"source": name} for name in _differing(old.sources, new.sources)),
+        *({"destination": name} for name in _differing(old.destinations, new.destinations)),
+        *_texts("section", old.written_sections, new.written_sections),
+    ]
 
 
 def needs_restart(old: Configuration, new: Configuration) -> Sequence[str]:
@@ -35,6 +34,18 @@ def needs_restart(old: Configuration, new: Configuration) -> Sequence[str]:
         for name in ("agent", "http")
         if getattr(old, name) != getattr(new, name)
     ]
+
+
+def _texts(kind: str, old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[dict[str, Json]]:
+    """What differs in what is written, key by key."""
+    for name in _differing(old, new):
+        before, after = old.get(name), new.get(name)
+        if isinstance(before, dict | None) and isinstance(after, dict | None):
+            ones, others = before or {}, after or {}
+            for key in _differing(ones, others):
+                yield {kind: name, "key": key, "from": ones.get(key), "to": others.get(key)}
+        else:
+            yield {kind: name, "from": before, "to": after}
 
 
 def _differing(ones: Mapping[str, object], others: Mapping[str, object]) -> list[str]:

@@ -170,8 +170,7 @@ async def test_a_store_that_fails_leaves_the_old_configuration_in_force(tmp_path
         with pytest.raises(StoreUnavailable):
             await it.agent.reload()
         assert "gone" in it.agent.pipeline.engine.runs
-        event = it.agent.pipeline.engine.runs["gone"].state
-        assert event.occurrence
+        assert it.agent.pipeline.engine.runs["gone"].state.core.occurrence
         told = it.agent.pipeline.event
         assert it.agent.outlets.subscribers(told(EventType.AGENT_TEST, {})) == ("a",)
 

@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from agent.config.expand import written_column
-from agent.config.files import read_files
+from agent.config.files import read_files, stamp
 from agent.config.inside import position_inside
 from agent.config.messages import did_you_mean, findings
 from agent.config.model import File
@@ -35,6 +35,7 @@ class Checking:
     """One run over all that is written; collects problems."""
 
     def __init__(self, path: Path, environment: Mapping[str, str]) -> None:
+        self.stamp = stamp(path)  # before they are read: what changes meanwhile is another state
         self.document = read_files(path)
         self.context = SecretPlaces(environment, path if path.is_dir() else path.parent)
         self.problems = list(self.document.problems)

@@ -5,10 +5,15 @@ files are joined entry by entry; the same entry twice is an error that names bot
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeAlias
 
 from agent.config.yaml_text import Document, Key, Keys, Place, Plain, Position, read_yaml
 from agent.errors import ConfigError, Problem
+
+Stamp: TypeAlias = tuple[tuple[str, int, int, int, int, int], ...]
+"""Name, device, inode, size, and both times of each file."""
 
 
 def read_files(path: Path) -> Document:
@@ -29,6 +34,21 @@ def read_files(path: Path) -> Document:
         complete = complete and document.complete
         problems += _merge(data, places, document)
     return Document(data, places, tuple(problems), complete, texts)
+
+
+def stamp(path: Path) -> Stamp:
+    """What tells one state of the files from another; empty while there are none to read.
+
+    Whatever is written, replaced (an editor's rename, a checkout, a volume that is swapped), added, deleted or
+    made readable changes it. Cheap: nothing is opened.
+    """
+    marks: list[tuple[str, int, int, int, int, int]] = []
+    with suppress(OSError, ConfigError):  # what is deleted meanwhile has gone from the next stamp as well
+        for file in _files(path, []):
+            is_now = file.stat()
+            identity, size = (is_now.st_dev, is_now.st_ino), is_now.st_size
+            marks.append((str(file), *identity, size, is_now.st_mtime_ns, is_now.st_ctime_ns))
+    return tuple(marks)
 
 
 def _readable(path: Path, problems: list[Problem]) -> list[Path]:

@@ -10,7 +10,7 @@ knows a key of an adapter.
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -45,6 +45,7 @@ _CHATTERING: Final = TypeAdapter(ChatteringSection)
 _SOURCE: Final[TypeAdapter[SourceConfig]] = TypeAdapter(SourceConfig)
 _DESTINATION: Final[TypeAdapter[DestinationConfig]] = TypeAdapter(DestinationConfig)
 
+_TABLES: Final = {"rules", "sources", "destinations"}  # compared on their own; the latter hold secrets
 _ANY_RANGE: Final = (0.0, 100.0)  # of a tag with errors, so that a rule over it is not wrong as well
 _KEEP_IT: Final = "put it into a file that only edge-relay may read, and write ${file:PATH} here"
 _REFERENCE: Final = re.compile(r"\$\{(?:env|file|insecure_file|credential):")
@@ -100,12 +101,9 @@ class _Loading(Checking):
         specs = self.rules(tags, agent.zone if agent is not None else "UTC")
         self.check_texts("sources", sources)
         self.check_texts("destinations", destinations)
-        if not any(problem.severity == "error" for problem in self.problems):
-            for path, text in doubts(specs, tags, now_wall):
-                self.report(path, text, "warning")
+        self.doubt(specs, tags, now_wall)
         self.problems.sort(key=lambda problem: (problem.file, problem.line, problem.column))
-        failed = any(problem.severity == "error" for problem in self.problems)
-        if failed or agent is None or store is None or http is None:
+        if self.failed or agent is None or store is None or http is None:
             raise ConfigError(self.problems)
         return Configuration(
             agent,
@@ -116,10 +114,28 @@ class _Loading(Checking):
             specs,
             tags,
             self.written_rules(),
+            self.written_sections(),
             None if flood is None else flood.spec(),
             bool(watch),
+            self.stamp,
             tuple(self.problems),
         )
+
+    @property
+    def failed(self) -> bool:
+        """At least one error was found."""
+        return any(problem.severity == "error" for problem in self.problems)
+
+    def doubt(self, specs: Sequence[RuleSpec], tags: Mapping[str, TagSpec], now_wall: int | None) -> None:
+        """Warn of what is hardly meant so, where all is well otherwise."""
+        if not self.failed:
+            for path, text in doubts(specs, tags, now_wall):
+                self.report(path, text, "warning")
+
+    def written_sections(self) -> dict[str, Json]:
+        """Give the sections that are no tables of rules, sources or destinations, as they are written."""
+        written = {str(name): as_json(value) for name, value in self.document.data.items()}
+        return {name: value for name, value in written.items() if name not in _TABLES}
 
     def written_rules(self) -> dict[str, dict[str, Json]]:
         """Give the rules as they are written."""

@@ -7,7 +7,7 @@ show it (`edge-relay schema`).
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Final
@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from agent.config.alarms import ChatteringSection, FloodSection, MaintenanceSection
 from agent.config.fields import Duration, FilePath, Section, Size
+from agent.config.files import Stamp
 from agent.config.rules import ProfileSection, RuleDefaults, RuleSection
 from agent.config.times import ZoneName
 from agent.destinations.config import DestinationConfig
@@ -144,8 +145,10 @@ class Configuration:
         sources, destinations: by name.
         tags: every tag of every source.
         written_rules: the rules as they are written, to tell what a change of the file changed.
+        written_sections: what holds for all rules, and the store, as it is written; for the same reason.
         flood: when alarms are held back and told in digests; None: never.
         watch: the files are looked at again when they change on disk.
+        stamp: the state of its files on disk before they were read.
         warnings: what works, but is hardly meant so; the command line shows them.
     """
 
@@ -157,8 +160,10 @@ class Configuration:
     rules: tuple[RuleSpec, ...]
     tags: Mapping[str, TagSpec]
     written_rules: Mapping[str, Mapping[str, Json]]
+    written_sections: Mapping[str, Json] = field(default_factory=dict)
     flood: FloodSpec | None = None
     watch: bool = False
+    stamp: Stamp = ()
     warnings: tuple[Problem, ...] = ()
 
     def summary(self) -> str:
