@@ -136,6 +136,30 @@ async def test_a_disk_that_refuses_costs_samples_alone(tmp_path, caplog):
     ]
 
 
+async def test_what_is_held_is_said_anew_after_a_loss(tmp_path):
+    """A connection that is up all the time is up after the loss too, although its beginning is far back or lost."""
+    path = tmp_path / "samples.db"
+    tracks = [TRACK, (LINK, "plc")]
+    async with recording(path) as (recorder, clock):
+        recorder.note([Link("plc", up=True, at=clock.monotonic()), sample(clock, 20)])
+        await recorder.flush()
+        with refusing_disk():
+            clock.instant += SECOND
+            recorder.note([sample(clock, 30)])
+            with pytest.raises(StoreUnavailable):
+                await recorder.flush()
+        clock.instant += SECOND
+        recorder.note([sample(clock, 30)])
+        await recorder.flush()
+        since = START_WALL + clock.instant
+    [recorded] = read_samples(path, tracks, *ALL)
+    [whole] = read_samples(path, tracks, since, since + SECOND)
+
+    assert [hold.value for hold in recorded.tracks[TRACK]] == [20, 30]
+    assert [[hold.value for hold in whole.tracks[track]] for track in tracks] == [[30], [True]]
+    assert whole.begin > recorded.begin
+
+
 async def test_a_damaged_file_is_begun_anew(tmp_path, caplog):
     """The agent starts and records; the old file is put aside."""
     path = tmp_path / "samples.db"

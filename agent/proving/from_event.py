@@ -73,7 +73,7 @@ def unit_test_of(
     """
     specs = needed(configuration, incident.instance)
     span = _span(configuration, incident, sessions)
-    grid = gridded(configuration, sessions, specs, span)
+    grid = gridded(configuration, sessions, specs, span, incident.onset)
     first = f"rules: {json.dumps(rules)}"
     body = [first, *_body(incident, grid, list(_hands(specs, sessions, grid.begin, span[1])))]
     played = _played([*body, "    expect: []"], configuration)

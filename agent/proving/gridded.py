@@ -56,8 +56,11 @@ def gridded(
     sessions: Sequence[Recorded],
     rules: Sequence[RuleSpec],
     span: tuple[int, int],
+    anchor: int,
 ) -> Gridded:
     """Lay what was recorded of all that `rules` look at, in `span` (UTC nanoseconds), on a grid.
+
+    One place of the grid is at `anchor`: the onset, which is the instant of a sample.
 
     Raises:
         EdgeRelayError: a text cannot be written as a word of a test.
@@ -70,8 +73,7 @@ def gridded(
     # As often as the grid, so that nothing that was seen looks like a gap.
     often: dict[Key, int | None] = {(TAG, tag): 2 * every for tag in tags}
     seen = [one for recorded in sessions for one in seen_in(recorded, often)]
-    received = (one.received for one in seen if isinstance(one, Reading))
-    begin = next((at for at in received if span[0] <= at <= span[1]), span[0])
+    begin = anchor - (anchor - span[0]) // every * every
     grid = _Grid(begin, every, max(1, (span[1] - begin) // every + 1))
     signals = {tag: list(_words(grid.tag(tag, seen, patience.get((TAG, tag))))) for tag in tags}
     links = {source: list(_words(grid.link(source, seen))) for source in sorted(sources)}
@@ -116,17 +118,23 @@ class _Grid:
         self.moved = self.left_out = 0
 
     def _place(self, at: int) -> int:
-        place = (at - self._begin + self._every // 2) // self._every
-        if 0 <= place < self.count:
+        return (at - self._begin + self._every // 2) // self._every
+
+    def _count_move(self, at: int, place: int) -> None:
+        if 0 < place < self.count:
             self.moved = max(self.moved, abs(at - self._begin - place * self._every))
-        return place
 
     def tag(self, tag: str, seen: Sequence[Seen], patience: int | None) -> list[str]:
         """A word for each place; what lasts from before the grid is there from its begin on."""
         places: dict[int, str] = {}
+        before = ""
         for one in seen:
             if isinstance(one, Reading) and one.tag == tag:
-                self._put(places, max(0, self._place(one.received)), _word(one))
+                word, place = _word(one), max(0, self._place(one.received))
+                if word != before:  # where it merely was seen again, nobody can tell
+                    self._count_move(one.received, place)
+                before = word
+                self._put(places, place, word)
         held = self.count if patience is None else patience // self._every
         known = sorted(place for place in places if place < self.count)
         words = [_GAP] * self.count

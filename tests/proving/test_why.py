@@ -114,6 +114,26 @@ def test_a_gap_is_not_counted():
     ]
 
 
+def test_a_delay_that_a_gap_voids():
+    """The gap was longer than the delay: only what was seen before it counts."""
+    plant = configured(rule(high(170, on=10)))
+    seen = values(*[165] * 5, *[172] * 5, *[None] * 15, *[165] * 3)
+    answer = why(plant, recorded(plant, *seen, until=27))
+
+    assert (
+        texts(answer)[0]
+        == "12:00:05: T went beyond its high limit 170 °C, reached 172 °C; it lasted for 5 s; on_delay is 10 s, 5 s were missing"
+    )
+
+
+def test_what_was_held_when_the_agent_was_killed():
+    """A value that stayed is written once: it was seen as long as anything was written."""
+    plant = configured(rule(high(170)))
+    answer = why(plant, recorded(plant, *values(*[165] * 60), until=59, killed=True))
+
+    assert texts(answer) == ["high: T came no nearer than 165 °C at 12:00:00; the limit is 170 °C, 5 °C away"]
+
+
 def test_silence_is_seen():
     """Nothing came for longer than the tag's staleness: the rule could not know."""
     plant = configured(rule(high(170)))

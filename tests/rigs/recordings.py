@@ -25,8 +25,11 @@ def configured(*rules, stale=3, zone="UTC", **tags: TagSpec):
     )
 
 
-def recorded(configuration, *seen, until, began=0, away_since=None, chunks=1):
-    """A session in which this was seen; all times in seconds after START."""
+def recorded(configuration, *seen, until, began=0, away_since=None, killed=False):
+    """A session in which this was seen; all times in seconds after START.
+
+    `killed`: how long the last values have lasted was not written any more.
+    """
     tape = Tape(watched(configuration.rules, configuration.tags))
     tracks = {}
     wanted = {("tag", tag) for tag in configuration.tags} | {
@@ -34,7 +37,7 @@ def recorded(configuration, *seen, until, began=0, away_since=None, chunks=1):
     }
     for one in sorted([Link("plc", up=True, at=instant(began)), *seen], key=moment):
         tape.see(one)
-    read_chunk(tape.cut(instant(until), settle=True), wanted, tracks)
+    read_chunk(tape.cut(instant(until), settle=not killed), wanted, tracks)
     return Recorded(
         "boot",
         instant(began),

@@ -279,6 +279,23 @@ def test_a_flipped_bit_costs_one_chunk(path):
     assert [(hold.value.split()[0], hold.open) for hold in recorded.tracks[T]] == [("0", False), ("2", True)]
 
 
+def test_the_end_of_what_is_lost_ends_nothing_else(path):
+    """A value began in the chunk that is damaged: when that ends, the one before is not prolonged."""
+    tape, file = Tape({T: None}), opened(path)
+    for minute, value in enumerate(("A", "B", "C")):
+        for second in (0, 30):
+            tape.see(good((60 * minute + second) * SECOND, value))
+        begin, until = 60 * minute * SECOND, 60 * (minute + 1) * SECOND
+        content = tape.cut(until) if value != "B" else tape.cut(until)[:-9]
+        file.write(Chunk(begin, until, OFFSET, content))
+    file.close()
+    [recorded] = read_samples(path, [T], OFFSET, OFFSET + 3600 * SECOND)
+
+    held, last = recorded.tracks[T]
+    assert (held.value, held.last, held.open) == ("A", 60 * SECOND, False)
+    assert (last.value, last.first) == ("C", 120 * SECOND)
+
+
 def test_a_disk_that_refuses_is_told_to_the_caller(path):
     """The error comes out; once the disk takes it, it is written."""
     file = opened(path)
