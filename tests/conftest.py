@@ -6,7 +6,11 @@ import socket
 from collections.abc import Callable
 
 import pytest
+from hypothesis import settings
 from rigs.virtual_time import VirtualTimeLoop
+
+settings.register_profile("house", deadline=None)  # how long an example takes says what else the machine does
+settings.load_profile("house")
 
 
 def pytest_configure(config):

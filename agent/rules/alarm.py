@@ -28,7 +28,12 @@ def next_due(spec: AlarmSpec, state: AlarmState, view: Sight) -> int | None:
     dues = [
         due for due in (_next_flip(spec, state, view), reminder_due(spec, state, view)) if due is not None
     ]
-    if _clears(spec, state) and any(machine.phase is not Phase.NORMAL for machine in state.machines):
+    clearable = (
+        machine.phase is not Phase.NORMAL
+        for condition, machine in zip(spec.conditions, state.machines, strict=True)
+        if not isinstance(condition, Absence)
+    )
+    if _clears(spec, state) and any(clearable):
         dues.append(view.fresh_until + 1)
     return min(dues, default=None)
 

@@ -122,6 +122,8 @@ class Engine:
     def fall_back(self) -> int | None:
         """A commit failed: undo all since the last kept batch, whose values are lost sight of; since when."""
         since = self._steps.journal.since
+        if since is not None:
+            self._steps.board.now = since
         for holder, at in self._steps.journal.undo():
             if isinstance(holder, Tag):
                 holder.become(holder.state._replace(cut=min(holder.state.cut, at)))

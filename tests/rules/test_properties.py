@@ -5,6 +5,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rigs.rules import Player, high, high_high, low, reading, rule, say, timeline
+from rigs.stories import assert_whole, facts, instant
 
 from agent.model import SECOND, Alive, EventType, Link, Priority, Reading, Tick
 from agent.rules.engine import Engine
@@ -79,10 +80,6 @@ def signals(draw):
     return [*seen, Tick(round((now + 30) * SECOND))]
 
 
-def instant(seen):
-    return seen.received if isinstance(seen, Reading) else seen.at
-
-
 def play(spec, signal, *, reborn=False):
     player = Player((spec,), stale=5)
     for seen in signal:
@@ -90,24 +87,6 @@ def play(spec, signal, *, reborn=False):
         if reborn:
             player.reborn()
     return player
-
-
-def facts(events):
-    """All that an event says but its ids, which count what was minted."""
-    episodes = {}
-    return [
-        replace(
-            event,
-            id="",
-            data=event.data
-            | (
-                {"occurrence": episodes.setdefault(o, len(episodes))}
-                if (o := event.data.get("occurrence"))
-                else {}
-            ),
-        )
-        for event in events
-    ]
 
 
 @given(rules, signals())
@@ -180,17 +159,6 @@ def later(seen, by):
     if isinstance(seen, Reading):
         return seen._replace(received=instant(seen) + by)
     return replace(seen, at=instant(seen) + by)
-
-
-def assert_whole(events):
-    """Raised and returned alternate, each episode has one occurrence, nothing lasts less than no time."""
-    ends = [e.type for e in events if e.type in (EventType.ALARM_RAISED, EventType.ALARM_RETURNED)]
-    assert ends == [(EventType.ALARM_RAISED, EventType.ALARM_RETURNED)[i % 2] for i in range(len(ends))]
-    occurrence = ""
-    for event in events:
-        occurrence = event.id if event.type is EventType.ALARM_RAISED else occurrence
-        assert event.data.get("occurrence", occurrence) == occurrence
-        assert event.data.get("duration_s", 0) >= 0
 
 
 class Killed(Player):
