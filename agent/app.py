@@ -33,7 +33,7 @@ from agent.recorder import Recorder
 from agent.reload import Reloader, pass_over_what_stays
 from agent.restore import Away, restored
 from agent.rules.engine import Engine
-from agent.status import health, measure, status
+from agent.status import health, measure, status, warnings
 from agent.store.alive import stay_alive
 from agent.store.store import Store
 from agent.timekeeping import Timekeeper
@@ -121,6 +121,7 @@ class Agent:
                 "alive": stay_alive(data_dir / ALIVE, self.clock, boot),
                 "wall clock": self.timekeeper.run(),
                 "reloads": self.reloader.run(signals.reload),
+                "files": self.reloader.watch(signals.reload),
                 "watchdog": feed_watchdog(self.systemd, self.stuck),
                 "destinations": self.outlets.run(),
                 "monitor": serve_port(monitor_app(self), self.configuration.http.listen),
@@ -171,6 +172,10 @@ class Agent:
     def problems(self) -> Sequence[str]:
         """Why it does not do its work, a sentence each."""
         return health(self)
+
+    def warnings(self) -> Sequence[str]:
+        """What somebody should see to although it does its work, a sentence each."""
+        return warnings(self)
 
     def measure(self) -> None:
         """Bring the gauges up to date that nobody sets by itself."""

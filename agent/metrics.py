@@ -50,3 +50,7 @@ STORE_AVAILABLE = Gauge("edge_relay_store_available", "1 while the store takes e
 WAITING = Gauge(
     "edge_relay_destination_waiting", "Events on disk without an outcome, by destination.", ["destination"]
 )
+CONFIGURATION_ACCEPTED = Gauge(
+    "edge_relay_configuration_accepted",
+    "0 since a changed configuration was refused and the old one goes on; 1 once one is accepted.",
+)

@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from agent.changes import changes, needs_restart
+from agent.config.files import Stamp, stamp
 from agent.config.load import load
 from agent.config.model import Configuration
 from agent.errors import ConfigError, Problem, StoreUnavailable
 from agent.model import EventType, Json
+from agent.watch import watch_files
 
 if TYPE_CHECKING:
     from agent.app import Agent
@@ -31,11 +33,17 @@ _NO_ROOM_S: Final = 5.0
 
 
 class Reloader:
-    """Takes up changed files for one agent."""
+    """Takes up changed files for one agent.
+
+    Attributes:
+        rejected: why the files on disk are not in force, as `FILE:LINE:COLUMN: error: TEXT`; empty: they are.
+    """
 
     def __init__(self, agent: "Agent", path: Path) -> None:
+        self.rejected: Sequence[str] = ()
         self._agent = agent
         self._path = path
+        self._loaded = agent.configuration.stamp
         self._at_work = asyncio.Lock()
 
     async def run(self, wanted: asyncio.Event) -> None:
@@ -51,6 +59,14 @@ class Reloader:
                 _log.warning("the changed configuration waits until something can be stored: %s", error)
                 await self._room()
                 wanted.set()
+
+    async def watch(self, changed: asyncio.Event) -> None:
+        """Set `changed` when the files on disk change, while the configuration in force wants that."""
+
+        def loaded() -> Stamp | None:
+            return self._loaded if self._agent.configuration.watch else None
+
+        await watch_files(self._path, loaded, changed)
 
     async def _room(self) -> None:
         await asyncio.sleep(_NO_ROOM_S)
@@ -74,29 +90,21 @@ class Reloader:
                 raise
             finally:
                 systemd.ready()
-
-    def _reject(self, error: ConfigError) -> None:
-        _log.error("the changed configuration is refused, the old one goes on:\n%s", error)
-        problems: list[Json] = [str(problem) for problem in error.problems]
-        word: dict[str, Json] = {"problems": problems, "message": "a changed configuration was refused"}
-        self._tell(EventType.AGENT_CONFIG_REJECTED, word)
-
-    def _tell(self, kind: EventType, word: dict[str, Json]) -> None:
-        pipeline = self._agent.pipeline
-        pipeline.announce(pipeline.event(kind, word))
+                systemd.status(
+                    f"a changed configuration is refused: {self.rejected[0]}" if self.rejected else ""
+                )
 
     async def _reload(self) -> Sequence[Json]:
         new, old = await self._load(), self._agent.configuration
         changed = changes(old, new)
-        if not changed:
-            return []
-        await self._take_up(old, new)
-        message = f"the configuration was loaded anew: {len(changed)} change{'s' if len(changed) > 1 else ''}"
-        self._tell(EventType.AGENT_CONFIG_RELOADED, {"changed": list(changed), "message": message})
-        _log.info("%s", message)
+        if changed:
+            await self._take_up(old, new)
+        if changed or self.rejected:
+            self._accepted(changed)
         return changed
 
     async def _load(self) -> Configuration:
+        self._loaded = stamp(self._path)
         thread = ThreadPoolExecutor(1, "configuration")
         try:
             new = await asyncio.get_running_loop().run_in_executor(thread, load, self._path)
@@ -105,6 +113,26 @@ class Reloader:
         if fixed := needs_restart(self._agent.configuration, new):
             raise ConfigError([Problem(str(self._path), 0, 0, text) for text in fixed])
         return new
+
+    def _accepted(self, changed: Sequence[Json]) -> None:
+        """Tell it; also that a refused configuration is again what it was, to whom was told of the refusal."""
+        self.rejected = ()
+        message = (
+            f"the configuration was loaded anew: {len(changed)} change{'' if len(changed) == 1 else 's'}"
+        )
+        self._tell(EventType.AGENT_CONFIG_RELOADED, {"changed": list(changed), "message": message})
+        _log.info("%s", message)
+
+    def _reject(self, error: ConfigError) -> None:
+        self.rejected = [str(problem) for problem in error.problems if problem.severity == "error"]
+        _log.error("the changed configuration is refused, the old one goes on:\n%s", error)
+        problems: list[Json] = [str(problem) for problem in error.problems]
+        word: dict[str, Json] = {"problems": problems, "message": "a changed configuration was refused"}
+        self._tell(EventType.AGENT_CONFIG_REJECTED, word)
+
+    def _tell(self, kind: EventType, word: dict[str, Json]) -> None:
+        pipeline = self._agent.pipeline
+        pipeline.announce(pipeline.event(kind, word))
 
     async def _take_up(self, old: Configuration, new: Configuration) -> None:
         agent = self._agent

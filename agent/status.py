@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from agent import __version__
 from agent.alarms import open_alarms
-from agent.metrics import STORE_AVAILABLE, STORE_BYTES, WAITING
+from agent.metrics import CONFIGURATION_ACCEPTED, STORE_AVAILABLE, STORE_BYTES, WAITING
 from agent.model import SECOND, Json
 from agent.paths import STORE
 
@@ -37,6 +37,7 @@ def status(agent: "Agent") -> dict[str, Json]:
         },
         "sources": sources,
         "destinations": agent.outlets.status(),
+        "rejected": list(agent.reloader.rejected),
         "warnings": [str(problem) for problem in agent.configuration.warnings],
     }
 
@@ -57,9 +58,19 @@ def health(agent: "Agent") -> Sequence[str]:
     return problems + agent.outlets.problems()
 
 
+def warnings(agent: "Agent") -> Sequence[str]:
+    """What somebody should see to although the agent does its work, a sentence each."""
+    rejected = agent.reloader.rejected
+    if not rejected:
+        return []
+    more = f", and {len(rejected) - 1} more" if len(rejected) > 1 else ""
+    return [f"a changed configuration is refused, the old one goes on: {rejected[0]}{more}"]
+
+
 def measure(agent: "Agent") -> None:
     """Bring the gauges up to date that nobody sets by itself."""
     STORE_AVAILABLE.set(agent.store.unavailable is None)
+    CONFIGURATION_ACCEPTED.set(not agent.reloader.rejected)
     data_dir = agent.configuration.agent.data_dir
     files = [data_dir / STORE, data_dir / f"{STORE}-wal"]
     STORE_BYTES.set(sum(file.stat().st_size for file in files if file.exists()))

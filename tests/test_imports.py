@@ -33,6 +33,7 @@ LEVELS = {
     "sources": SHELL,
     "store": SHELL,
     "supervise": SHELL,
+    "watch": SHELL,
     "web": SHELL,
     # The wiring: the road of a reading, the parts at work, how they start, change and are asked.
     "alarms": APP,

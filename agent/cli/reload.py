@@ -43,7 +43,9 @@ def _sentence(change: Json) -> str:
     """`rule R1-temperature, high: 170 -> 165`; of a source or a destination no more than its name."""
     if not isinstance(change, dict):
         return str(change)
-    if "key" not in change:
-        return ", ".join(f"{kind} {name}" for kind, name in change.items())
+    kind, name = next(iter(change.items()))
+    what = f"{kind} {name}, {change['key']}" if "key" in change else f"{kind} {name}"
+    if "from" not in change:
+        return what
     before, after = (json.dumps(change[side], ensure_ascii=False) for side in ("from", "to"))
-    return f"rule {change['rule']}, {change['key']}: {before} -> {after}"
+    return f"{what}: {before} -> {after}"

@@ -13,6 +13,7 @@ from agent.model import Json
 
 SUMMARY = "show what the running agent is doing"
 _ALARMS: Final = 20  # as many as leave room for the rest on one screen
+_PROBLEMS: Final = 5  # of a refused configuration
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -52,9 +53,19 @@ def _show(status: Mapping[str, Json]) -> None:
     )
     for problem in _list(status["problems"]):
         print(f"  problem: {problem}")
+    _show_rejected(_list(status["rejected"]))
     show_alarms([_map(alarm) for alarm in _list(status["alarms"])])
     _show_part("source", ("state", "tags", "bad"), status["sources"], _source)
     _show_part("destination", ("state", "waiting", "oldest"), status["destinations"], _destination)
+
+
+def _show_rejected(rejected: list[Json]) -> None:
+    if rejected:
+        print("  a changed configuration is refused, the old one goes on:")
+    for problem in rejected[:_PROBLEMS]:
+        print(f"    {problem}")
+    if len(rejected) > _PROBLEMS:
+        print(f"    and {len(rejected) - _PROBLEMS} more: edge-relay check")
 
 
 def show_alarms(alarms: list[Mapping[str, Json]]) -> None:

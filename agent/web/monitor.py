@@ -2,7 +2,8 @@
 
 `/health` asks whether the agent does its work (503 with the reasons if not), `/live` only whether it
 runs: what a container may restart on, for a silent PLC is no reason to. `/ready` turns good once the
-store is open and the sources are started.
+store is open and the sources are started. `warnings` want somebody's attention and change no status: with a
+refused configuration the agent does its work by the old one.
 """
 
 from collections.abc import Sequence
@@ -26,6 +27,10 @@ class Monitored(Protocol):
         """Why it does not do its work, a sentence each; empty while it does."""
         ...
 
+    def warnings(self) -> Sequence[str]:
+        """What somebody should see to although it does its work, a sentence each."""
+        ...
+
     def measure(self) -> None:
         """Bring the gauges up to date that nobody sets by itself."""
         ...
@@ -35,7 +40,8 @@ def monitor_app(agent: Monitored) -> web.Application:
     """The application behind `http: {listen: ...}`."""
 
     async def health(_: web.Request) -> web.Response:
-        return _verdict([*([stuck] if (stuck := agent.stuck()) else []), *agent.problems()])
+        problems = [*([stuck] if (stuck := agent.stuck()) else []), *agent.problems()]
+        return _verdict(problems, warnings=list(agent.warnings()))
 
     async def live(_: web.Request) -> web.Response:
         return _verdict([stuck] if (stuck := agent.stuck()) else [])
@@ -55,8 +61,8 @@ def monitor_app(agent: Monitored) -> web.Application:
     return app
 
 
-def _verdict(problems: Sequence[str]) -> web.Response:
-    answer: dict[str, Json] = {"status": "failing" if problems else "ok", "problems": list(problems)}
+def _verdict(problems: Sequence[str], **more: Json) -> web.Response:
+    answer: dict[str, Json] = {"status": "failing" if problems else "ok", "problems": list(problems), **more}
     return web.json_response(answer, status=503 if problems else 200)
 
 
