@@ -153,8 +153,11 @@ def test_dragging_looks_closer_and_the_keyboard_goes_back(page):
     left, top, width = page.run(
         "(r => [r.x, r.y, r.width])(document.querySelector('#r1 .field').getBoundingClientRect())"
     )
-    page.drag((left + width * 0.3, top + 50), (left + width * 0.4, top + 50))
+    gap = "document.querySelector('#r1 .value .gap rect').getBoundingClientRect().x"
+    before = (page.run(gap) - left) / width
+    page.drag((left + width * 0.33, top + 50), (left + width * 0.43, top + 50))
 
+    assert (page.run(gap) - left) / width == pytest.approx((before - 0.33) / 0.1, abs=0.05)
     assert [round(float(text.rstrip("%")), -1) for text in page.run(widths)] == [1000]
     assert all(
         ":" in text
