@@ -38,6 +38,7 @@ def status(agent: "Agent") -> dict[str, Json]:
         "sources": sources,
         "destinations": agent.outlets.status(),
         "rejected": list(agent.reloader.rejected),
+        "samples": agent.recorder.status(),
         "warnings": [str(problem) for problem in agent.configuration.warnings],
     }
 

@@ -7,12 +7,14 @@ from types import SimpleNamespace
 
 import pytest
 from rigs.rules import high, rule
-from rigs.stores import START_WALL, HandClock, eventually, refusing_disk
+from rigs.stores import START_WALL, HandClock, eventually, opened, refusing_disk
 
 from agent.config.model import SamplesSection
 from agent.errors import StoreUnavailable
 from agent.model import SECOND, Link, Quality, Reading, TagSpec
+from agent.pipeline import Pipeline
 from agent.recorder import Recorder, watched
+from agent.rules.engine import Engine
 from agent.rules.spec import Absence, Announcement, Awaited, Priority
 from agent.store.chunks import ALIVE, LINK, TAG
 from agent.store.samples import read_samples
@@ -206,3 +208,19 @@ def test_the_shortest_absence_that_a_rule_notices():
         (ALIVE, "plc"): None,
     }
     assert watched([expecting], TAGS) == {(TAG, "U"): SECOND, (ALIVE, "plc"): 2 * SECOND}
+
+
+async def test_only_what_the_rules_have_taken_is_noted(tmp_path):
+    """A batch whose commit failed was not seen by any rule, and is not recorded as if it were."""
+    clock, noted = HandClock(), []
+    async with opened(tmp_path / "events.db", clock=clock) as store:
+        rules, started = [rule(high(170))], clock.monotonic()
+        engine = Engine(rules, TAGS.values(), ["plc"], mint=lambda _: "evt_1", started=started)
+        pipeline = Pipeline(engine, store, lambda _: ("a",), lambda _: None, clock, lambda _: "evt_2")
+        pipeline.note = noted.append
+        calm, high_one = [sample(clock, 20)], [sample(clock, 200)]
+        await pipeline.emit(calm)
+        with refusing_disk(), pytest.raises(StoreUnavailable):
+            await pipeline.emit(high_one)
+
+    assert noted == [calm]
