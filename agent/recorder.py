@@ -19,7 +19,7 @@ from agent.clock import Clock
 from agent.config.model import Configuration
 from agent.errors import StoreUnavailable
 from agent.model import SECOND, Json, Seen, TagSpec
-from agent.rules.runs import inputs_of
+from agent.rules.dependencies import inputs_of
 from agent.rules.spec import Absence, RuleSpec
 from agent.store.chunks import ALIVE, TAG, Key
 from agent.store.samples import Chunk, SampleFile

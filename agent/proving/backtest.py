@@ -27,7 +27,7 @@ from agent.proving.sender import Sender
 from agent.proving.series import MOST_BUCKETS, SeriesRecord
 from agent.proving.sheet import HistoryError
 from agent.proving.sides import differences, missing, side
-from agent.rules.runs import expressions_of
+from agent.rules.dependencies import expressions_of
 from agent.rules.spec import AlarmSpec, RuleSpec
 
 Progress: TypeAlias = Callable[[float, int], None]

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 from fnmatch import fnmatchcase
 
-from agent.rules.runs import expressions_of
+from agent.rules.dependencies import expressions_of
 from agent.rules.spec import AlarmSpec, RuleSpec
 
 

@@ -15,8 +15,8 @@ from agent.errors import EdgeRelayError
 from agent.model import MILLISECOND, SECOND, Link, Quality, Reading, Seen
 from agent.proving.recorded import seen_in
 from agent.recorder import watched
+from agent.rules.dependencies import inputs_of
 from agent.rules.message import show
-from agent.rules.runs import inputs_of
 from agent.rules.spec import AlarmSpec, RuleSpec
 from agent.store.chunks import TAG, Key
 from agent.store.samples import Recorded

@@ -14,10 +14,11 @@ from agent.model import SECOND, Command, Event, Quality, Value, WallClock
 from agent.proving.play import Player, instant
 from agent.proving.recorded import seen_in
 from agent.recorder import watched
+from agent.rules.dependencies import inputs_of
 from agent.rules.engine import Engine
 from agent.rules.gate import GateState
 from agent.rules.machine import Machine
-from agent.rules.runs import Run, inputs_of
+from agent.rules.runs import Run
 from agent.rules.saved import encode
 from agent.rules.spec import Absence, AlarmSpec, Counter, Deviation, Rate, RuleSpec, Unusual, Window
 from agent.rules.state import AlarmState

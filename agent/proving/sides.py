@@ -13,8 +13,8 @@ from agent.proving.lane import Lane
 from agent.proving.record import RuleRecord
 from agent.proving.results import Difference, RuleResult, Series, Side
 from agent.proving.suggestions import suggest
+from agent.rules.dependencies import inputs_of
 from agent.rules.detection import detection
-from agent.rules.runs import inputs_of
 from agent.rules.sentence import sentence
 from agent.rules.spec import ChangeSpec, RuleSpec
 

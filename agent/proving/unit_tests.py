@@ -16,8 +16,9 @@ from agent.model import Command, Event, Link, Quality, Reading, Seen, TagSpec, W
 from agent.proving.compile_test import UnitTest
 from agent.proving.expectations import Expected, Row, compare, condition_of
 from agent.proving.play import Player, instant
+from agent.rules.dependencies import inputs_of
 from agent.rules.engine import Engine
-from agent.rules.runs import Run, inputs_of
+from agent.rules.runs import Run
 from agent.rules.taken import Taken
 
 OnStep: TypeAlias = Callable[[Run, int], None]

@@ -10,8 +10,9 @@ from typing import Final, TypeAlias
 
 from agent.model import SECOND, Action, Command, Event, EventType, Json
 from agent.rules.gate import GateState, Shelf
+from agent.rules.kind import RuleState
 from agent.rules.projection import Mint
-from agent.rules.runs import AlarmRun, RuleState
+from agent.rules.runs import AlarmRun
 from agent.rules.state import AlarmState
 from agent.rules.suppression import reasons_moved, told_by_hand
 

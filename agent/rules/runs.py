@@ -9,87 +9,24 @@ changes nothing returns the very state it found.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Final, Generic, Protocol, TypeAlias, TypeGuard, TypeVar
+from typing import Final, Generic, TypeAlias, TypeGuard, TypeVar
 
 from agent.model import SECOND, Event, Quality, Value
 from agent.rules import alarm, change, measure
 from agent.rules.board import Board, Calculation, Subject
 from agent.rules.change import ChangeState
-from agent.rules.expression import Expression
+from agent.rules.dependencies import compared, expressions_of, inputs_of, quiet_between
 from agent.rules.gate import WATCHED, GateState, judge, next_second
 from agent.rules.inputs import FOREVER
+from agent.rules.kind import Core, Kind, RuleState
 from agent.rules.measure import Measured
 from agent.rules.projection import Mint
-from agent.rules.spec import OPEN, Absence, AlarmSpec, Awaited, ChangeSpec, Deviation, Limit, RuleSpec
+from agent.rules.spec import OPEN, Absence, AlarmSpec, Awaited, ChangeSpec, RuleSpec
 from agent.rules.state import AlarmState
 from agent.rules.view import Sight
 
 Spec = TypeVar("Spec", bound=RuleSpec)
-Spec_contra = TypeVar("Spec_contra", bound=RuleSpec, contravariant=True)
-Core = TypeVar("Core", bound=AlarmState | ChangeState)
 _NOTHING: Final = object()  # no value equals it
-
-
-@dataclass(frozen=True, slots=True)
-class RuleState(Generic[Core]):
-    """All that a rule remembers: three regions that do not know each other.
-
-    Attributes:
-        core: the alarm's machines, or what was last reported.
-        measured: where its measures stand; None: it has none.
-        gate: where its gate stands.
-    """
-
-    core: Core
-    measured: Measured | None = None
-    gate: GateState = WATCHED
-
-    def replaced(self, core: Core) -> "RuleState[Core]":
-        """The same with another core; the very same if it is this one."""
-        return self if core is self.core else RuleState(core, self.measured, self.gate)
-
-
-class Kind(Protocol[Spec_contra, Core]):
-    """What a kind of rule makes of what is seen: the modules `alarm` and `change`."""
-
-    def fresh_state(self, spec: Spec_contra) -> Core:
-        """The state of a rule that has seen nothing yet."""
-        ...
-
-    def next_due(self, spec: Spec_contra, state: Core, view: Sight) -> int | None:
-        """The next instant at which time alone changes something."""
-        ...
-
-    def advance(
-        self, spec: Spec_contra, state: Core, view: Sight, now: int, mint: Mint
-    ) -> tuple[Core, Sequence[Event]]:
-        """Time passed up to `now`."""
-        ...
-
-    def observe(
-        self, spec: Spec_contra, state: Core, view: Sight, now: int, mint: Mint, *, baseline: bool = False
-    ) -> tuple[Core, Sequence[Event]]:
-        """A good value was seen."""
-        ...
-
-    def lose_sight(
-        self, spec: Spec_contra, state: Core, view: Sight, at: int, mint: Mint
-    ) -> tuple[Core, Sequence[Event]]:
-        """There is nothing to compare."""
-        ...
-
-    def mark_fault(
-        self, spec: Spec_contra, state: Core, view: Sight, now: int, mint: Mint, why: str
-    ) -> tuple[Core, Sequence[Event]]:
-        """What is there cannot be compared."""
-        ...
-
-    def gate_moved(
-        self, spec: Spec_contra, state: Core, view: Sight, before: GateState, mint: Mint
-    ) -> tuple[Core, Sequence[Event]]:
-        """The gate is another one now."""
-        ...
 
 
 class BaseRun(Generic[Spec, Core]):
@@ -115,13 +52,13 @@ class BaseRun(Generic[Spec, Core]):
         conditions = spec.conditions if isinstance(spec, AlarmSpec) else ()
         self.awaits_sample = any(isinstance(c, Absence) and c.awaited is Awaited.SAMPLE for c in conditions)
         self.joint = bool(self.asks) or not inputs_of(spec) <= {spec.subject}
-        others = tuple(board.tags[name] for name in sorted(_compared(spec)))
+        others = tuple(board.tags[name] for name in sorted(compared(spec)))
         self.sight = Sight(spec, _subject(spec, board), others, board)
         self._kind = kind
         self._board = board
         self._ages = spec.calc is not None and bool(spec.calc.ages)
         self.gated = spec.gate != OPEN
-        self._above, self._below = _quiet(spec)
+        self._above, self._below = quiet_between(spec)
         measured = measure.begin(spec.measures) if spec.measures else None
         gate = GateState(due=board.now) if self.gated else WATCHED
         self.become(RuleState(kind.fresh_state(spec), measured, gate))
@@ -320,49 +257,9 @@ def start_run(spec: RuleSpec, board: Board, index: int) -> Run:
     return BaseRun(spec, change, board, index)
 
 
-def inputs_of(spec: RuleSpec) -> frozenset[str]:
-    """The tags on which it depends what a rule does; those that its events merely carry are not among them."""
-    own = {spec.subject} if spec.subject and not (isinstance(spec, AlarmSpec) and spec.of_source) else set()
-    return frozenset(own | _compared(spec)).union(*(each.tags for each in expressions_of(spec)))
-
-
-def expressions_of(spec: RuleSpec) -> list[Expression]:
-    """All that it calculates."""
-    each = (spec.calc, spec.gate.when, spec.gate.suppress_while)
-    return [expression for expression in each if expression is not None]
-
-
-def _compared(spec: RuleSpec) -> set[str]:
-    """The tags beside its subject without whose values there is nothing to compare."""
-    conditions = spec.conditions if isinstance(spec, AlarmSpec) else ()
-    limits = {c.at for c in conditions if isinstance(c, Limit) and isinstance(c.at, str)}
-    return limits | {each.tag for each in spec.measures if isinstance(each, Deviation)}
-
-
 def _subject(spec: RuleSpec, board: Board) -> Subject:
     if spec.calc is not None:
         return Calculation(spec.calc, board)
     if isinstance(spec, AlarmSpec) and spec.of_source:
         return board.sources[spec.subject]
     return board.tags[spec.subject]
-
-
-def _quiet(spec: RuleSpec) -> tuple[float, float]:
-    """Between which numbers a value changes nothing while nothing is going on."""
-    nowhere = float("inf"), float("-inf")
-    if not isinstance(spec, AlarmSpec) or spec.measures or spec.calc is not None:
-        return nowhere
-    above, below = float("-inf"), float("inf")
-    for condition in spec.conditions:
-        match condition:
-            case Limit(at=str()):
-                return nowhere
-            case Limit(side=side, at=at) if side > 0:
-                below = min(below, float(at))
-            case Limit(at=at):
-                above = max(above, float(at))
-            case Absence():
-                pass
-            case _:
-                return nowhere
-    return above, below

@@ -5,10 +5,11 @@ from dataclasses import replace
 
 from agent.model import Event, EventType, Quality, Reading, TagSpec, Value
 from agent.rules.board import Board
+from agent.rules.dependencies import inputs_of
 from agent.rules.inputs import Source, Tag, TagState
 from agent.rules.measure import Measured
 from agent.rules.projection import standing
-from agent.rules.runs import inputs_of, start_run
+from agent.rules.runs import start_run
 from agent.rules.spec import AlarmSpec, Bit, ChangeSpec, Condition, Limit, RuleSpec, State
 from agent.rules.state import fresh_state
 from agent.rules.telling import Happening, tell, tell_change

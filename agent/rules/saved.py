@@ -15,9 +15,10 @@ from agent.rules.change import ChangeState
 from agent.rules.gate import WATCHED, GateState, Shelf
 from agent.rules.inputs import Source, Tag
 from agent.rules.journal import Holder
+from agent.rules.kind import RuleState
 from agent.rules.machine import CALM, Machine, Phase
 from agent.rules.protection import Protection
-from agent.rules.runs import AnyState, BaseRun, RuleState
+from agent.rules.runs import AnyState, BaseRun
 from agent.rules.spec import OPEN, AlarmSpec, RuleSpec
 from agent.rules.state import AlarmState
 

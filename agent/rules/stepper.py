@@ -13,10 +13,11 @@ from typing import Final, assert_never
 
 from agent.model import Alive, Command, Event, Link, Quality, Reading, Seen, TagSpec, Tick, WallClock, bad
 from agent.rules.board import Board
+from agent.rules.dependencies import inputs_of
 from agent.rules.hand import end_one_shot, obey, refusal
 from agent.rules.inputs import Source, SourceState, Tag, TagState
 from agent.rules.journal import Holder, Journal
-from agent.rules.runs import AnyState, Run, inputs_of, is_alarm, start_run
+from agent.rules.runs import AnyState, Run, is_alarm, start_run
 from agent.rules.spec import AlarmSpec, RuleSpec
 from agent.rules.timers import Timers
 
@@ -58,6 +59,11 @@ class Stepper:
             tag.source.tags.append(tag)
         for index, rule in enumerate(rules):
             self._add(rule, index)
+        # A tag that nobody looks at costs nothing.
+        told = {name for rule in rules for name in rule.wording.fields.values()}
+        self._watched = {
+            name: tag for name, tag in self.tags.items() if tag.runs or tag.joint or name in told
+        }
         self.schedule_all()
 
     def _add(self, spec: RuleSpec, index: int) -> None:
@@ -157,33 +163,32 @@ class Stepper:
         self._moment[run] = baseline
 
     def _read(self, reading: Reading) -> None:
-        tag = self.tags.get(reading.tag)
+        tag = self._watched.get(reading.tag)
         if tag is None:
             return
-        state, stamp, timed = (
-            tag.state,
-            reading.source_time,
-            tag.spec.timed and reading.source_time is not None,
-        )
+        state, stamp, received = tag.state, reading.source_time, reading.received
+        timed = stamp is not None and tag.spec.timed
         if not timed:
             stamp = state.last_time
         elif state.last_time is not None and stamp is not None and stamp <= state.last_time:
             return
-        self.pass_time(reading.received)
+        if received > self.board.now or self.timers.next <= received:
+            self.pass_time(received)
         if tag.joint:
             self._join(tag, reading)
         self.evaluations += len(tag.runs)
         now, value, failed = self.board.now, reading.value, reading.quality is Quality.BAD
-        fresh = failed or reading.baseline
-        moved = [run for run in tag.runs if fresh or not run.unmoved_by(value)]
+        news = failed or reading.baseline
+        moved = [run for run in tag.runs if news or not run.unmoved_by(value)]
         for run in moved:
             self.put(run, *run.pass_time(now, self.mint))
         if failed:
             since = now if state.bad_since is None else state.bad_since
-            self.set(_NO_KEY, tag, state._replace(reading=reading, bad_since=since))
+            self.journal.put(tag, state._replace(reading=reading, bad_since=since), now)
+        elif timed:
+            self.set(f"tag/{reading.tag}", tag, TagState(reading, None, received, stamp))
         else:
-            key = f"tag/{tag.spec.name}" if timed else _NO_KEY
-            self.set(key, tag, TagState(reading, None, reading.received, stamp))
+            self.journal.put(tag, TagState(reading, None, received, stamp), now)
         for run in moved:
             self.look(run, baseline=reading.baseline)
 

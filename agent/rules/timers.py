@@ -15,6 +15,7 @@ class Timers:
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, Run]] = []
+        self.next = FOREVER  # as `due`, without a call: it is asked for every reading
 
     @property
     def due(self) -> int | None:
@@ -27,11 +28,13 @@ class Timers:
         if due is not None and due < run.queued:
             run.queued = due
             heappush(self._heap, (due, run.index, run))
+            self.next = min(self.next, due)
 
     def pop(self, now: int) -> tuple[int, Run] | None:
         """The next rule whose instant has come, and that instant."""
         while self._heap and self._heap[0][0] <= now:
             due, _, run = heappop(self._heap)
+            self.next = self._heap[0][0] if self._heap else FOREVER
             if run.queued == due:
                 run.queued = FOREVER
                 return due, run
@@ -42,3 +45,4 @@ class Timers:
         for _, _, run in self._heap:
             run.queued = FOREVER
         self._heap.clear()
+        self.next = FOREVER
