@@ -23,6 +23,7 @@ BASE = {
     "defaults": "{}",
     "rules": "R: {tag: T, high: 170}",
     "destinations": "a: {url: URL, signing: none}",
+    "more": "",
 }
 FILE = """
 agent: {{site: {site}, name: test, data_dir: data}}
@@ -35,6 +36,7 @@ rules:
   {rules}
 destinations:
   {destinations}
+{more}
 """
 
 
@@ -263,3 +265,114 @@ async def test_a_stop_in_the_middle_of_a_reload_stops(tmp_path, free_port):
         agent.intakes.change, agent.outlets.stop = replace_late, stop_slowly
         it.signals.reload.set()
         await asyncio.wait_for(stopping.wait(), 10)
+
+
+SECTIONS = {
+    "flood: {more_than: 10 in 10m, until: 5 in 10m, digest_every: 60s}": [
+        ("digest_every", None, "60s"),
+        ("more_than", None, "10 in 10m"),
+        ("until", None, "5 in 10m"),
+    ],
+    "flood: {more_than: 20 in 10m, until: 5 in 10m, digest_every: 60s}": [
+        ("more_than", "10 in 10m", "20 in 10m")
+    ],
+    "profiles: {slow: {on_delay: 60s}}": [("slow", None, {"on_delay": "60s"})],
+    "chattering: {raises: 3, in: 60s, quiet: 10m}": [
+        ("in", None, "60s"),
+        ("quiet", None, "10m"),
+        ("raises", None, 3),
+    ],
+    "watch: true": [(None, None, True)],
+    "store: {keep_delivered: 1d}": [("keep_delivered", None, "1d")],
+    'maintenance: [{match: "R", from: 2026-12-01T06:00, to: 2026-12-01T14:00, reason: seal}]': [
+        (None, None, [{"match": "R", "from": "2026-12-01T06:00", "to": "2026-12-01T14:00", "reason": "seal"}])
+    ],
+}
+
+
+async def test_changed_sections_are_in_force_and_listed_key_by_key(tmp_path, free_port):
+    """Also where no rule means something else; one that means something else is named beside."""
+    async with plant(tmp_path, free_port) as it:
+        for section, expected in SECTIONS.items():
+            it.write(more=section)
+            name = section.partition(":")[0]
+            told = [each for each in await it.agent.reload() if each.get("section") == name]
+
+            assert [(each.get("key"), each["from"], each["to"]) for each in told] == expected
+            assert name in it.agent.configuration.written_sections
+        assert it.agent.configuration.rules[0].gate.maintenance
+
+        it.write()
+        changed = await it.agent.reload()
+        assert changed == [
+            {"rule": "R"},
+            {"section": "maintenance", "from": SECTIONS[section][0][2], "to": None},
+        ]
+        assert await it.agent.reload() == []
+
+
+async def test_a_refused_file_is_told_until_one_is_accepted(tmp_path, free_port):
+    """Nobody may believe that it is in force; the agent does its work meanwhile. What was, counts as accepted."""
+    async with plant(tmp_path, free_port) as it:
+        agent = it.agent
+        assert (agent.warnings(), agent.status()["rejected"]) == ([], [])
+        it.write(rules="R: {tag: T, hihg: 170}\n  S: {tag: T, high: no}")
+        with pytest.raises(ConfigError):
+            await agent.reload()
+
+        first, second = agent.status()["rejected"]
+        assert first.startswith(f"{it.file}:9:15: error: rule R: unknown key `hihg`")
+        assert second.startswith(f"{it.file}:10:")
+        [warning] = agent.warnings()
+        assert warning.endswith(f"{first}, and 1 more")
+        assert agent.problems() == []
+
+        it.write()
+        assert await agent.reload() == []
+        assert (agent.warnings(), agent.status()["rejected"]) == ([], [])
+        await eventually(lambda: any(kind == "agent.config_reloaded" for _, kind, _, _ in it.got))
+        [event] = await it.stored("agent.config_reloaded")
+        assert event.data["changed"] == []
+
+
+async def test_a_reload_that_nothing_can_store_is_tried_again(tmp_path, free_port, monkeypatch):
+    """A SIGHUP on a full disk is not forgotten."""
+    monkeypatch.setattr("agent.reload._NO_ROOM_S", 0.05)
+    async with plant(tmp_path, free_port) as it:
+        replace, refused = it.agent.pipeline.replace_engine, []
+
+        async def failing(engine):
+            refused.append(engine)
+            if len(refused) < 3:
+                raise StoreUnavailable("no room")
+            await replace(engine)
+
+        it.agent.pipeline.replace_engine = failing
+        it.write(rules="R: {tag: T, high: 180}")
+        it.signals.reload.set()
+        await eventually(lambda: it.types("R") == ["raised", "returned"])
+
+
+async def test_files_that_change_are_loaded_while_the_file_says_so(tmp_path, free_port, monkeypatch):
+    """`watch` is switched on and off by a reload; what is refused is loaded again when it changes again, not before."""
+    monkeypatch.setattr("agent.watch._EVERY_S", 0.05)
+    async with plant(tmp_path, free_port) as it:
+
+        def limit():
+            return it.agent.pipeline.engine.runs["R"].spec.conditions[0].at
+
+        it.write(more="watch: true")
+        await it.agent.reload()
+        it.write(more="watch: true", rules="R: {tag: T, high: 180}")
+        await eventually(lambda: limit() == 180)
+
+        it.write(more="watch: true", rules="R: {tag: T, hihg: 160}")
+        await eventually(it.agent.warnings)
+        await asyncio.sleep(0.5)  # many looks
+        assert len(await it.stored("agent.config_rejected")) == 1
+
+        it.write(more="watch: false", rules="R: {tag: T, high: 160}")
+        await eventually(lambda: limit() == 160 and not it.agent.warnings())
+        it.write(rules="R: {tag: T, high: 150}")
+        await asyncio.sleep(0.5)  # many looks
+        assert limit() == 160
