@@ -122,7 +122,9 @@ def test_every_limit_has_its_line_its_name_and_its_strip(still):
 def test_a_limit_on_another_scale_is_told_and_not_drawn(still):
     """The limit of a rate of change has no place among temperatures."""
     assert count(still, ".value .limit", "#r3") == 0
-    assert "change per 1m" in still.run("document.querySelector('#r3 .note').textContent")
+    assert "the change per 1m, over 30s: high 5" in still.run(
+        "document.querySelector('#r3 .note').textContent"
+    )
 
 
 def test_no_event_is_without_a_mark(still, outcome):

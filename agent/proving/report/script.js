@@ -46,7 +46,7 @@
       const at = local - offset(local - offset(first));
       if (at > last) return found;
       const place = (at - begin) / span, seen = (place - from) / (to - from);
-      found.push([`${100 * place}%`, label(at, step), seen > 0.97 ? "last" : seen < 0.03 ? "first" : ""]);
+      found.push([`${100 * place}%`, seen > 0.03 && seen < 0.97 ? label(at, step) : ""]);
     }
   };
 
@@ -64,8 +64,8 @@
     const marks = whole ? [] : ticks();
     for (const { group, height, whole: before } of scales) {
       if (whole) group.replaceChildren(...before);
-      else if (group.matches(".ticks")) group.replaceChildren(...marks.flatMap(([x, text, side]) =>
-        [make("line", { x1: x, x2: x, y1: 0, y2: 5 }), make("text", { x, y: 17, class: side }, text)]));
+      else if (group.matches(".ticks")) group.replaceChildren(...marks.flatMap(([x, text]) =>
+        [make("line", { x1: x, x2: x, y1: 0, y2: 5 }), make("text", { x, y: 17 }, text)]));
       else group.replaceChildren(...marks.map(([x]) => make("line", { x1: x, x2: x, y1: 0, y2: height })));
     }
     const middle = parts(begin + ((from + to) / 2) * span);

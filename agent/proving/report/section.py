@@ -106,7 +106,7 @@ def _not_on_scale(rule: RuleResult) -> Markup:
     at = ", ".join(limit_text(condition) for condition in spec.conditions if isinstance(condition, Limit))
     if not compared or not at:
         return NOTHING
-    return element("p", f"Compared is {compared}; {at} are not on the scale of this curve.", class_="note")
+    return element("p", f"Compared is {compared}: {at}. No curve below has that scale.", class_="note")
 
 
 def _panels(rule: RuleResult, backtest: Backtest, period: Period) -> Markup:

@@ -20,7 +20,7 @@ from agent.rules.spec import AlarmSpec, Condition, Limit
 
 _STRIP: Final = 22
 _COMPARED: Final = 32
-_EDGE: Final = 3  # per cent, within which a label of the axis stands beside its tick, not below
+_EDGE: Final = 3  # per cent, within which a tick of the axis has no room for its label
 _OTHERS: Final = 3  # tags drawn beside the subject
 
 # In the order of drawing, each with its place in the strip: top and height.
@@ -46,7 +46,9 @@ def timeline(
     rule: RuleResult, old: RuleResult | None, backtest: Backtest, period: Period, budget: Budget
 ) -> Markup:
     """Draw all rows of one rule over the same time axis."""
-    drawn = [series for tag in rule.tags if (series := backtest.series.get(tag)) and series.buckets]
+    calculated = rule.spec.calc.tags if rule.spec.calc is not None else frozenset[str]()
+    tags = sorted(rule.tags, key=lambda tag: tag not in calculated)  # what is calculated with, then the gates
+    drawn = [series for tag in tags if (series := backtest.series.get(tag)) and series.buckets]
     # A limit that is a tag is drawn among the limits, not again below.
     held = {limit.at for limit in curves.limits(rule)}
     rows: list[Markup] = []
@@ -66,20 +68,12 @@ def timeline(
 
 def axis_row(period: Period) -> Markup:
     """Write the time axis; the script writes a finer one when the view is zoomed."""
-    ticks = [
-        part
-        for place, label in period.ticks()
-        for part in (
-            element("line", x1=f"{short(place)}%", x2=f"{short(place)}%", y1=0, y2=5),
-            element(
-                "text",
-                label,
-                x=f"{short(place)}%",
-                y=17,
-                class_="last" if place > 100 - _EDGE else "first" if place < _EDGE else None,
-            ),
-        )
-    ]
+    ticks: list[Markup] = []
+    for place, label in period.ticks():
+        x = f"{short(place)}%"
+        ticks.append(element("line", x1=x, x2=x, y1=0, y2=5))
+        if _EDGE < place < 100 - _EDGE:
+            ticks.append(element("text", label, x=x, y=17))
     return row("axis", 22, name(period.caption, 13), [element("g", *ticks, class_="ticks")])
 
 
