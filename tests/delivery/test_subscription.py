@@ -3,14 +3,16 @@
 import pytest
 
 from agent.delivery.subscription import Subscription, matches, subscribers
-from agent.model import Event, EventType, Priority
+from agent.model import SECOND, Event, EventType, Priority
+from agent.rules.flood import FloodState, advance, pass_on
+from agent.rules.spec import FloodSpec
 
 CRITICAL, HIGH, LOW = Priority.CRITICAL, Priority.HIGH, Priority.LOW
 
 
 def event(kind=EventType.ALARM_RAISED, **changes: object):
     fields = {"subject": "R1", "priority": HIGH, "tag": "press[3].temperature", "rule": "R1-temperature"}
-    return Event("evt_1", kind, 0, **{**fields, **changes})
+    return Event(**{"id": "evt_1", "type": kind, "at": 0, **fields, **changes})
 
 
 @pytest.mark.parametrize(
@@ -108,3 +110,59 @@ def test_nobody_is_told_about_himself():
     assert subscribers(failing, asked) == ("cmms2", "historian")
     assert subscribers(event(), asked) == ("cmms", "cmms2", "historian", "alarms")
     assert subscribers(event(), {}) == ()
+
+
+def digest(*alarms, priority=HIGH):
+    """`agent.flood` that holds events of (type, rule, tag)."""
+    held = {
+        f"evt_{n}": {"type": kind, "data": {"rule": rule, "tag": tag}}
+        for n, (kind, rule, tag) in enumerate(alarms)
+    }
+    data = {"state": "digest", "alarms": held} if held else {"state": "started"}
+    more = {"rule": "", "tag": "", "subject": "agent", "audience": (priority,), "data": data}
+    return event(EventType.AGENT_FLOOD, priority=priority, **more)
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({}, True),
+        ({"events": ("agent.*",)}, True),
+        ({"events": ("alarm.*",)}, True),
+        ({"events": ("alarm.returned",)}, True),
+        ({"events": ("alarm.escalated",)}, False),
+        ({"events": ("tag.*",)}, False),
+        ({"rules": ("R2",)}, True),
+        ({"rules": ("R3",)}, False),
+        ({"tags": ("press3.*",)}, True),
+        ({"tags": ("press4.*",)}, False),
+        ({"events": ("alarm.raised",), "rules": ("R1",), "tags": ("press3.*",)}, True),
+        ({"events": ("alarm.raised",), "rules": ("R2",)}, False),
+        ({"rules": ("R1",), "tags": ("oven",)}, False),
+        ({"rules": ("R1",), "priorities": {LOW}}, False),
+        ({"rules": ("R1",), "priorities": {LOW, HIGH}}, True),
+    ],
+)
+def test_a_digest_goes_to_whoever_wants_one_of_its_alarms(asked, expected):
+    """They are nowhere but in it; one of them must be asked for by every key at once."""
+    told = digest(("alarm.raised", "R1", "press3.temperature"), ("alarm.returned", "R2", "oven"))
+    priorities = frozenset(asked.get("priorities", ()))
+
+    assert Subscription(**(asked | {"priorities": priorities})).wants(told) is expected
+
+
+def test_the_beginning_of_a_flood_holds_no_alarm():
+    """Whoever asked for alarms alone gets those, in digests."""
+    assert not Subscription(events=("alarm.*",)).wants(digest())
+    assert Subscription(events=("agent.flood",)).wants(digest())
+
+
+def test_every_alarm_that_a_flood_holds_reaches_whoever_asked_for_it():
+    """The digest as the protection makes it, not as this test believes it to be."""
+    spec = FloodSpec(more_than=1, within=SECOND, until=1, until_within=SECOND, digest_every=SECOND)
+    alarms = [event(priority=LOW, rule=f"R{n}", tag=f"T{n}", at=n) for n in range(3)]
+    state, _ = pass_on(spec, FloodState(), alarms, lambda at: f"evt_{at}")
+    _, told = advance(spec, state, SECOND + 1, lambda at: f"evt_{at}")
+
+    wanted = [Subscription(rules=(f"R{n}",), tags=(f"T{n}",), priorities=frozenset({LOW})) for n in range(4)]
+    assert [each.wants(told[0]) for each in wanted] == [False, True, True, False]

@@ -1,0 +1,196 @@
+"""A changed file while rules have a state: untouched rules go on as if nothing had been, renamed ones under their new name."""
+
+import pytest
+from rigs.rules import reading
+from rigs.written_rules import WrittenRules
+
+from agent.model import SECOND, EventType, Tick
+from agent.rules.engine import Engine
+from agent.rules.saved import encode
+
+FLOOD = "flood: {more_than: 1 in 10m, until: 1 in 10m, digest_every: 60s}\n"
+TOUCHED = "  touched: {tag: TT2, high: %d}\n"
+
+
+class Written:
+    """Rules as text, played by hand; times in seconds."""
+
+    def __init__(self, folder):
+        self.rules = WrittenRules(folder)
+        self.engine = None
+        self.events = []
+        self.minted = 0
+
+    def mint(self, at):
+        self.minted += 1
+        return f"evt_{self.minted}"
+
+    def fresh(self, rules, more="", at=0):
+        loaded = self.rules.configuration(rules, more)
+        return Engine(
+            [spec for spec in loaded.rules if spec.name != "plant.communication"],
+            loaded.tags.values(),
+            loaded.sources,
+            mint=self.mint,
+            started=round(at * SECOND),
+            flood=loaded.flood,
+        )
+
+    def keep(self, taken):
+        if taken.durable:
+            self.engine.keep(taken)
+        self.events += taken.events
+        return taken
+
+    def start(self, rules, more=""):
+        self.engine = self.fresh(rules, more)
+        return self
+
+    def reload(self, rules, more=""):
+        before, self.engine = self.engine, self.fresh(rules, more)
+        return self.keep(self.engine.take_over(before))
+
+    def restart(self, at, rules, more=""):
+        """As after a kill a second ago."""
+        kept = {name: encode(run.spec, run.state) for name, run in self.engine.runs.items()}
+        flood = None if self.engine._flood is None else self.engine._flood.encoded()
+        self.engine = self.fresh(rules, more, at)
+        since = round((at - 1) * SECOND)
+        return self.keep(self.engine.restore(kept, {}, away_since=since, flood=flood))
+
+    def play(self, *seen):
+        for each in seen:
+            self.keep(self.engine.take([each]))
+
+    def values(self, begin, end, value, tag="TT1"):
+        self.play(*(reading(at, value, tag) for at in range(begin, end)))
+
+    def told(self):
+        return [(event.at / SECOND, event.type.value, event.subject) for event in self.events]
+
+
+@pytest.fixture
+def it(tmp_path):
+    return Written(tmp_path)
+
+
+RULES = {
+    "an average": "tag: TT1, window: {over: 1m, take: average}, high: 50",
+    "the greatest of a window": "tag: TT1, window: {over: 1m, take: max}, high: 50, off_delay: 20s",
+    "a rate": "tag: TT1, rate_of_change: {per: 1m, over: 40s}, high: 70",
+    "a counter": "tag: TT1, counter: {rollover_at: 100}, rate_of_change: {per: 1m, over: 40s}, high: 70",
+    "what is usual": "tag: TT1, unusual: {learn: 1m, method: robust_z}, high: 5",
+    "an on-delay": "tag: TT1, high: 50, on_delay: 15s",
+    "m of n": "tag: TT1, high: 50, count: {times: 2, in: 15s}",
+    "a flat line": "tag: TT1, expect: {change: 1, within: 35s}",
+    "a settling gate": "tag: TT1, low: 20, when: RUN, settle: 35s",
+    "a suppressed alarm": "tag: TT1, low: 20, suppress_while: TT2 < 5",
+    "a reminder": "tag: TT1, low: 20, remind_every: 31s",
+    "a report by exception": "tag: TT1, change: {deadband: 5, at_most_every: 20s, at_least_every: 33s}",
+}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_reload_that_touches_another_rule_changes_nothing(tmp_path, name):
+    """Windows go on filling, delays on running: the same events at the same instants as without it."""
+    told = []
+    for reload in (False, True):
+        it = Written(tmp_path).start(f"  R: {{{RULES[name]}}}\n{TOUCHED % 900}")
+        it.play(reading(0, True, "RUN"), reading(0, 10, "TT2"))
+        for at in range(1, 240):
+            it.play(reading(at, 10 if at < 60 or at > 150 else 100, "TT1"), Tick(at * SECOND))
+            if at == 5:
+                it.play(reading(5, 1, "TT2"))
+            if at == 100:
+                it.play(reading(100, 10, "TT2"))
+            if reload and at in (20, 70, 160):
+                it.reload(f"  R: {{{RULES[name]}}}\n{TOUCHED % (900 + at)}")
+        told.append([(*each, event.data) for each, event in zip(it.told(), it.events, strict=True)])
+
+    assert told[0]
+    assert told[1] == told[0]
+
+
+RENAMED = {
+    "a rule": ("  old: {tag: TT1, high: 50}", "  new: {tag: TT1, high: 50, was: old}", "old", "new"),
+    "instances": (
+        '  old: {for_each: [TT1, TT2], tag: "{each}", high: 50}',
+        '  new: {for_each: [TT1, TT2], tag: "{each}", high: 50, was: old}',
+        "old/TT1",
+        "new/TT1",
+    ),
+    "rules that became instances": (
+        "  TT1-high: {tag: TT1, high: 50}",
+        '  new: {for_each: [TT1, TT2], tag: "{each}", high: 50, was: "{each}-high"}',
+        "TT1-high",
+        "new/TT1",
+    ),
+    "bits": (
+        "  old: {tag: CODE, bits: {0: overload, 1: heat}}",
+        "  new: {tag: CODE, bits: {0: overload, 1: heat}, was: old}",
+        "old/overload",
+        "new/overload",
+    ),
+}
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["reload", "restart"])
+@pytest.mark.parametrize("name", RENAMED)
+def test_an_alarm_goes_on_under_its_new_name(it, name, restarted):
+    """The same occurrence, raised once and returned once; the store forgets the old name."""
+    before, after, old, new = RENAMED[name]
+    tag, high, low = ("CODE", 1, 0) if name == "bits" else ("TT1", 60, 40)
+    it.start(before)
+    it.play(reading(1, high, tag))
+    taken = it.restart(10, after) if restarted else it.reload(after)
+    it.play(reading(11, high, tag), reading(12, low, tag))
+
+    raised, returned = it.events
+    assert it.told() == [(1, "alarm.raised", old), (12, "alarm.returned", new)]
+    assert returned.data["occurrence"] == raised.data["occurrence"]
+    assert (returned.data["rule"], returned.data["instance"]) == ("new", new)
+    assert taken.states[f"rule/{old}"] is None
+    assert taken.states[f"rule/{new}"] is not None
+
+
+def test_a_name_that_is_given_anew_starts_anew(it):
+    """`was` is for who goes on; a new rule of the old name inherits nothing once the heir has taken it."""
+    it.start("  old: {tag: TT1, high: 50}").play(reading(1, 60, "TT1"))
+    it.reload("  new: {tag: TT1, high: 50, was: old}")
+    it.reload("  new: {tag: TT1, high: 50}\n  old: {tag: TT1, high: 55}")
+    it.play(reading(2, 60, "TT1"), reading(3, 40, "TT1"))
+
+    assert [(kind, name) for _, kind, name in it.told() if name == "new"] == [("alarm.returned", "new")]
+    assert [kind for _, kind, name in it.told() if name == "old"][1:] == ["alarm.raised", "alarm.returned"]
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["reload", "restart"])
+def test_what_a_flood_held_goes_out_when_it_is_taken_out_of_the_file(it, restarted):
+    """The last digest and that the flood is over; from then on each alarm is told at once."""
+    rules = "".join(f"  {name}: {{tag: TT1, high: {at}}}\n" for name, at in (("A", 50), ("B", 60), ("C", 70)))
+    it.start(rules, FLOOD).play(reading(1, 55, "TT1"), reading(2, 65, "TT1"), reading(3, 75, "TT1"))
+    assert [event.data.get("state", event.subject) for event in it.events] == ["A", "started"]
+
+    taken = it.restart(10, rules) if restarted else it.reload(rules)
+    digest, ended = it.events[2:]
+    assert [event.type for event in (digest, ended)] == [EventType.AGENT_FLOOD] * 2
+    assert (digest.data["state"], ended.data["state"]) == ("digest", "ended")
+    assert [alarm["data"]["rule"] for alarm in digest.data["alarms"].values()] == ["B", "C"]
+    assert taken.states["flood"] is None
+
+    it.play(reading(11, 10, "TT1"))
+    assert [kind for _, kind, _ in it.told()[4:]] == ["alarm.returned"] * 3
+
+
+def test_a_flood_goes_on_over_a_reload(it):
+    """Another rule was touched: the digest comes at its time."""
+    rules = "  A: {tag: TT1, high: 50}\n  B: {tag: TT1, high: 60}\n"
+    it.start(rules + TOUCHED % 900, FLOOD).play(reading(1, 55, "TT1"), reading(2, 65, "TT1"))
+    it.reload(rules + TOUCHED % 800, FLOOD)
+    it.play(Tick(61 * SECOND), Tick(62 * SECOND))
+
+    assert [(at, kind) for at, kind, _ in it.told()] == [
+        (1, "alarm.raised"),
+        (2, "agent.flood"),
+        (62, "agent.flood"),
+    ]
