@@ -12,6 +12,7 @@ from agent.clock import SystemClock
 from agent.config.load import load
 from agent.errors import ConfigError, StoreUnavailable
 from agent.model import SECOND, EventType
+from agent.paths import STORE
 from agent.store.records import EventFilter
 from agent.store.store import Store
 
@@ -85,7 +86,7 @@ async def plant(tmp_path, free_port, **changes):
     configuration = load(plant.file)
     configuration.agent.data_dir.mkdir()
     try:
-        async with await Store.open(tmp_path / "events.db", clock=CLOCK, boot="boot") as store:
+        async with await Store.open(tmp_path / "data" / STORE, clock=CLOCK, boot="boot") as store:
             plant.agent = Agent(plant.file, configuration, store, CLOCK)
             running = asyncio.create_task(plant.agent.run(plant.signals, None, "boot"))
             try:

@@ -160,7 +160,7 @@ def test_the_beginning_of_a_flood_holds_no_alarm():
 def test_every_alarm_that_a_flood_holds_reaches_whoever_asked_for_it():
     """The digest as the protection makes it, not as this test believes it to be."""
     spec = FloodSpec(more_than=1, within=SECOND, until=1, until_within=SECOND, digest_every=SECOND)
-    alarms = [event(priority=LOW, rule=f"R{n}", tag=f"T{n}", at=n) for n in range(3)]
+    alarms = [event(id=f"evt_{n}", priority=LOW, rule=f"R{n}", tag=f"T{n}", at=n) for n in range(3)]
     state, _ = pass_on(spec, FloodState(), alarms, lambda at: f"evt_{at}")
     _, told = advance(spec, state, SECOND + 1, lambda at: f"evt_{at}")
 
