@@ -80,7 +80,14 @@ class Agent:
         self.pipeline.note, self.flush_samples = self.recorder.note, self.recorder.flush
         self.hand = Hand(self.pipeline, clock)
         self.outlets.announce = self.pipeline.announce
-        self.timekeeper = Timekeeper(clock, self.pipeline.emit, dict, written=False)
+        self.timekeeper = Timekeeper(
+            clock,
+            self.pipeline.emit,
+            store.correct,
+            self.outlets.receiver_clocks,
+            written=configuration.agent.clock == "trusted",
+        )
+        store.reckon = lambda: self.timekeeper.reckoning
         store.on_damaged = self.outlets.damaged
         self.intakes = Intakes(self.pipeline, clock, random.random)
         self.reloader = Reloader(self, path)
@@ -108,7 +115,7 @@ class Agent:
         await self.store.sync_destinations(self.configuration.destinations)
         self.outlets.address(self.configuration.destinations)
         await restored(self.pipeline, self.store, away)
-        await self.timekeeper.look()  # before the first reading: schedules are known from then on
+        await self.timekeeper.tell()  # before the first reading: schedules are known from then on
         async with asyncio.TaskGroup() as tasks:
             keepers = {
                 "store": self.store.watch(),

@@ -109,12 +109,12 @@ class Desk:
         return self._event(letter.seq, letter.stored) | _delivery(letter.status)
 
     def _event(self, seq: int, stored: Stored | None) -> dict[str, Json]:
-        """The body as sent, and its id; of a damaged row no more than its number."""
+        """The body with the best stamps that are known, and its id; of a damaged row no more than its number."""
         if stored is None:
             return {"seq": seq, "damaged": True}
-        body: dict[str, Json] = json.loads(
-            render(stored.event, Place(seq, None, stored.offset), self.identity)
-        )
+        known = self.store.stamps.known(stored)
+        place = Place(seq, None, known.offset, known.standing)
+        body: dict[str, Json] = json.loads(render(stored.event, place, self.identity))
         data = body["data"]
         if isinstance(data, dict):
             del data["previous"]  # each delivery has its own

@@ -264,10 +264,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class NoAnswer:
-    """No answer came; `why` says at which step (DNS, connect, TLS, timeout), for a person, no secrets."""
+    """No answer came; `why` says at which step (DNS, connect, TLS, timeout), for a person, no secrets.
+
+    `unsent`: nothing of the message has left, there was not even a connection.
+    """
 
     why: str
     latency: float = 0.0
+    unsent: bool = False
 
 
 Outcome: TypeAlias = Answer | NoAnswer

@@ -11,6 +11,7 @@ from agent.delivery.body import Identity
 from agent.delivery.subscription import Subscription, subscribers
 from agent.desk import UnknownError
 from agent.destinations import open_destination
+from agent.destinations.base import Destination
 from agent.destinations.config import DestinationConfig
 from agent.dispatch.health import House
 from agent.dispatch.loop import Dispatcher
@@ -48,6 +49,7 @@ class Outlets:
         self._house = House(identity, clock, dice, mint, self._announce, self._keep, self._way_is_back)
         self._configs: dict[str, DestinationConfig] = {}
         self._subscriptions: dict[str, Subscription] = {}
+        self._receivers: dict[str, Destination] = {}
         self._at_work: dict[str, tuple[Dispatcher, asyncio.Task[None]]] = {}
         self._facts: dict[str, DestinationFacts] = {}
         self._changed = asyncio.Event()
@@ -100,11 +102,12 @@ class Outlets:
             async with opened:
                 await dispatcher.run()
 
-        self._configs[name] = config
+        self._configs[name], self._receivers[name] = config, destination
         self._at_work[name] = dispatcher, tasks.create_task(work(), name=f"destination {name}")
 
     async def _end(self, name: str) -> None:
         dispatcher, task = self._at_work.pop(name)
+        del self._receivers[name]
         await dispatcher.stop()
         task.cancel()
         await asyncio.wait([task])
@@ -147,6 +150,11 @@ class Outlets:
         for other, (dispatcher, _) in self._at_work.items():
             if other != name:
                 dispatcher.way_is_back()
+
+    def receiver_clocks(self) -> dict[str, int]:
+        """What verified receivers make of our monotonic instants, nanoseconds to UTC, by destination."""
+        offsets = {name: receiver.utc_offset for name, receiver in self._receivers.items()}
+        return {name: offset for name, offset in offsets.items() if offset is not None}
 
     # --- what people ask -------------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
-"""UTC stamps as receivers see them: RFC 3339, milliseconds, `Z`."""
+"""UTC stamps as receivers see them: RFC 3339, milliseconds, `Z`; and how far they are to be believed."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
 from functools import lru_cache
@@ -18,6 +19,14 @@ class Standing(IntEnum):
     def word(self) -> str:
         """The word of the log and of the status."""
         return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Reckoning:
+    """How instants become stamps: `instant + offset` is nanoseconds UTC, as far as the clock is believed."""
+
+    offset: int
+    standing: Standing = Standing.TRUSTED
 
 
 def utc_text(wall: int) -> str:

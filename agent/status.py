@@ -27,6 +27,7 @@ def status(agent: "Agent") -> dict[str, Json]:
             "epoch": agent.store.epoch,
             "for_s": (agent.clock.monotonic() - agent.started) // SECOND,
         },
+        "clock": agent.timekeeper.status(),
         "problems": list(health(agent)),
         "alarms": open_alarms(agent.pipeline.engine, agent.clock),
         "store": {
@@ -56,7 +57,7 @@ def health(agent: "Agent") -> Sequence[str]:
     for name, intake in agent.intakes.at_work.items():
         if not intake.up and agent.clock.monotonic() - intake.since > _GRACE:
             problems.append(f"source {name} is down: {intake.reason}")
-    return problems + agent.outlets.problems()
+    return [*problems, *agent.timekeeper.problems(), *agent.outlets.problems()]
 
 
 def warnings(agent: "Agent") -> Sequence[str]:

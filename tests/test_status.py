@@ -12,6 +12,7 @@ def test_a_deleted_store_is_a_problem(tmp_path):
         configuration=SimpleNamespace(agent=SimpleNamespace(data_dir=tmp_path)),
         store=SimpleNamespace(unavailable=None),
         intakes=SimpleNamespace(at_work={}),
+        timekeeper=SimpleNamespace(problems=list),
         outlets=SimpleNamespace(problems=list),
     )
     (tmp_path / STORE).touch()

@@ -51,6 +51,8 @@ def _show(status: Mapping[str, Json]) -> None:
         f"{store['seq']} events stored, {store['waiting']} waiting, {store['dead']} dead letters, "
         f"{len(_list(status['alarms']))} alarms open"
     )
+    clock = _map(status["clock"])
+    print(f"the wall clock is {clock['standing']}: {clock['why']}")
     for problem in _list(status["problems"]):
         print(f"  problem: {problem}")
     _show_rejected(_list(status["rejected"]))

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
@@ -76,6 +76,8 @@ class AgentSection(Section):
     """The folder of the store; a relative one is relative to the folder of the configuration."""
     zone: ZoneName = "UTC"
     """The time zone of every time in the rules that names none, such as Europe/Berlin."""
+    clock: Literal["check", "trusted"] = "check"
+    """trusted: this machine's clock is right, though nothing here can prove it (PTP, GPS, chrony)."""
 
 
 class SamplesSection(Section):

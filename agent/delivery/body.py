@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import orjson
 
 from agent.model import Event, Json
-from agent.stamps import utc_text
+from agent.stamps import Standing, utc_text
 
 SCHEMA = 1
 
@@ -39,12 +39,14 @@ class Place:
         seq: its number.
         previous: the number before it that was addressed to this destination; None for the first.
         offset: nanoseconds to add to its instants to make them UTC.
+        standing: how far the clock behind that is believed.
         late: a person sent it again, out of order.
     """
 
     seq: int
     previous: int | None
     offset: int
+    standing: Standing = Standing.TRUSTED
     late: bool = False
 
 
@@ -72,6 +74,8 @@ def render(event: Event, place: Place, identity: Identity) -> bytes:
         data.setdefault("tag", event.tag)
     for name, instant in event.instants.items():
         _put(data, name.split("."), utc_text(instant + place.offset))
+    if place.standing is not Standing.TRUSTED:
+        data["clock"] = "unsynchronized"
     if place.late:
         data["late"] = True
     return orjson.dumps(

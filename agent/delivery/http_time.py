@@ -51,6 +51,12 @@ def retry_after(headers: Mapping[str, str], wall: int) -> int | None:
     return min(wait, LONGEST_RETRY_AFTER) if wait > 0 else None
 
 
+def receiver_time(date: str | None) -> int | None:
+    """What time it is by an answer's `Date`, UTC nanoseconds, the middle of its second; None if that is no clock."""
+    told = http_date(date) if date else None
+    return told + SECOND // 2 if told is not None and _EARLIEST_DATE <= told <= _LATEST_DATE else None
+
+
 def clock_offset(known: int, date: str | None, wall: int) -> int:
     """How far the receiver's clock is ahead of ours, nanoseconds, after an answer; 0 when they agree.
 
@@ -60,10 +66,10 @@ def clock_offset(known: int, date: str | None, wall: int) -> int:
         date: the answer's `Date` header.
         wall: our clock when the answer came.
     """
-    told = http_date(date) if date else None
-    if told is None or not _EARLIEST_DATE <= told <= _LATEST_DATE:
+    told = receiver_time(date)
+    if told is None:
         return known
-    measured = told + SECOND // 2 - wall
+    measured = told - wall
     if abs(measured) <= _CLOCKS_AGREE:
         return 0
     return known if abs(measured - known) <= _CLOCKS_AGREE else measured

@@ -37,6 +37,9 @@ class Destination(Protocol):
     clock_offset: int
     """How far the receiver's clock is ahead of ours, nanoseconds; 0 when they agree or nothing is known."""
 
+    utc_offset: int | None
+    """What the receiver, by a verified `Date`, makes of our monotonic instants: nanoseconds to UTC; None: unknown."""
+
     def headers(self, message: Message) -> dict[str, str]:
         """What goes out beside the body, stamped and signed now; holds credentials."""
         ...

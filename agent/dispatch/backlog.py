@@ -20,7 +20,8 @@ from typing import Final, Protocol
 from agent.clock import Clock
 from agent.dispatch.queue import Entry, SubjectQueues
 from agent.errors import StoreUnavailable
-from agent.store.records import Delivery, Mark
+from agent.stamps import Reckoning
+from agent.store.records import Delivery, Mark, Stored
 
 MEMORY: Final = 2_000
 PAGE: Final = 200
@@ -28,8 +29,25 @@ _NOWHERE: Final = 1 << 63
 _STORE_PAUSE: Final = 1.0  # seconds until a store that could not answer is asked again
 
 
+class Stamps(Protocol):
+    """What the stamps of an event are: fixed for a destination as soon as it may have seen them."""
+
+    async def stamp(self, destination: str, stored: Stored) -> Reckoning:
+        """Give what stamps the attempt that begins now, and every later one until an outcome is marked."""
+        ...
+
+    def unseen(self, destination: str, seq: int) -> None:
+        """The attempt that was stamped last cannot have reached its receiver: the stamp is still free."""
+        ...
+
+
 class Outbox(Protocol):
     """What a destination needs of the store."""
+
+    @property
+    def stamps(self) -> Stamps:
+        """Which stamp a delivery carries."""
+        ...
 
     async def waiting(self, destination: str, after: int, limit: int) -> Sequence[Delivery]:
         """Give the first pending deliveries whose `seq` is greater than `after`, in order of `seq`.

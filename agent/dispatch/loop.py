@@ -15,17 +15,16 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
-from prometheus_client import Counter
-
 from agent.delivery.body import Place, render
-from agent.delivery.judge import Crash, Dead, Delivered, Disable, Fault, History, Retry, Verdict, judge
+from agent.delivery.judge import Crash, Dead, Delivered, Disable, Fault, History, Retry, judge
 from agent.delivery.schedule import own_wait
 from agent.destinations.base import Destination, DestinationSection, Message
+from agent.dispatch.attempts import Attempts, attempt_record
 from agent.dispatch.backlog import Backlog, Outbox
 from agent.dispatch.health import Health, House
 from agent.dispatch.queue import Entry
 from agent.dispatch.status import DestinationStatus
-from agent.metrics import ATTEMPTS, DEAD_LETTERS, DELIVERY_LATENCY
+from agent.metrics import DEAD_LETTERS
 from agent.model import SECOND, Answer, EventType, NoAnswer
 from agent.store.records import (
     Attempt,
@@ -71,9 +70,7 @@ class Dispatcher:
         self._ended = asyncio.Event()
         self._stopping = False
         self._crashed: set[int] = set()
-        self._latency: float | None = None
-        self._attempts: dict[str, Counter] = {}
-        self._latencies = DELIVERY_LATENCY.labels(name)
+        self._attempts = Attempts(name)
 
     # --- the caller's side ---------------------------------------------------------------------------
 
@@ -126,7 +123,7 @@ class Dispatcher:
             in_memory=len(self._backlog.queue),
             in_flight=self._in_flight,
             delivered=self.health.delivered,
-            latency_s=self._latency,
+            latency_s=self._attempts.latency,
             clock_offset_s=self._destination.clock_offset / SECOND,
         )
 
@@ -201,12 +198,12 @@ class Dispatcher:
         began_wall = self._clock.wall()
         outcome = await self._deliver(entry)
         verdict = judge(outcome, self._history(entry))
-        self._note(entry, outcome, verdict)
+        self._attempts.note(entry, outcome, verdict)
         if isinstance(verdict, Delivered):
             self._settle(entry, MarkDelivered(self._name, entry.seq, self._clock.wall()))
             self.health.succeeded()
             return
-        attempt = _attempt_record(outcome, began_wall)
+        attempt = attempt_record(outcome, began_wall)
         match verdict:
             case Dead(why=why):
                 self._settle(entry, MarkDead(self._name, entry.seq, self._clock.wall(), why, attempt))
@@ -223,15 +220,20 @@ class Dispatcher:
 
     async def _deliver(self, entry: Entry) -> Answer | NoAnswer | Crash:
         stored = entry.delivery.stored
-        place = Place(entry.seq, entry.delivery.previous, stored.offset, late=entry.delivery.resent)
+        known = await self._outbox.stamps.stamp(self._name, stored)
+        late = entry.delivery.resent
+        place = Place(entry.seq, entry.delivery.previous, known.offset, known.standing, late=late)
         try:
             body = render(stored.event, place, self._house.identity)
-            return await self._destination.deliver(Message(stored.event.id, body))
+            outcome = await self._destination.deliver(Message(stored.event.id, body))
         except Exception as error:  # noqa: BLE001 - a poison event must neither stop nor spin the loop (design: errors)
             if entry.seq not in self._crashed:
                 self._crashed.add(entry.seq)
                 _log.exception("destination %s: event %d could not be sent", self._name, entry.seq)
             return Crash(f"crash: {type(error).__name__}, see the agent's log")
+        if isinstance(outcome, NoAnswer) and outcome.unsent:
+            self._outbox.stamps.unseen(self._name, entry.seq)
+        return outcome
 
     def _history(self, entry: Entry) -> History:
         now, health = self._clock.monotonic(), self.health
@@ -268,33 +270,7 @@ class Dispatcher:
         self._outbox.mark(mark)
         self._backlog.settle(entry)
 
-    def _note(self, entry: Entry, outcome: Answer | NoAnswer | Crash, verdict: Verdict) -> None:
-        """One line and one count an attempt."""
-        word = "crash" if isinstance(outcome, Crash) else "none"
-        if isinstance(outcome, Answer):
-            word = f"{outcome.status // 100}xx"
-            self._latency = outcome.latency
-            self._latencies.observe(outcome.latency)
-        if word not in self._attempts:
-            self._attempts[word] = ATTEMPTS.labels(self._name, word)
-        self._attempts[word].inc()
-        _log.debug(
-            "delivery attempted: destination=%s seq=%d id=%s charged=%d outcome=%s verdict=%s",
-            self._name,
-            entry.seq,
-            entry.delivery.stored.event.id,
-            entry.delivery.charged,
-            outcome.status if isinstance(outcome, Answer) else outcome.why,
-            verdict,
-        )
-
 
 def _notable(entry: Entry) -> bool:
     """Events about deliveries make no such events of their own."""
     return not entry.delivery.stored.event.type.startswith("delivery.")
-
-
-def _attempt_record(outcome: Answer | NoAnswer | Crash, began_wall: int) -> Attempt:
-    if isinstance(outcome, Answer):
-        return Attempt(began_wall, outcome.status, outcome.latency, outcome.excerpt)
-    return Attempt(began_wall, None, outcome.latency, outcome.why)

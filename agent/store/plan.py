@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from agent.stamps import Reckoning
 from agent.store.counters import Counters
 from agent.store.records import Delivery, Stored
 from agent.store.rows import Draft, EventRow, event_row
@@ -35,16 +36,16 @@ class Plan:
     previous: dict[str, int]
 
 
-def plan(group: Iterable[Sequence[Draft]], counters: Counters, boot: str, offset: int) -> Plan:
-    """Number the events of each step in turn; `offset` is wall clock minus monotonic clock, now."""
+def plan(group: Iterable[Sequence[Draft]], counters: Counters, boot: str, now: Reckoning) -> Plan:
+    """Number the events of each step in turn; `now`: what is known of the wall clock."""
     made = Plan([], [], [], counters.seq, {})
     seq = counters.seq
     for drafts in group:
         handed: list[Delivery] = []
         for draft in drafts:
             seq += 1
-            made.events.append(event_row(seq, draft, boot, offset))
-            stored = Stored(seq, draft.event, boot, offset)
+            made.events.append(event_row(seq, draft, boot, now.offset, now.standing))
+            stored = Stored(seq, draft.event, boot, now.offset, now.standing)
             for name in draft.destinations:
                 counter = counters.destinations[name]
                 previous = made.previous.get(name, counter.newest)

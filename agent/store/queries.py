@@ -6,11 +6,9 @@ and commits go between two bites; a row that is read for sending has passed its 
 
 # ruff: noqa: S608 - statements are put together from constants; values are always bound
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
-import aiosqlite
 import orjson
 
 from agent.store.records import (
@@ -56,51 +54,45 @@ _STATUSES: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A bite of what waits for a destination.
-
-    Attributes:
-        deliveries: sound ones, by `seq`.
-        damaged: numbers whose row must not be sent.
-        last: the last `seq` looked at; None when nothing is left.
-    """
-
-    deliveries: list[Delivery]
-    damaged: list[int]
-    last: int | None
-
-
 async def find_waiting(
-    connection: aiosqlite.Connection,
-    destination: tuple[str, int],
-    after: int,
-    limit: int,
-    unwritten: Iterable[Mark],
-) -> Found:
-    """Read pending deliveries of `destination` (name and key) with `seq` above `after`, as `unwritten` left them.
+    turns: Turns, destination: tuple[str, int], after: int, limit: int, unwritten: Callable[[], list[Mark]]
+) -> tuple[list[Delivery], list[int]]:
+    """Read the next `limit` pending deliveries of `destination` (name and key) with `seq` above `after`.
+
+    They are as the marks that the disk does not know yet (`unwritten`) left them. Beside them: the numbers
+    of damaged ones, which must not be sent.
 
     Raises:
-        sqlite3.Error: the file cannot be read.
+        StoreUnavailable: the file cannot be read.
     """
     name, key = destination
-    rows: Sequence[Row] = list(await connection.execute_fetchall(_WAITING, (key, after, limit)))
-    found = Found([], [], rows[-1][0] if len(rows) == limit else None)
-    marks: dict[int, list[Mark]] = {}
-    for mark in unwritten:
-        marks.setdefault(mark.seq, []).append(mark)
-    for seq, previous, charged, due_wall, resent, *event in rows:
-        later = marks.get(seq, [])
-        charges = [mark for mark in later if isinstance(mark, MarkCharged)]
-        if len(charges) < len(later):
-            continue  # it has its outcome already
-        stored = decode_event(event)
-        if stored is None:
-            found.damaged.append(seq)
-            continue
-        due = charges[-1].due_wall if charges else due_wall
-        found.deliveries.append(Delivery(name, stored, previous, charged + len(charges), due, bool(resent)))
-    return found
+    found: list[Delivery] = []
+    damaged: list[int] = []
+    last: int | None = after
+
+    async def bite() -> int | None:
+        """Add what is found; the last `seq` looked at, None at the end."""
+        wanted = limit - len(found)
+        marks: dict[int, list[Mark]] = {}
+        for mark in unwritten():
+            marks.setdefault(mark.seq, []).append(mark)
+        rows: Sequence[Row] = list(await turns.connection.execute_fetchall(_WAITING, (key, last, wanted)))
+        for seq, previous, charged, due_wall, resent, *event in rows:
+            later = marks.get(seq, [])
+            charges = [mark for mark in later if isinstance(mark, MarkCharged)]
+            if len(charges) < len(later):
+                continue  # it has its outcome already
+            stored = decode_event(event)
+            if stored is None:
+                damaged.append(seq)
+                continue
+            due = charges[-1].due_wall if charges else due_wall
+            found.append(Delivery(name, stored, previous, charged + len(charges), due, bool(resent)))
+        return rows[-1][0] if len(rows) == wanted else None
+
+    while last is not None and len(found) < limit:
+        last = await turns.run(bite)
+    return found, damaged
 
 
 async def find_events(

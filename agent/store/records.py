@@ -10,6 +10,7 @@ from enum import IntEnum
 from typing import TypeAlias
 
 from agent.model import Event
+from agent.stamps import Reckoning, Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +42,19 @@ class Stored:
         boot: id of the boot in which it was made.
         offset: wall clock minus monotonic clock when it was stored, nanoseconds:
             `instant + offset` is its UTC stamp.
+        standing: how far that clock was believed then.
     """
 
     seq: int
     event: Event
     boot: str
     offset: int
+    standing: Standing = Standing.TRUSTED
+
+    @property
+    def reckoning(self) -> Reckoning:
+        """What stamps it, as known when it was stored."""
+        return Reckoning(self.offset, self.standing)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from zlib import crc32
 import orjson
 
 from agent.model import Event, EventType, Priority
+from agent.stamps import Standing
 from agent.store.records import Addressed, Stored
 
 EVENT_COLUMNS: Final = (
@@ -61,10 +62,15 @@ def draft(addressed: Addressed, known: Container[str]) -> Draft:
     return Draft(event, addressed.destinations, columns, orjson.dumps(columns), content)
 
 
-def event_row(seq: int, draft: Draft, boot: str, offset: int) -> EventRow:
+def event_row(
+    seq: int, draft: Draft, boot: str, offset: int, standing: Standing = Standing.TRUSTED
+) -> EventRow:
     """The row of event number `seq`."""
-    checksum = _checksum(seq, boot, offset, draft.head, draft.content)
-    return (seq, *draft.columns, boot, offset, draft.content, checksum)
+    content = draft.content
+    if standing is not Standing.TRUSTED:
+        content = b'%b,"clock":%d}' % (content[:-1], standing)  # one member more
+    checksum = _checksum(seq, boot, offset, draft.head, content)
+    return (seq, *draft.columns, boot, offset, content, checksum)
 
 
 def decode_event(row: Sequence[Any]) -> Stored | None:
@@ -90,9 +96,10 @@ def decode_event(row: Sequence[Any]) -> Stored | None:
             tag=tag,
             rule=rule,
         )
+        standing = Standing(extra.get("clock", Standing.TRUSTED))
     except (TypeError, ValueError, KeyError):
         return None
-    return Stored(seq, event, boot, offset)
+    return Stored(seq, event, boot, offset, standing)
 
 
 def _checksum(seq: int, boot: str, offset: int, head: bytes, content: bytes) -> int:

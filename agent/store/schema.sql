@@ -33,7 +33,7 @@ CREATE TABLE event (
     at INTEGER NOT NULL,         -- monotonic nanoseconds of `boot`
     boot TEXT NOT NULL,
     "offset" INTEGER NOT NULL,   -- wall clock minus monotonic clock when stored
-    content BLOB NOT NULL,       -- JSON: data and instants
+    content BLOB NOT NULL,       -- JSON: data and instants, and how far the clock was believed if not fully
     checksum INTEGER NOT NULL    -- CRC-32 over all of the above: SQLite does not see flipped bits
 ) STRICT;
 

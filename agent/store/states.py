@@ -13,6 +13,8 @@ _PUT: Final = (
 )
 _DELETE: Final = "DELETE FROM state WHERE key = ?"
 
+_GET: Final = "SELECT value, checksum FROM state WHERE key = ?"
+
 _log = logging.getLogger(__name__)
 
 
@@ -42,6 +44,19 @@ async def read_states(connection: aiosqlite.Connection) -> dict[str, bytes]:
         else:
             _log.error("the stored state %s is damaged: it begins anew", key)
     return states
+
+
+async def read_state(connection: aiosqlite.Connection, wanted: str) -> bytes | None:
+    """One state; None when there is none, or it is damaged.
+
+    Raises:
+        sqlite3.Error: the file cannot be read.
+    """
+    for value, checksum in await connection.execute_fetchall(_GET, (wanted,)):
+        if _checksum(wanted, value) == checksum:
+            return bytes(value)
+        _log.error("the stored state %s is damaged: it begins anew", wanted)
+    return None
 
 
 def _checksum(key: str, value: bytes) -> int:

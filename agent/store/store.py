@@ -14,13 +14,15 @@ number of rows.
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeAlias
 
 from agent.clock import Clock
 from agent.model import SECOND
-from agent.store import dead_letters, destinations, queries, retention
+from agent.stamps import Reckoning
+from agent.store import dead_letters, destinations, queries, retention, stamping
 from agent.store.counters import Counters
 from agent.store.opening import closed_on_error, open_connection
 from agent.store.records import (
@@ -30,12 +32,14 @@ from agent.store.records import (
     EventFilter,
     Listed,
     Mark,
+    MarkCharged,
     MarkDead,
     Oldest,
     Selection,
     Step,
 )
-from agent.store.states import read_states
+from agent.store.stamping import Stamps
+from agent.store.states import read_state, read_states
 from agent.store.turns import Turns
 from agent.store.writer import Writer
 
@@ -65,20 +69,24 @@ class Store:
 
     Attributes:
         epoch: random, made with the file: `seq` counts within it.
+        stamps: which stamp a delivery carries.
         on_commit: a step is on disk, and these deliveries of it wait; called in queue order before its
             `commit` returns. Dead letters that are sent again come with an empty step.
         on_failure: everything offered and not committed fell, for this reason; called once for a failed
             transaction, and for each commit that is refused while the disk is given a rest (1 s).
         on_damaged: a waiting event of this destination and number is damaged and became a dead letter.
+        reckon: what is known of the wall clock, for what is stored; until it is set, the clock's own word.
     """
 
     def __init__(
-        self, turns: Turns, counters: Counters, epoch: str, clock: Clock, boot: str, tick: int
+        self, turns: Turns, counters: Counters, stamps: Stamps, epoch: str, clock: Clock, boot: str, tick: int
     ) -> None:
         self.epoch: Final = epoch
         self.on_commit: OnCommit = _nobody
         self.on_failure: OnFailure = _nobody
         self.on_damaged: OnDamaged = _nobody
+        self.reckon: Callable[[], Reckoning] = lambda: Reckoning(clock.wall() - clock.monotonic())
+        self.stamps = stamps
         self._turns = turns
         self._counters = counters
         self._clock = clock
@@ -113,7 +121,9 @@ class Store:
         async with closed_on_error(connection, path):
             [(epoch,)] = await connection.execute_fetchall("SELECT value FROM meta WHERE key = 'epoch'")
             await counters.load(connection)
-        store = cls(Turns(connection, path), counters, epoch, clock, boot, tick)
+            kept = await read_state(connection, stamping.KEY)
+        stamps = Stamps(kept, boot, counters.seq)
+        store = cls(Turns(connection, path), counters, stamps, epoch, clock, boot, tick)
         store.on_commit, store.on_failure = on_commit, on_failure
         return store
 
@@ -142,6 +152,19 @@ class Store:
             KeyError: the store does not know this destination.
         """
         self._writer.mark(mark)
+        if not isinstance(mark, MarkCharged):
+            self.stamps.settle(mark.destination, mark.seq)
+
+    async def correct(self) -> None:
+        """`reckon` knows better than before: what waits and nobody has seen is stamped by it.
+
+        Raises:
+            StoreUnavailable: the disk does not take it; all is stamped as before.
+        """
+        await self.commit(Step())  # what was stored with the old reckoning has its number then
+        await self.stamps.correct(
+            self.reckon(), self.seq, lambda kept: self.commit(Step(states={stamping.KEY: kept}))
+        )
 
     def checkpoint(self, states: Mapping[str, bytes | None]) -> None:
         """Keep rule state, taken from what is committed; rides like outcomes. None deletes."""
@@ -209,22 +232,13 @@ class Store:
         A damaged one becomes a dead letter and is left out.
         """
         [counter] = self._counters.of(destination)
-        found: list[Delivery] = []
-        last: int | None = after
-
-        async def bite() -> queries.Found:
-            marks = self._writer.unwritten(destination)
-            return await queries.find_waiting(
-                self._turns.connection, (destination, counter.key), last or 0, limit - len(found), marks
-            )
-
-        while last is not None and len(found) < limit:
-            part = await self._turns.run(bite)
-            found += part.deliveries
-            last = part.last
-            for seq in part.damaged:
-                self._give_up_damaged(destination, seq)
-        return found
+        unwritten = partial(self._writer.unwritten, destination)
+        deliveries, damaged = await queries.find_waiting(
+            self._turns, (destination, counter.key), after, limit, unwritten
+        )
+        for seq in damaged:
+            self._give_up_damaged(destination, seq)
+        return deliveries
 
     def _give_up_damaged(self, destination: str, seq: int) -> None:
         _log.error("event %d is damaged on disk and is not sent to %s: a dead letter", seq, destination)

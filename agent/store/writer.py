@@ -22,6 +22,7 @@ from agent.clock import Clock
 from agent.errors import StoreUnavailable
 from agent.metrics import COMMITS
 from agent.model import SECOND
+from agent.stamps import Reckoning
 from agent.store.counters import Counters
 from agent.store.failures import explain
 from agent.store.marks import write_marks
@@ -51,6 +52,7 @@ class Listener(Protocol):
 
     on_commit: Callable[[Step, Sequence[Delivery]], None]
     on_failure: Callable[[str], None]
+    reckon: Callable[[], Reckoning]
 
 
 class Writer:
@@ -149,10 +151,9 @@ class Writer:
         marks, checkpoints = self._riders.take()
         # A step is newer than any checkpoint: those are taken from what is committed.
         states = checkpoints | {key: state for offered in group for key, state in offered.step.states.items()}
-        self.writing_since = now = self._clock.monotonic()
-        made = plan(
-            (offered.drafts for offered in group), self._counters, self._boot, self._clock.wall() - now
-        )
+        self.writing_since = self._clock.monotonic()
+        reckoning = self._listener.reckon()
+        made = plan((offered.drafts for offered in group), self._counters, self._boot, reckoning)
         try:
             if made.events or marks or states or probe:
                 await self._write(made, marks, states)

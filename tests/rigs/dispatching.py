@@ -17,6 +17,7 @@ from agent.dispatch.health import House
 from agent.dispatch.loop import Dispatcher
 from agent.model import SECOND, Answer, Event, EventType, NoAnswer, Priority
 from agent.store.records import Delivery, DestinationFacts, MarkCharged, MarkDead, MarkDelivered, Stored
+from agent.store.stamping import Stamps
 
 OFFSET = VirtualClock().offset
 NAME = "cloud"
@@ -31,6 +32,7 @@ class Outbox:
         self.reads = 0
         self.lazy = lazy
         self.failures = []
+        self.stamps = Stamps(None, "boot", 0)
 
     async def waiting(self, destination, after, limit):
         assert destination == NAME
@@ -76,6 +78,7 @@ class Receiver:
     """Answers what `behave(seq)` says: an outcome, a status, or an exception to raise; takes `latency` s."""
 
     clock_offset = 0
+    utc_offset = None
 
     def __init__(self, behave=lambda _: 204, latency=0.0):
         self.behave = behave

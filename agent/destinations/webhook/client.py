@@ -15,7 +15,7 @@ import aiohttp
 
 from agent import __version__
 from agent.clock import Clock
-from agent.delivery.http_time import clock_offset
+from agent.delivery.http_time import clock_offset, receiver_time
 from agent.delivery.signing import decode_secret, sign_hex, sign_standard
 from agent.destinations.base import Message
 from agent.destinations.webhook.config import HexSigning, StandardSigning, WebhookDestination
@@ -26,6 +26,7 @@ from agent.model import SECOND, Answer, NoAnswer
 _log = logging.getLogger(__name__)
 
 _EXCERPT: Final = 2048
+_NOT_CONNECTED: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 
 @asynccontextmanager
@@ -54,9 +55,11 @@ class WebhookClient:
         self, name: str, config: WebhookDestination, clock: Clock, session: aiohttp.ClientSession
     ) -> None:
         self.clock_offset = 0
+        self.utc_offset: int | None = None
         self._date: str | None = None
         self._name = name
         self._url = config.url
+        self._verified = not config.plain_http
         self._timeout = config.timeout / SECOND
         self._sign = _signer(config)
         self._headers = _fixed_headers(config)
@@ -68,7 +71,7 @@ class WebhookClient:
         began = self._clock.monotonic()
         response: aiohttp.ClientResponse | None = None
         excerpt = bytearray()
-        why = ""
+        why, unsent = "", False
         try:
             response = await self._session.post(
                 self._url, data=message.body, headers=self._stamp(message), allow_redirects=False
@@ -76,7 +79,7 @@ class WebhookClient:
             self._learn_clock(response.headers.get("Date"))
             await _read_excerpt(response.content, excerpt)
         except aiohttp.ClientError as error:
-            why = explain(error)
+            why, unsent = explain(error), isinstance(error, _NOT_CONNECTED)
         except TimeoutError:
             why = f"no answer within {self._timeout:g} s"
         finally:
@@ -84,7 +87,7 @@ class WebhookClient:
                 response.close()  # nothing, once the body was read to its end
         latency = (self._clock.monotonic() - began) / SECOND
         if response is None:
-            return NoAnswer(why, latency)
+            return NoAnswer(why, latency, unsent)
         return Answer(response.status, response.headers, latency, excerpt.decode(errors="replace"))
 
     def headers(self, message: Message) -> dict[str, str]:
@@ -105,6 +108,8 @@ class WebhookClient:
         if date == self._date:  # the same second: only its first answer says something new
             return
         self._date = date
+        if self._verified and (told := receiver_time(date)) is not None:
+            self.utc_offset = told - self._clock.monotonic()
         offset = clock_offset(self.clock_offset, date, self._clock.wall())
         if offset != self.clock_offset:
             _log.warning(

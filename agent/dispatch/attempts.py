@@ -1,0 +1,55 @@
+"""What is kept of an attempt: a line in the log, a count, and the record that a person reads."""
+
+import logging
+from typing import Final
+
+from prometheus_client import Counter
+
+from agent.delivery.judge import Crash, Verdict
+from agent.dispatch.queue import Entry
+from agent.metrics import ATTEMPTS, DELIVERY_LATENCY
+from agent.model import Answer, NoAnswer
+from agent.store.records import Attempt
+
+_log: Final = logging.getLogger(__name__)
+
+
+class Attempts:
+    """The attempts of one destination.
+
+    Attributes:
+        latency: seconds, of the last answer; None before the first.
+    """
+
+    def __init__(self, destination: str) -> None:
+        self.latency: float | None = None
+        self._name = destination
+        self._counts: dict[str, Counter] = {}
+        self._latencies = DELIVERY_LATENCY.labels(destination)
+
+    def note(self, entry: Entry, outcome: Answer | NoAnswer | Crash, verdict: Verdict) -> None:
+        """One line and one count an attempt."""
+        word = "crash" if isinstance(outcome, Crash) else "none"
+        if isinstance(outcome, Answer):
+            word = f"{outcome.status // 100}xx"
+            self.latency = outcome.latency
+            self._latencies.observe(outcome.latency)
+        if word not in self._counts:
+            self._counts[word] = ATTEMPTS.labels(self._name, word)
+        self._counts[word].inc()
+        _log.debug(
+            "delivery attempted: destination=%s seq=%d id=%s charged=%d outcome=%s verdict=%s",
+            self._name,
+            entry.seq,
+            entry.delivery.stored.event.id,
+            entry.delivery.charged,
+            outcome.status if isinstance(outcome, Answer) else outcome.why,
+            verdict,
+        )
+
+
+def attempt_record(outcome: Answer | NoAnswer | Crash, began_wall: int) -> Attempt:
+    """What is stored of an attempt that did not end well."""
+    if isinstance(outcome, Answer):
+        return Attempt(began_wall, outcome.status, outcome.latency, outcome.excerpt)
+    return Attempt(began_wall, None, outcome.latency, outcome.why)
