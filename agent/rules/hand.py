@@ -68,18 +68,18 @@ def obey(run: AlarmRun, command: Command, mint: Mint) -> _Step:
 def _acknowledge(run: AlarmRun, command: Command, mint: Mint) -> _Step:
     core = replace(run.state.core, acknowledged=command.by)
     event = _told(run, core, command, mint)
-    return run.state.replaced(core if core.level or run.spec.latch else _closed(run, core)), [event]
+    stands = core.level and not core.silent
+    return run.state.replaced(core if stands or run.spec.latch else _closed(core)), [event]
 
 
 def _reset(run: AlarmRun, command: Command, mint: Mint) -> _Step:
     event = _told(run, run.state.core, command, mint)
-    return run.state.replaced(_closed(run, run.state.core)), [event]
+    return run.state.replaced(_closed(run.state.core)), [event]
 
 
-def _closed(run: AlarmRun, core: AlarmState) -> AlarmState:
-    return AlarmState(
-        core.machines, run.spec.digest, seen=core.seen, fault=core.fault, raises=core.raises, dip=core.dip
-    )
+def _closed(core: AlarmState) -> AlarmState:
+    """The next one that is told is another alarm (it may stand already, in silence)."""
+    return replace(core, occurrence="", announced=(), repeat=0, acknowledged="")
 
 
 def _shelve(run: AlarmRun, command: Command, mint: Mint) -> _Step:

@@ -82,20 +82,18 @@ def _end(
         dip=moved.dip,
         trials=moved.trials,
     )
-    if not state.occurrence:
-        return calm, []
+    stays = bool(state.occurrence) and (spec.latch or (spec.acknowledge and not state.acknowledged))
+    kept = replace(moved, level="", chattering=False, blind=None, recheck=False, peak=None, silent=False)
+    if state.silent or not state.occurrence:
+        return kept if stays else calm, []
     # A reload may have taken the level's own limit out of the rule.
     left = {condition.say.name: condition for condition in spec.conditions}.get(
         state.level, spec.conditions[-1]
     )
     why = "returned_while_blind" if state.blind else reason
-    stays = spec.latch or (spec.acknowledge and not state.acknowledged)
     extra: dict[str, Json] = {"open": True} if stays else {}
     told = tell(spec, moved, view, Happening(EventType.ALARM_RETURNED, left, at, mint(at), why, extra=extra))
-    if not stays:
-        return calm, [told]
-    kept = replace(moved, level="", chattering=False, blind=None, recheck=False, peak=None)
-    return kept, [told]
+    return kept if stays else calm, [told]
 
 
 def _silently(state: AlarmState, top: tuple[Condition, Machine], at: int, view: Sight) -> AlarmState:
@@ -108,6 +106,7 @@ def _silently(state: AlarmState, top: tuple[Condition, Machine], at: int, view: 
         onset=machine.since if rises and not state.occurrence else state.onset,
         raised_at=at if rises and not state.occurrence else state.raised_at,
         recheck=False,
+        silent=state.silent or rises,
         trials=state.trials + (rises and TRIAL in view.suppressed),
     )
 
@@ -140,6 +139,7 @@ def _announce(
         reminded=at,
         code=view.value if isinstance(condition, State) else None,
         recheck=False,
+        silent=False,
     )
     why = reason if kind is EventType.ALARM_CHANGED else ""
     initial = machine.initial and new
@@ -184,7 +184,7 @@ def _top(spec: AlarmSpec, machines: Sequence[Machine]) -> tuple[Condition, Machi
 def _kind(
     spec: AlarmSpec, state: AlarmState, top: Condition, view: Sight, *, looked: bool
 ) -> EventType | None:
-    if not state.level or (not state.occurrence and not view.suppressed):
+    if not state.level or (state.silent and not view.suppressed):
         return EventType.ALARM_RAISED
     if state.recheck:
         return EventType.ALARM_CHANGED if looked else None

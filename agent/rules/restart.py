@@ -63,7 +63,7 @@ def told_removed(name: str, kept: bytes, shift: int, now: int, mint: Mint) -> li
     if left is None:
         return []
     state, tag, rule = left
-    if not state.level:
+    if not state.level or state.silent:
         return []  # it had returned, and stayed open to be reset or acknowledged: by nobody now
     data: dict[str, Json] = {
         "rule": rule,

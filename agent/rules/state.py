@@ -18,6 +18,7 @@ class AlarmState:
         level: name of the most severe active condition; empty while normal.
         occurrence: id of the open occurrence; empty while there is none. It is open while the alarm is
             active, and then until it is reset (latch) or acknowledged, where the rule asks for that.
+        silent: it stands, and nobody was told that it does: it rose while suppressed.
         announced: priorities at which the open occurrence was announced: its audience; empty: not told.
         repeat: how often it was raised again while open.
         acknowledged: by whom; empty: by nobody.
@@ -55,6 +56,7 @@ class AlarmState:
     chattering: bool = False
     dip: float | None = None
     trials: int = 0
+    silent: bool = False
 
     @property
     def settled(self) -> bool:

@@ -45,7 +45,7 @@ def reasons_moved(
     """Announced or not is another matter than it was; `told`: an event has said so already."""
     now = view.now
     if view.suppressed and not before.reasons:
-        known = state.level and state.occurrence and not told and not _BY_HAND & set(view.suppressed)
+        known = state.level and not state.silent and not told and not _BY_HAND & set(view.suppressed)
         if not known:
             return state, []
         what = Happening(
@@ -61,7 +61,7 @@ def _announced_again(
     spec: AlarmSpec, state: AlarmState, view: Sight, mint: Mint, *, told: bool
 ) -> tuple[AlarmState, list[Event]]:
     now, condition = view.now, standing(spec, state)
-    if not state.occurrence:
+    if state.silent:
         if not (state.seen or isinstance(condition, Absence)):
             return state, []  # after a start the first good value decides
         return project(spec, state, state.machines, now, view, mint)
