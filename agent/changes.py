@@ -13,18 +13,15 @@ def changes(old: Configuration, new: Configuration) -> Sequence[Json]:
     section has none); `{rule}` alone for one that says the same and means something else now, by a default,
     say; `{source}` and `{destination}` alone, which may hold secrets.
     """
-    rules = list(_texts("rule", old.written_rules, new.written_rules))
-    said = {each["rule"] for each in rules}
+    before, after = ({name: dict(rule) for name, rule in each.written_rules.items()} for each in (old, new))
+    found = list(_texts("rule", before, after))
+    said = {each["rule"] for each in found}
     ones, others = ({rule.name: rule for rule in each.rules} for each in (old, new))
     ids = {name: rule.rule or name for name, rule in {**ones, **others}.items()}
-    meant = {ids[name] for name in _differing(ones, others)}
-    return [
-        *rules,
-        *({"rule": name} for name in sorted(meant - said)),
-        *({"source": name} for name in _differing(old.sources, new.sources)),
-        *({"destination": name} for name in _differing(old.destinations, new.destinations)),
-        *_texts("section", old.written_sections, new.written_sections),
-    ]
+    found += [{"rule": name} for name in sorted({ids[name] for name in _differing(ones, others)} - said)]
+    found += [{"source": name} for name in _differing(old.sources, new.sources)]
+    found += [{"destination": name} for name in _differing(old.destinations, new.destinations)]
+    return [*found, *_texts("section", old.written_sections, new.written_sections)]
 
 
 def needs_restart(old: Configuration, new: Configuration) -> Sequence[str]:
