@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from agent.model import Command, Seen, TagSpec
 from agent.rules import hand, restart
-from agent.rules.inputs import Tag
+from agent.rules.inputs import FOREVER, Tag
 from agent.rules.protection import Protection, left
 from agent.rules.runs import Run, is_alarm
 from agent.rules.saved import encode, encoded
@@ -46,8 +46,9 @@ class Engine:
     @property
     def due(self) -> int | None:
         """When the next `Tick` is wanted at the latest (it may turn out that nothing was due)."""
-        dues = (self._steps.timers.due, None if self._flood is None else self._flood.due)
-        return min((due for due in dues if due is not None), default=None)
+        flood = None if self._flood is None else self._flood.due
+        due = min(self._steps.timers.next, FOREVER if flood is None else flood)
+        return None if due == FOREVER else due
 
     @property
     def tentative(self) -> bool:

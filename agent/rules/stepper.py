@@ -119,21 +119,19 @@ class Stepper:
                 assert_never(seen)
 
     def pass_time(self, now: int) -> None:
-        """Let every timer up to `now` run out, in order of time."""
-        board = self.board
+        """Let every timer up to `now` run out, in order of time; what waits for a moment decides within it."""
+        board, timers = self.board, self.timers
+        now = max(now, board.now)
         if now > board.now:
-            if self._moment:
-                self.decide()
             self._read_now.clear()
-        else:
-            now = board.now
-        while (popped := self.timers.pop(now)) is not None:
-            due, run = popped
-            board.now = max(due, board.now)
-            self._tick(run)
-            following = self.timers.due
-            if self._moment and (following is None or following > board.now):
+        while True:
+            if self._moment and board.now < min(now, timers.next):
                 self.decide()
+            elif timers.next <= now:
+                board.now = max(timers.next, board.now)
+                self._tick(timers.pop())
+            else:
+                break
         board.now = now
 
     def _tick(self, run: Run) -> None:

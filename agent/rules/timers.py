@@ -11,16 +11,15 @@ from agent.rules.runs import Run
 
 
 class Timers:
-    """The instants at which rules must be stepped although nothing was seen."""
+    """The instants at which rules must be stepped although nothing was seen.
+
+    Attributes:
+        next: the earliest instant; FOREVER if no rule waits.
+    """
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, Run]] = []
-        self.next = FOREVER  # as `due`, without a call: it is asked for every reading
-
-    @property
-    def due(self) -> int | None:
-        """The earliest instant; None if no rule waits."""
-        return self._heap[0][0] if self._heap else None
+        self.next = FOREVER
 
     def schedule(self, run: Run) -> None:
         """Note when `run` wants the clock next, unless it is noted for as early already."""
@@ -30,15 +29,14 @@ class Timers:
             heappush(self._heap, (due, run.index, run))
             self.next = min(self.next, due)
 
-    def pop(self, now: int) -> tuple[int, Run] | None:
-        """The next rule whose instant has come, and that instant."""
-        while self._heap and self._heap[0][0] <= now:
-            due, _, run = heappop(self._heap)
-            self.next = self._heap[0][0] if self._heap else FOREVER
-            if run.queued == due:
-                run.queued = FOREVER
-                return due, run
-        return None
+    def pop(self) -> Run:
+        """The rule whose instant comes next."""
+        _, _, run = heappop(self._heap)
+        run.queued = FOREVER
+        while self._heap and self._heap[0][0] != self._heap[0][2].queued:
+            heappop(self._heap)  # it was noted for an earlier instant later on
+        self.next = self._heap[0][0] if self._heap else FOREVER
+        return run
 
     def clear(self) -> None:
         """Forget all, to be scheduled anew."""
