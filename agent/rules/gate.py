@@ -88,7 +88,7 @@ def judge(gate: Gate, state: GateState, board: Board) -> tuple[GateState, str]:
     dues = [due for due in _dues(gate, board, shelf) if due > now]
     if enabled and since > now:
         dues.append(since)
-    if waits:
+    if (waits or enabled is None) and now < board.watched_from:
         dues.append(board.watched_from)
     after = GateState(enabled, since, reasons, waits, shelf, state.service, min(dues, default=None))
     return (state if after == state else after), fault or other
