@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         answer = await ask(load_agent(arguments.config).data_dir, "GET", "/api/alarms")
         standing, unwatched = (_rows(answer, key) for key in ("open", "unwatched"))
         rows = [*standing, *unwatched] if arguments.all else standing
-        print_list([*rows], arguments, lambda _: _show(standing, unwatched, whole=arguments.all))
+        print_list([*rows], arguments, lambda _: show_alarms(standing, unwatched, whole=arguments.all))
         return 0
 
     return told(work)
@@ -60,7 +60,8 @@ def _rows(answer: Json, key: str) -> list[dict[str, Json]]:
     return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
 
-def _show(standing: list[dict[str, Json]], unwatched: list[dict[str, Json]], *, whole: bool) -> None:
+def show_alarms(standing: list[dict[str, Json]], unwatched: list[dict[str, Json]], *, whole: bool) -> None:
+    """Print the open alarms, and (`whole`) the rules of which nothing would be told."""
     if standing:
         print_table(_HEAD, [_cells(row) for row in standing])
     else:

@@ -20,7 +20,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--for", dest="length", type=duration, metavar="TIME", help="for so long: 30m, 2h, a week at most"
     )
     end.add_argument(
-        "--until", dest="length", type=_until, metavar="TIME", help="until then: 14:00, 2026-11-21T14:00"
+        "--until",
+        dest="length",
+        type=length_until,
+        metavar="TIME",
+        help="until then: 14:00, 2026-11-21T14:00",
     )
     parser.add_argument("--one-shot", action="store_true", help="it ends with the next return as well")
     parser.epilog = """examples:
@@ -38,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     return order(arguments, Action.SHELVE, done, for_s=length, one_shot=arguments.one_shot)
 
 
-def _until(text: str) -> int:
+def length_until(text: str) -> int:
     """Read `14:00` (the next one), or an ISO time (naive: this machine's zone), as nanoseconds from now."""
     wall = SystemClock().wall()
     now = datetime.fromtimestamp(wall / SECOND)  # noqa: DTZ006 - the wall that the person looks at
