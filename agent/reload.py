@@ -30,6 +30,8 @@ _log = logging.getLogger(__name__)
 
 _RETRY_S: Final = 1.0
 _NO_ROOM_S: Final = 5.0
+_MOST_TOLD: Final = 200
+"""So many changes or problems are in an event: a file that is replaced whole must not make one that no receiver takes."""
 
 
 class Reloader:
@@ -120,14 +122,20 @@ class Reloader:
         message = (
             f"the configuration was loaded anew: {len(changed)} change{'' if len(changed) == 1 else 's'}"
         )
-        self._tell(EventType.AGENT_CONFIG_RELOADED, {"changed": list(changed), "message": message})
+        told: list[Json] = list(changed[:_MOST_TOLD])
+        word: dict[str, Json] = {"changed": told, "count": len(changed), "message": message}
+        self._tell(EventType.AGENT_CONFIG_RELOADED, word)
         _log.info("%s", message)
 
     def _reject(self, error: ConfigError) -> None:
         self.rejected = [str(problem) for problem in error.problems if problem.severity == "error"]
         _log.error("the changed configuration is refused, the old one goes on:\n%s", error)
         problems: list[Json] = [str(problem) for problem in error.problems]
-        word: dict[str, Json] = {"problems": problems, "message": "a changed configuration was refused"}
+        word: dict[str, Json] = {
+            "problems": problems[:_MOST_TOLD],
+            "count": len(problems),
+            "message": "a changed configuration was refused",
+        }
         self._tell(EventType.AGENT_CONFIG_REJECTED, word)
 
     def _tell(self, kind: EventType, word: dict[str, Json]) -> None:

@@ -377,3 +377,26 @@ async def test_files_that_change_are_loaded_while_the_file_says_so(tmp_path, fre
         it.write(rules="R: {tag: T, high: 150}")
         await asyncio.sleep(0.5)  # many looks
         assert limit() == 160
+
+
+async def test_an_event_tells_no_more_than_receivers_take(tmp_path, free_port):
+    """A file that is replaced whole has thousands of changes, or of mistakes: the first, and how many."""
+    async with plant(tmp_path, free_port) as it:
+        numbers = range(250)
+        it.write(
+            rules="\n  ".join(["R: {tag: T, high: 170}", *(f"R{n}: {{tag: T, high: 180}}" for n in numbers)])
+        )
+        assert len(await it.agent.reload()) == 500
+        it.write(rules="\n  ".join(f"R{n}: {{tag: U, hihg: 180}}" for n in numbers))
+        with pytest.raises(ConfigError):
+            await it.agent.reload()
+        await eventually(lambda: any(kind == "agent.config_rejected" for _, kind, _, _ in it.got))
+
+        [reloaded] = await it.stored("agent.config_reloaded")
+        [rejected] = await it.stored("agent.config_rejected")
+        assert (len(reloaded.data["changed"]), reloaded.data["count"]) == (200, 500)
+        assert (len(rejected.data["problems"]), rejected.data["count"]) == (
+            200,
+            len(it.agent.status()["rejected"]),
+        )
+        assert rejected.data["count"] >= 250

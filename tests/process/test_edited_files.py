@@ -34,7 +34,7 @@ async def test_files_are_edited_under_a_running_agent(tmp_path):
             new.rename(file)
 
         agent.write(watch="watch: true")
-        assert (await agent.command("reload"))[0] == 0
+        assert await agent.command("reload") == (0, "section watch: null -> true\nreloaded\n", "")
         save(text.replace("high: 50", "high: 500"))
         changed = {"rule": "H-high", "key": "high", "from": 50, "to": 500}
         await until(lambda: any(e["data"]["changed"] == [changed] for e in reloaded(receiver)), agent.log)
