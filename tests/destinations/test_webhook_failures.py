@@ -10,6 +10,7 @@ import socket
 import struct
 import time
 from contextlib import asynccontextmanager
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from rigs.authority import Authority
 from rigs.raw_server import answers, raw_server
 from rigs.webhook import MESSAGE, opened, section
 
-from agent.model import Answer, NoAnswer
+from agent.model import SECOND, Answer, NoAnswer
 
 CANARY = "c4n4ry"
 SECRETS = {
@@ -145,6 +146,7 @@ def test_a_receiver_that_misbehaves(name, run):
     assert isinstance(outcome, NoAnswer)
     assert any(why in outcome.why for why in expected), outcome.why
     assert outcome.latency >= 0
+    assert not outcome.unsent  # it may have read the message
 
 
 def test_nobody_listens(run, free_port):
@@ -154,6 +156,7 @@ def test_nobody_listens(run, free_port):
     outcome = run(attempt(port))
 
     assert outcome.why == f"connect: 127.0.0.1:{port}: Connection refused"
+    assert outcome.unsent
 
 
 def test_a_name_that_is_not_found(run):
@@ -162,6 +165,7 @@ def test_a_name_that_is_not_found(run):
 
     assert outcome.why.startswith("DNS: no-such-host.invalid is not found (")
     assert outcome.why.endswith("): check the name and the resolver")
+    assert outcome.unsent
 
 
 @pytest.mark.parametrize(
@@ -221,6 +225,25 @@ def test_a_certificate_of_a_trusted_authority_is_accepted(authority, run):
     assert len(requests) == 1
 
 
+def test_only_a_verified_receiver_is_asked_what_time_it_is(authority, run):
+    """Its `Date` proves the clock, or refutes it; over plain HTTP anybody could have written it."""
+    later = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
+
+    async def told(certificate, scheme):
+        async with (
+            raw_server(answers(Date=format_datetime(later, usegmt=True)), certificate) as server,
+            opened(f"{scheme}://127.0.0.1:{server.port}/") as destination,
+        ):
+            assert isinstance(await destination.deliver(MESSAGE), Answer)
+            assert destination.clock_offset > 0
+            return destination.utc_offset
+
+    verified = run(told(authority.issue("server"), "https"))
+
+    assert abs(verified + time.monotonic_ns() - time.time_ns() - 3600 * SECOND) < 5 * SECOND
+    assert run(told(None, "http")) is None
+
+
 @pytest.mark.parametrize(
     ("issued", "url", "why"),
     [
@@ -237,6 +260,7 @@ def test_a_certificate_that_does_not_fit_is_refused(issued, url, why, authority,
     assert outcome.why.startswith("TLS: the certificate of ")
     assert why in outcome.why
     assert requests == []
+    assert outcome.unsent
 
 
 def test_a_certificate_of_an_unknown_authority_is_refused(tmp_path, run):
