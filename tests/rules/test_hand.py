@@ -133,6 +133,16 @@ CASES = {
         [(0, 180), (1, 160), (2, "acknowledge"), (3, 180)],
         [(0, "raised", None), (1, "returned", None), (2, "acknowledged", None), (3, "raised", None)],
     ),
+    "what comes again in silence is not returned: nobody was told": (
+        rule(high(), acknowledge=True),
+        [(0, 180), (1, 160), (2, "shelve", SHELF), (3, 180), (4, 160), (200, None)],
+        [
+            (0, "raised", None),
+            (1, "returned", None),
+            (2, "shelved", "seal change"),
+            (100, "unshelved", "expired"),
+        ],
+    ),
     "a reminder comes until somebody has seen it, and not from the shelf": (
         rule(high(), remind_every=10 * SECOND),
         [(0, 180), (12, "shelve", {"until": 35, "reason": "x"}), (47, "acknowledge"), (100, None)],
@@ -170,6 +180,19 @@ def test_latched_alarms_are_seen_and_reset():
     assert {event.data["occurrence"] for event in player.events} == {occurrence}
     assert [event.data.get("repeat") for event in player.events][3:5] == [1, 1]
     assert "there is nothing to reset" in player.hand(9, "reset")
+
+
+def test_what_was_told_is_closed_though_the_next_one_stands_in_silence():
+    """Raised, returned, acknowledged: that is one alarm; what stood on the shelf is another when it is told."""
+    player = play(
+        rule(high(), acknowledge=True), (0, 180), (1, 160), (2, "shelve", SHELF), (3, 180), (4, "acknowledge")
+    )
+    first = player.events[0].id
+    player.tick(200)
+
+    assert [what for _, what, _ in told(player)[2:]] == ["shelved", "acknowledged", "unshelved", "raised"]
+    assert player.events[-1].data["occurrence"] not in (first, None)
+    assert "repeat" not in player.events[-1].data
 
 
 REFUSALS = [
