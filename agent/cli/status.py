@@ -55,7 +55,7 @@ def _show(status: Mapping[str, Json]) -> None:
     print(f"the wall clock is {clock['standing']}: {clock['why']}")
     for problem in _list(status["problems"]):
         print(f"  problem: {problem}")
-    _show_rejected(_list(status["rejected"]))
+    _show_rejected(_list(status.get("rejected")))
     show_alarms([_map(alarm) for alarm in _list(status["alarms"])])
     _show_part("source", ("state", "tags", "bad"), status["sources"], _source)
     _show_part("destination", ("state", "waiting", "oldest"), status["destinations"], _destination)
