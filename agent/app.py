@@ -93,8 +93,8 @@ class Agent:
         self.reloader = Reloader(self, path)
 
     def mint(self, at: int) -> str:
-        """A new event id for an instant on the monotonic clock."""
-        return mint(at - self.clock.monotonic() + self.clock.wall(), os.urandom(RANDOM_BYTES))
+        """A new event id for an instant on the monotonic clock; in their order also when the wall clock steps."""
+        return mint(at + self.timekeeper.reckoning.offset, os.urandom(RANDOM_BYTES))
 
     def engine(self, configuration: Configuration) -> Engine:
         """The rules of a configuration, which have seen nothing yet."""

@@ -20,6 +20,7 @@ from agent.dispatch.status import DestinationState
 from agent.errors import StoreUnavailable
 from agent.metrics import OLDEST_AGE, QUEUE_DEPTH
 from agent.model import SECOND, Event, EventType, Json
+from agent.store.alive import away, now
 from agent.store.records import Delivery, DestinationFacts
 from agent.store.store import Store
 
@@ -183,7 +184,7 @@ class Outlets:
 
     def _oldest(self, name: str) -> float | None:
         oldest = self._store.oldest_waiting(name)
-        return None if oldest is None else max(0.0, (self._clock.wall() - oldest.at_wall) / SECOND)
+        return None if oldest is None else away(oldest.at, now(self._clock, self._store.boot)) / SECOND
 
     def problems(self) -> list[str]:
         """Why events do not arrive, a sentence each."""

@@ -12,6 +12,7 @@ from typing import Final, assert_never
 
 import aiosqlite
 
+from agent.store.alive import Moment
 from agent.store.records import Delivery, Mark, MarkCharged, MarkDead, MarkDelivered, Oldest
 
 _DESTINATIONS: Final = (
@@ -23,7 +24,7 @@ _DEAD: Final = (
     "SELECT destination, count(*) FROM delivery INDEXED BY delivery_dead WHERE state = 2 GROUP BY destination"
 )
 _OLDEST: Final = (
-    'SELECT known.id, event.seq, event.at + event."offset" FROM destination AS known JOIN event ON event.seq = '
+    'SELECT known.id, event.seq, event.boot, event.at, event.at + event."offset" FROM destination AS known JOIN event ON event.seq = '
     "(SELECT min(seq) FROM delivery INDEXED BY delivery_pending "
     "WHERE delivery.destination = known.id AND delivery.state = 0)"
 )
@@ -106,7 +107,7 @@ class Counters:
             self._miscounted = False
         if self._oldest_settled:
             rows = await connection.execute_fetchall(_OLDEST)
-            oldest = {key: Oldest(seq, at_wall) for key, seq, at_wall in rows}
+            oldest = {key: Oldest(seq, Moment(*at)) for key, seq, *at in rows}
             for counter in self.destinations.values():
                 counter.oldest = oldest.get(counter.key) if counter.waiting > 0 else None
             self._oldest_settled = False
@@ -125,8 +126,8 @@ class Counters:
             counter = self.destinations[delivery.destination]
             counter.waiting += 1
             if counter.oldest is None or delivery.stored.seq < counter.oldest.seq:
-                at_wall = delivery.stored.event.at + delivery.stored.offset
-                counter.oldest = Oldest(delivery.stored.seq, at_wall)
+                stored, at = delivery.stored, delivery.stored.event.at
+                counter.oldest = Oldest(stored.seq, Moment(stored.boot, at, at + stored.offset))
 
     def bury(self, names: Iterable[str]) -> None:
         """Each of these destinations has one dead letter less."""

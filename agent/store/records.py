@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from agent.model import Event
 from agent.stamps import Reckoning, Standing
+from agent.store.alive import Moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,4 +248,4 @@ class Oldest:
     """The event that has waited longest for a destination."""
 
     seq: int
-    at_wall: int
+    at: Moment

@@ -69,6 +69,7 @@ class Store:
 
     Attributes:
         epoch: random, made with the file: `seq` counts within it.
+        boot: id of this boot.
         stamps: which stamp a delivery carries.
         on_commit: a step is on disk, and these deliveries of it wait; called in queue order before its
             `commit` returns. Dead letters that are sent again come with an empty step.
@@ -82,6 +83,7 @@ class Store:
         self, turns: Turns, counters: Counters, stamps: Stamps, epoch: str, clock: Clock, boot: str, tick: int
     ) -> None:
         self.epoch: Final = epoch
+        self.boot: Final = boot
         self.on_commit: OnCommit = _nobody
         self.on_failure: OnFailure = _nobody
         self.on_damaged: OnDamaged = _nobody

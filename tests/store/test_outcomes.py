@@ -5,9 +5,21 @@ import asyncio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rigs.stores import START_WALL, HandClock, busy_disk, eventually, numbers, opened, sql, step, transactions
+from rigs.stores import (
+    BOOT,
+    START_WALL,
+    HandClock,
+    busy_disk,
+    eventually,
+    numbers,
+    opened,
+    sql,
+    step,
+    transactions,
+)
 
 from agent.store import riders
+from agent.store.alive import Moment
 from agent.store.records import (
     Attempt,
     DeliveryState,
@@ -140,13 +152,13 @@ async def test_the_oldest_that_waits_is_known_without_asking_the_disk(tmp_path):
     async with opened(tmp_path / "store.db", tick=0.02) as store:
         assert store.oldest_waiting("a") is None
         await store.commit(step(1, 2, 3))
-        assert store.oldest_waiting("a") == Oldest(1, START_WALL + 1)
+        assert store.oldest_waiting("a") == Oldest(1, Moment(BOOT, 1, START_WALL + 1))
 
         store.mark(MarkDelivered("a", 1, 7))
         store.mark(MarkDelivered("a", 2, 7))
-        await eventually(lambda: store.oldest_waiting("a") == Oldest(3, START_WALL + 3))
+        await eventually(lambda: store.oldest_waiting("a") == Oldest(3, Moment(BOOT, 3, START_WALL + 3)))
     async with opened(tmp_path / "store.db") as store:
-        assert store.oldest_waiting("a") == Oldest(3, START_WALL + 3)
+        assert store.oldest_waiting("a") == Oldest(3, Moment(BOOT, 3, START_WALL + 3))
         store.mark(MarkDelivered("a", 3, 7))
         assert store.oldest_waiting("a") is None
 
