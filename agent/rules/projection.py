@@ -15,7 +15,7 @@ from typing import TypeAlias
 from agent.model import Event, EventType, Json, Priority
 from agent.rules.gate import TRIAL
 from agent.rules.machine import Machine, Phase, Zone
-from agent.rules.spec import AlarmSpec, Condition, State
+from agent.rules.spec import AlarmSpec, Condition, Limit, State
 from agent.rules.state import AlarmState
 from agent.rules.telling import Happening, suggested_deadband, tell
 from agent.rules.view import Sight
@@ -81,9 +81,10 @@ def _end(
         raises=() if reason == "disabled" else moved.raises,
         dip=moved.dip,
         trials=moved.trials,
+        peak=_peak_going_on(spec, moved),
     )
     stays = bool(state.occurrence) and (spec.latch or (spec.acknowledge and not state.acknowledged))
-    kept = replace(moved, level="", chattering=False, blind=None, recheck=False, peak=None, silent=False)
+    kept = replace(moved, level="", chattering=False, blind=None, recheck=False, peak=calm.peak, silent=False)
     if state.silent or not state.occurrence:
         return kept if stays else calm, []
     # A reload may have taken the level's own limit out of the rule.
@@ -94,6 +95,15 @@ def _end(
     extra: dict[str, Json] = {"open": True} if stays else {}
     told = tell(spec, moved, view, Happening(EventType.ALARM_RETURNED, left, at, mint(at), why, extra=extra))
     return kept if stays else calm, [told]
+
+
+def _peak_going_on(spec: AlarmSpec, state: AlarmState) -> float | None:
+    """The peak, where another limit's delay still runs though the alarm is over."""
+    runs = any(
+        isinstance(condition, Limit) and machine.phase is not Phase.NORMAL
+        for condition, machine in zip(spec.conditions, state.machines, strict=True)
+    )
+    return state.peak if runs else None
 
 
 def _silently(state: AlarmState, top: tuple[Condition, Machine], at: int, view: Sight) -> AlarmState:

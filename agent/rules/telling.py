@@ -28,7 +28,7 @@ from agent.rules.spec import (
 )
 from agent.rules.state import AlarmState
 from agent.rules.view import Sight
-from agent.rules.wording import name_of, sentence, with_unit
+from agent.rules.wording import OF_THE_RULE, name_of, sentence, with_unit
 from agent.stamps import utc_text
 
 _OVER: Final = {EventType.ALARM_RETURNED, EventType.ALARM_RESET}
@@ -222,6 +222,6 @@ def _facts(data: dict[str, Json]) -> dict[str, Json]:
 
 def _message(spec: AlarmSpec, condition: Condition, kind: EventType, facts: dict[str, Json]) -> str:
     wording = condition.say.message or spec.wording.message
-    if wording and kind is not EventType.RULE_UNKNOWN:
+    if wording and kind not in OF_THE_RULE:
         return wording.fill(_facts(facts))
     return sentence(spec, condition, kind, facts, name_of(spec))

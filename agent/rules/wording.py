@@ -22,7 +22,7 @@ from agent.rules.spec import (
 )
 
 _WORDS: Final = {"low_low": "low-low", "high_high": "high-high"}
-_HAND: Final = {
+OF_THE_RULE: Final = {
     EventType.ALARM_ACKNOWLEDGED: " was acknowledged by {by}",
     EventType.ALARM_RESET: " was reset by {by}",
     EventType.ALARM_SHELVED: " was shelved by {by}: {reason}",
@@ -34,6 +34,7 @@ _HAND: Final = {
     EventType.RULE_TRIAL: " is on trial: it would have been raised {raises} times",
     EventType.RULE_UNKNOWN: " cannot be decided: {reason}",
 }
+"""What happened to the rule and not to the plant: there the rule's own message would mislead."""
 
 
 def sentence(
@@ -42,8 +43,8 @@ def sentence(
     """The sentence of an event; `watched` is how `name_of` names the rule's subject."""
     if kind is EventType.ALARM_UNSHELVED and facts.get("by"):
         return f"{spec.name} was unshelved by {facts['by']}"
-    if kind in _HAND:
-        return spec.name + _HAND[kind].format_map({name: show(value) for name, value in facts.items()})
+    if kind in OF_THE_RULE:
+        return spec.name + OF_THE_RULE[kind].format_map({name: show(value) for name, value in facts.items()})
     if kind is EventType.ALARM_RETURNED and facts.get("reason") == "disabled":
         return f"{spec.name}: it is not watched any more"
     still = "still " if kind is EventType.ALARM_REMINDER else ""

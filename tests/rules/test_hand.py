@@ -3,14 +3,15 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rigs.rules import Player, gate, high, high_high, reading, rule, say
+from rigs.rules import Player, gate, high, high_high, low, reading, rule, say
 from rigs.stories import facts, instant
 
 from agent.model import SECOND, Action, Command, EventType, Priority, Tick
 from agent.rules.hand import LONGEST_SHELF
 from agent.rules.hours import Span
+from agent.rules.message import Message
 from agent.rules.saved import decode, encode
-from agent.rules.spec import ChangeSpec, Maintenance, State, Take, Window
+from agent.rules.spec import ChangeSpec, Maintenance, State, Take, Window, Wording
 
 SHELF = {"until": 100, "reason": "seal change"}
 REPAIR = {"reason": "broken"}
@@ -226,6 +227,18 @@ def test_a_report_by_exception_has_no_alarm():
     assert "there is no rule" in player.hand(0, "shelve", "D", until=9, reason="x")
 
 
+def test_the_rules_own_message_is_of_the_plant():
+    """What a person did is told in its own words: `Open the valve` is no sentence for a shelf."""
+    spec = rule(high(), wording=Wording(message=Message.parse("Open the valve")))
+    player = play(spec, (0, 180), (1, "shelve", SHELF), (2, "unshelve"))
+
+    assert [event.data["message"] for event in player.events] == [
+        "Open the valve",
+        "R was shelved by anna: seal change",
+        "R was unshelved by anna",
+    ]
+
+
 def test_time_may_overtake_a_command():
     """What was allowed a moment ago and is not when its turn comes does nothing."""
     player = play(rule(high(off=10)), (0, 180), (1, 160))
@@ -302,7 +315,7 @@ gates = st.sampled_from(
 def rules(draw):
     limits = [
         make(at, draw(st.sampled_from([0.0, 4.0])), draw(delays), draw(delays))
-        for make, at in ((high, 50.0), (high_high, 60.0))
+        for make, at in ((low, 40.0), (high, 50.0), (high_high, 60.0))
         if draw(st.booleans())
     ] or [State(say("is", on=draw(delays), off=draw(delays)), (50,))]
     return rule(
