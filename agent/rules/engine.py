@@ -100,10 +100,14 @@ class Engine:
             return NOTHING
         steps.journal.seal()
         touched = set(map(id, steps.journal.touched(start)))
-        kept = {key: holder for key, holder in steps.dirty.items() if id(holder) in touched}
-        states: dict[str, bytes | None] = dict.fromkeys(removed)
-        states |= {key: encoded(holder) for key, holder in kept.items()}
-        return Taken(events, states, durable=True, touched={key: (of, of.state) for key, of in kept.items()})
+        return Taken(
+            events,
+            durable=True,
+            touched={
+                key: (holder, holder.state) for key, holder in steps.dirty.items() if id(holder) in touched
+            },
+            removed=removed,
+        )
 
     def keep(self, taken: Taken) -> None:
         """The oldest durable batch, `taken`, is on disk."""
@@ -116,7 +120,9 @@ class Engine:
         """What changed since it was last handed to the store; nothing while something is tentative."""
         if self.tentative:
             return {}
-        states: dict[str, bytes | None] = {key: encoded(each) for key, each in self._steps.dirty.items()}
+        states: dict[str, bytes | None] = {
+            key: encoded(each, each.state) for key, each in self._steps.dirty.items()
+        }
         self._steps.dirty.clear()
         return states
 
@@ -200,7 +206,7 @@ class Engine:
         times = {
             name: tag.state.last_time for name, tag in self.tags.items() if tag.state.last_time is not None
         }
-        flood = encoded(before._flood) if before._flood is not None else None  # noqa: SLF001 - as above
+        flood = None if before._flood is None else encoded(before._flood, before._flood.state)  # noqa: SLF001 - as above
         removed = self._restore(kept, times, 0, None, flood)
         for run in self.runs.values():
             if run.fresh(max(started, steps.board.now)) and (run.gated or not run.state.core.settled):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from agent.model import Event
-from agent.rules.flood import FloodState, advance, decode, encode, end, next_due, pass_on
+from agent.rules.flood import FloodState, advance, decode, end, next_due, pass_on
 from agent.rules.spec import FloodSpec
 
 _NONE: Final = FloodSpec(more_than=0, within=0, until=0, until_within=0, digest_every=0)
@@ -49,12 +49,8 @@ class Protection:
         """What is held back is nowhere but here."""
         return self.state.held != after.held or self.state.since != after.since
 
-    def encoded(self) -> bytes:
-        """The state as bytes."""
-        return encode(self.state)
-
     def decoded(self, kept: bytes, shift: int) -> FloodState:
-        """Read what `encoded` wrote, instants moved by `shift`."""
+        """Read what `flood.encode` wrote, instants moved by `shift`."""
         return decode(kept, shift)
 
 
@@ -62,7 +58,7 @@ def left(kept: bytes, shift: int, now: int, mint: Callable[[int], str]) -> list[
     """Let go what a protection still held that the configuration does not have any more.
 
     Args:
-        kept: what its `encoded` wrote.
+        kept: what `flood.encode` wrote.
         shift: what to add to its instants, nanoseconds.
         now: when it is let go.
         mint: makes event ids.

@@ -9,11 +9,11 @@ from dataclasses import replace
 from typing import Any, assert_never
 
 from agent.model import Json, Priority
-from agent.rules import measure
-from agent.rules.board import WallOffset
+from agent.rules import flood, measure
 from agent.rules.change import ChangeState
+from agent.rules.flood import FloodState
 from agent.rules.gate import WATCHED, GateState, Shelf
-from agent.rules.inputs import Source, Tag
+from agent.rules.inputs import Tag, TagState
 from agent.rules.journal import Holder
 from agent.rules.kind import RuleState
 from agent.rules.machine import CALM, Machine, Phase
@@ -23,19 +23,17 @@ from agent.rules.spec import OPEN, AlarmSpec, RuleSpec
 from agent.rules.state import AlarmState
 
 
-def encoded(holder: Holder) -> bytes:
-    """What the store keeps of a holder."""
-    match holder:
-        case BaseRun():
-            return encode(holder.spec, holder.state)
-        case Tag():
-            return str(holder.state.last_time).encode()
-        case Protection():
-            return holder.encoded()
-        case Source() | WallOffset():
-            raise TypeError("what the plant shows anew after each start is not kept")
+def encoded(holder: Holder, state: object) -> bytes:
+    """What the store keeps of a holder that stood at `state`, which is of its kind."""
+    match holder, state:
+        case BaseRun(), RuleState():
+            return encode(holder.spec, state)
+        case Tag(), TagState():
+            return str(state.last_time).encode()
+        case Protection(), FloodState():
+            return flood.encode(state)
         case _:
-            assert_never(holder)
+            raise TypeError("what the plant shows anew after each start is not kept")
 
 
 def encode(spec: RuleSpec, state: AnyState) -> bytes:

@@ -6,7 +6,7 @@ from rigs.written_rules import WrittenRules
 
 from agent.model import SECOND, EventType, Tick
 from agent.rules.engine import Engine
-from agent.rules.saved import encode
+from agent.rules.saved import encode, encoded
 
 FLOOD = "flood: {more_than: 1 in 10m, until: 1 in 10m, digest_every: 60s}\n"
 TOUCHED = "  touched: {tag: TT2, high: %d}\n"
@@ -53,7 +53,8 @@ class Written:
     def restart(self, at, rules, more=""):
         """As after a kill a second ago."""
         kept = {name: encode(run.spec, run.state) for name, run in self.engine.runs.items()}
-        flood = None if self.engine._flood is None else self.engine._flood.encoded()
+        flood = self.engine._flood
+        flood = None if flood is None else encoded(flood, flood.state)
         self.engine = self.fresh(rules, more, at)
         since = round((at - 1) * SECOND)
         return self.keep(self.engine.restore(kept, {}, away_since=since, flood=flood))
