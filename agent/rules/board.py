@@ -4,7 +4,7 @@ The board is the scope of every expression (`agent.rules.expression.Scope`). Wha
 at this instant (bad, stale, not read yet) is unknown here, never a last value.
 """
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from agent.model import SECOND, Quality, Value
 from agent.rules.expression import Expression
@@ -69,18 +69,40 @@ class Board:
         return self.now < self.watched_from and any(self.tags[tag].state.reading is None for tag in tags)
 
 
+class _Seen(NamedTuple):
+    """The board as a rule with a staleness of its own sees it, now or later if nothing is read until then."""
+
+    board: Board
+    at: int
+    stale_after: int | None
+
+    def value(self, tag: str) -> Value | None:
+        """See `Scope.value`."""
+        holder = self.board.tags[tag]
+        return holder.value if holder.fresh_for(self.stale_after) >= self.at else None
+
+    def age(self, tag: str) -> float | None:
+        """See `Scope.age`."""
+        return self.board.age(tag)
+
+    def active(self, rule: str) -> bool | None:
+        """See `Scope.active`."""
+        return self.board.active(rule)
+
+
 class Calculation:
     """An expression over tags, watched as if it were one."""
 
-    __slots__ = ("_board", "_expression", "_tags")
+    __slots__ = ("_board", "_expression", "_stale_after", "_tags")
 
     name = ""
     unit = ""
     source_time: int | None = None
 
-    def __init__(self, expression: Expression, board: Board) -> None:
+    def __init__(self, expression: Expression, board: Board, stale_after: int | None) -> None:
         self._expression = expression
         self._board = board
+        self._stale_after = stale_after
         self._tags = [board.tags[name] for name in sorted(expression.tags)]
 
     @property
@@ -90,7 +112,10 @@ class Calculation:
         Raises:
             TypeError: what it reads is of the wrong kind.
         """
-        return self._expression.evaluate(self._board)
+        return self._at(self._board.now)
+
+    def _at(self, instant: int) -> Value | None:
+        return self._expression.evaluate(_Seen(self._board, instant, self._stale_after))
 
     @property
     def quality(self) -> Quality:
@@ -105,14 +130,19 @@ class Calculation:
     @property
     def reason(self) -> str:
         """Why it is unknown."""
-        missing = [tag for tag in self._tags if self._board.value(tag.name) is None]
+        now = _Seen(self._board, self._board.now, self._stale_after)
+        missing = [tag for tag in self._tags if now.value(tag.name) is None]
         return "; ".join(f"{tag.name} is unknown: {tag.reason or 'stale'}" for tag in missing)
 
     def fresh_for(self, stale_after: int | None) -> int:
-        """Until the first value that it is made of is not fresh any more."""
-        now = self._board.now
-        ends = (tag.fresh_for(stale_after) for tag in self._tags)
-        return min((end for end in ends if end >= now), default=FOREVER)
+        """Until what is known of it is unknown, because something that decides is not fresh any more."""
+        for end in sorted({tag.fresh_for(stale_after) for tag in self._tags} - {FOREVER}):
+            try:
+                if self._at(end + 1) is None:
+                    return end
+            except TypeError:
+                continue  # that it makes no sense can be read
+        return FOREVER
 
     def absent_since(self, awaited: Awaited, stale_after: int | None) -> int | None:
         """Since when something that it is made of is missing."""

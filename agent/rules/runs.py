@@ -259,7 +259,7 @@ def start_run(spec: RuleSpec, board: Board, index: int) -> Run:
 
 def _subject(spec: RuleSpec, board: Board) -> Subject:
     if spec.calc is not None:
-        return Calculation(spec.calc, board)
+        return Calculation(spec.calc, board, spec.stale_after)
     if isinstance(spec, AlarmSpec) and spec.of_source:
         return board.sources[spec.subject]
     return board.tags[spec.subject]
