@@ -191,6 +191,18 @@ async def test_a_clock_that_a_receiver_refutes_is_taken_back(tmp_path):
 
 
 @pytest.mark.virtual_time
+async def test_a_proof_that_comes_back_corrects_anew(tmp_path):
+    """What was stored while the receiver did not agree was marked, and need not be."""
+    async with watching(tmp_path) as watch:
+        for theirs in (RIGHT, RIGHT + 100 * SECOND, RIGHT):
+            watch.receivers = {"cmms": theirs}
+            await asyncio.sleep(2)
+
+        assert watch.corrected == [Reckoning(RIGHT, Standing.TRUSTED)] * 2
+        assert watch.told == [0]
+
+
+@pytest.mark.virtual_time
 async def test_what_the_store_does_not_take_is_told_again(tmp_path):
     """A full disk costs nobody the time."""
     async with watching(tmp_path) as watch:

@@ -22,7 +22,7 @@ from agent.stamps import Reckoning, Standing
 from agent.store.records import Stored
 
 KEY: Final = "stamps"
-_MOST: Final = 100  # at most two a run, and only of runs in which something waited
+_MOST: Final = 1_000  # one each time that the clock was proven; far fewer come in the life of a waiting event
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +30,12 @@ class Correction:
     """What an agent got to know of the clock of its boot.
 
     Attributes:
-        boot: the boot whose instants it is about.
         after, until: it is about events with a number above the one and up to the other: those of one
             run (what waits from earlier ones may have been seen), before it was known.
         reckoning: what makes their stamps.
         seen: the deliveries, by destination, that may have been seen before.
     """
 
-    boot: str
     after: int
     until: int
     reckoning: Reckoning
@@ -46,8 +44,7 @@ class Correction:
     def mends(self, destination: str, stored: Stored, reckoning: Reckoning) -> bool:
         """Whether it is better than what is known without it, and comes in time."""
         return (
-            stored.boot == self.boot
-            and self.after < stored.seq <= self.until
+            self.after < stored.seq <= self.until
             and self.reckoning.standing > reckoning.standing
             and stored.seq not in self.seen.get(destination, ())
         )
@@ -56,16 +53,14 @@ class Correction:
 class Stamps:
     """The corrections of all runs, and which deliveries of this run may have been seen with a stamp to be mended."""
 
-    def __init__(self, kept: bytes | None, boot: str, after: int) -> None:
+    def __init__(self, kept: bytes | None, after: int) -> None:
         """Begin a run.
 
         Args:
             kept: what the last run kept, None if there is nothing.
-            boot: this boot.
             after: the newest event of earlier runs.
         """
         self._known = () if kept is None else _decode(kept)
-        self._boot = boot
         self._after = after
         self._tried: dict[str, dict[int, int]] = {}
         self._open = asyncio.Event()
@@ -111,7 +106,7 @@ class Stamps:
         self._open.clear()
         try:
             seen = {name: frozenset(tried) for name, tried in self._tried.items() if tried}
-            known = (*self._known, Correction(self._boot, self._after, until, reckoning, seen))[-_MOST:]
+            known = (*self._known, Correction(self._after, until, reckoning, seen))[-_MOST:]
             await keep(_encode(known))
             self._known = known
         finally:
@@ -122,7 +117,6 @@ def _encode(corrections: tuple[Correction, ...]) -> bytes:
     return orjson.dumps(
         [
             [
-                each.boot,
                 each.after,
                 each.until,
                 each.reckoning.offset,
@@ -137,11 +131,10 @@ def _encode(corrections: tuple[Correction, ...]) -> bytes:
 def _decode(kept: bytes) -> tuple[Correction, ...]:
     return tuple(
         Correction(
-            boot,
             after,
             until,
             Reckoning(offset, Standing(standing)),
             {name: frozenset(numbers) for name, numbers in seen.items()},
         )
-        for boot, after, until, offset, standing, seen in orjson.loads(kept)
+        for after, until, offset, standing, seen in orjson.loads(kept)
     )

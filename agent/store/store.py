@@ -124,7 +124,7 @@ class Store:
             [(epoch,)] = await connection.execute_fetchall("SELECT value FROM meta WHERE key = 'epoch'")
             await counters.load(connection)
             kept = await read_state(connection, stamping.KEY)
-        stamps = Stamps(kept, boot, counters.seq)
+        stamps = Stamps(kept, counters.seq)
         store = cls(Turns(connection, path), counters, stamps, epoch, clock, boot, tick)
         store.on_commit, store.on_failure = on_commit, on_failure
         return store

@@ -32,7 +32,7 @@ class Outbox:
         self.reads = 0
         self.lazy = lazy
         self.failures = []
-        self.stamps = Stamps(None, "boot", 0)
+        self.stamps = Stamps(None, 0)
 
     async def waiting(self, destination, after, limit):
         assert destination == NAME

@@ -96,6 +96,22 @@ async def test_an_attempt_that_found_no_connection_fixes_nothing(tmp_path):
         assert now[2] == first[2]
 
 
+async def test_what_comes_later_is_not_stamped_by_what_was_known_before(tmp_path):
+    """The clock was proven, and is refuted since: an event of now says so."""
+    async with opened(tmp_path / "events.db") as store:
+        store.reckon = lambda: WRONG
+        await store.commit(step(1))
+        store.reckon = lambda: RIGHT
+        await store.correct()
+        store.reckon = lambda: WRONG
+        await store.commit(step(2))
+
+        assert [told(body) for body in (await sent(store)).values()] == [
+            ("2026", None),
+            ("1970", "unsynchronized"),
+        ]
+
+
 async def test_what_waits_from_an_earlier_run_stays_marked(tmp_path):
     """It may have been seen before the restart, and in another boot nobody knows what its instants mean."""
     path = tmp_path / "events.db"
@@ -125,7 +141,7 @@ async def test_a_disk_that_does_not_take_the_correction_leaves_all_as_it_was(tmp
 async def test_no_attempt_begins_while_the_clock_is_corrected():
     """It waits for what it is to be stamped with, or a kill would tell another one afterwards."""
     stamps, stored, disk = (
-        Stamps(None, BOOT, 0),
+        Stamps(None, 0),
         Stored(1, event(1), BOOT, 0, Standing.WRONG),
         asyncio.Event(),
     )
@@ -184,7 +200,7 @@ class Stamping(RuleBasedStateMachine):
         self.start()
 
     def start(self):
-        self.stamps = Stamps(self.kept, f"boot {self.boot}", len(self.events))
+        self.stamps = Stamps(self.kept, len(self.events))
         self.clock = WRONG
 
     @rule()
