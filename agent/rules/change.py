@@ -68,7 +68,10 @@ def fresh_state(spec: ChangeSpec) -> ChangeState:
 
 
 def next_due(spec: ChangeSpec, state: ChangeState, view: Sight) -> int | None:
-    """The next instant at which time alone reports something; None while the value is not fresh."""
+    """The next instant at which time alone reports something; None while the value is not fresh.
+
+    What would have been due while nobody looked (settling, maintenance) is due now, never in the past.
+    """
     if state.reported is None or not view.watched or view.quality is Quality.BAD:
         return None
     dues = []
@@ -76,7 +79,7 @@ def next_due(spec: ChangeSpec, state: ChangeState, view: Sight) -> int | None:
         dues.append(state.reported_at + spec.at_most_every)
     if spec.at_least_every is not None:
         dues.append(state.reported_at + spec.at_least_every)
-    due = min(dues, default=None)
+    due = max(min(dues), view.now) if dues else None
     return due if due is not None and due <= view.fresh_until else None
 
 

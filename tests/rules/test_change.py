@@ -1,7 +1,9 @@
 """Report by exception: against the last value reported, with its two bounds of time."""
 
+from dataclasses import replace
+
 import pytest
-from rigs.rules import Player
+from rigs.rules import Player, gate
 
 from agent.model import SECOND, Priority
 from agent.rules.spec import ChangeSpec
@@ -63,3 +65,38 @@ def test_after_a_reconnect_the_stored_value_is_compared_and_marked_late():
         (2, True),
         (3, None),
     ]
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ({"at_most_every": 10 * SECOND}, [(43, 9)]),
+        ({"at_least_every": 10 * SECOND}, [(6, 9), (43, 9), (53, 9)]),
+    ],
+)
+def test_what_fell_due_while_nobody_looked_is_reported_when_somebody_does(keys, expected):
+    """`when` was false from 7 to 40 and settles until 43: no report is stamped with an instant between."""
+    spec = ChangeSpec("C", "T", "d", Priority.JOURNAL, **keys, gate=gate("U > 0", settle=3 * SECOND))
+    player = Player((spec,))
+    player.values(0, T=5, U=1)
+    player.value(3, 5)
+    player.value(6, 9)
+    player.value(7, 0, "U")
+    player.value(40, 1, "U")
+    player.tick(60)
+
+    assert [(event.at // SECOND, event.data["value"]) for event in player.events] == expected
+
+
+def test_a_stale_value_is_not_reported_when_the_suppression_ends():
+    """Held since 15, stale from 65 on, suppressed until 100: at 150 only the new value is reported."""
+    spec = ChangeSpec("C", "T", "d", Priority.JOURNAL, at_most_every=10 * SECOND)
+    spec = replace(spec, gate=gate(suppress_while="U"))
+    player = Player((spec,), stale=50)
+    player.values(0, T=5, U=False)
+    player.value(10, True, "U")
+    player.value(15, 7)
+    player.value(100, False, "U")
+    player.value(150, 9)
+
+    assert [(event.at // SECOND, event.data["value"]) for event in player.events] == [(150, 9)]
