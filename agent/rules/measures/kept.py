@@ -27,7 +27,7 @@ def write(stage: Stage) -> Json:
         case CounterState() | DeviationState():
             return list(stage)
         case RateState():
-            return [stage.origin, [list(corner) for corner in stage.corners]]
+            return [stage.origin, [list(corner) for corner in stage.corners], stage.elapsed]
         case UnusualState():
             return [*stage[:2], list(stage.values), *stage[3:]]
         case WindowState():
@@ -55,7 +55,7 @@ def read(measure: Measure, written: Json, shift: int) -> Stage:
         case Rate():
             corners = [row(each) for each in row(words[1])]
             moved = tuple([(whole(at) + shift, maybe(value)) for at, value in corners])
-            return RateState(whole(words[0]) + shift, moved)
+            return RateState(whole(words[0]) + shift, moved, whole(words[2]))
         case Unusual():
             origin, slot, values, middle, spread, held = words
             learned = tuple([number(each) for each in row(values)])

@@ -7,8 +7,12 @@ the value of that time came, where that is at most a tenth of `over` earlier: so
 exact although it is polled, and a jump after a long rest is not flattened by the rest. Over a gap the
 last value before it stands in, for at most `over` (then the rate is unknown until `over` has passed).
 
+A new value is compared at once. One that merely holds is compared with the next corner a tenth of
+`over` late: the next value of a polled ramp is there by then, and the rate does not dip before it.
+
 Rules for whoever changes it: at most one corner of the staircase is kept in each sixtieth of `over`
-(the last), besides the first after a gap; a value that is merely held adds none.
+(the last), besides the first after a gap; a value that is merely held adds none, and what it is
+compared with (the oldest corner kept) never moves back.
 """
 
 from typing import NamedTuple
@@ -30,31 +34,32 @@ class RateState(NamedTuple):
     Attributes:
         origin: the instant of the first value.
         corners: of the staircase, oldest first; those are gone that no `then` can meet any more.
+        elapsed: the time over which the present rate was taken; 0: it is not known yet.
     """
 
     origin: int = 0
     corners: tuple[Corner, ...] = ()
+    elapsed: int = 0
 
 
 def step(measure: Rate, state: RateState, value: float, now: int) -> tuple[RateState, float | None, str]:
     """Take a value; the change per `per`, or None and why it is not known."""
     if not state.corners:
         state = RateState(now)
-    corners = state.corners
-    if not corners or corners[-1][1] != value:
+    corners, then = state.corners, now - measure.over
+    new = not corners or corners[-1][1] != value
+    if new:
         corners = _with(measure, state, (now, value))
-    corners = _needed(corners, now - measure.over)
-    state = RateState(state.origin, corners)
-    reference = _reference(measure, corners, now)
-    if reference is None:
-        since = next(at for at, known in reversed(corners) if known is not None)
-        for at, known in reversed(corners):
-            if known is None:
-                break
-            since = at
-        return state, None, f"the rate needs more time: {progress(now - since, measure.over)}"
-    at, was = reference
-    return state, (value - was) * measure.per / (now - at), ""
+    else:
+        then -= measure.over // _EARLIER
+    kept = _needed(corners, then)
+    elapsed = state.elapsed
+    if new or not elapsed or kept[0] != corners[0]:
+        elapsed = _elapsed(measure, kept, now, then, new=new, known=bool(elapsed))
+    state, was = RateState(state.origin, kept, elapsed), kept[0][1]
+    if not elapsed or was is None:
+        return state, None, f"the rate needs more time: {progress(now - _since(kept), measure.over)}"
+    return state, (value - was) * measure.per / elapsed, ""
 
 
 def _needed(corners: tuple[Corner, ...], then: int) -> tuple[Corner, ...]:
@@ -65,19 +70,28 @@ def _needed(corners: tuple[Corner, ...], then: int) -> tuple[Corner, ...]:
     return corners[place:] if place > 0 else corners
 
 
-def _reference(measure: Rate, corners: tuple[Corner, ...], now: int) -> tuple[int, float] | None:
-    """When the value is compared with, and what it was."""
-    then = now - measure.over
-    place = next((i for i, (at, _) in enumerate(corners) if at > then), len(corners)) - 1
-    if place < 0:
-        return None
-    at, was = corners[place]
-    if was is not None:
-        return (at if at >= then - measure.over // _EARLIER else then), was
-    if place == 0 or now - at > 2 * measure.over:
-        return None
-    before = corners[place - 1][1]
-    return None if before is None else (at, before)
+def _elapsed(
+    measure: Rate, corners: tuple[Corner, ...], now: int, then: int, *, new: bool, known: bool
+) -> int:
+    """For how long the value has been on its way from the oldest corner; 0: not long enough, or too long."""
+    at = corners[0][0]
+    if at > then and not known:
+        return 0
+    if len(corners) > 1 and corners[1][1] is None and corners[1][0] <= then:
+        gap = now - corners[1][0]
+        return gap if gap <= 2 * measure.over else 0
+    near = at >= now - measure.over - measure.over // _EARLIER
+    return now - at if new and near else measure.over
+
+
+def _since(corners: tuple[Corner, ...]) -> int:
+    """Since when it has been observed without a gap."""
+    since = corners[-1][0]
+    for at, known in reversed(corners):
+        if known is None:
+            break
+        since = at
+    return since
 
 
 def _with(measure: Rate, state: RateState, corner: Corner) -> tuple[Corner, ...]:
@@ -99,16 +113,14 @@ def lose(measure: Rate, state: RateState, at: int) -> RateState:
     """Observation stopped."""
     if not state.corners or state.corners[-1][1] is None:
         return state
-    return RateState(state.origin, _with(measure, state, (max(at, state.corners[-1][0]), None)))
+    corners = _with(measure, state, (max(at, state.corners[-1][0]), None))
+    return RateState(state.origin, corners, state.elapsed)
 
 
 def next_due(measure: Rate, state: RateState, now: int) -> int | None:
-    """The next pane while the rate moves by time alone; None once it is constant."""
+    """When a value that merely holds is compared with the next corner; None once there is none."""
     if not state.corners or state.corners[-1][1] is None:
         return None
-    held = state.corners[-1][1]
-    if all(value == held for _, value in state.corners):
-        known = state.corners[0][0] + measure.over
-        return known if known > now else None
-    grid = Grid(measure.over, _PANES)
-    return grid.begin(state.origin, grid.pane(state.origin, now) + 1)
+    late = measure.over + measure.over // _EARLIER
+    dues = (at + late for at, _ in state.corners[1 if state.elapsed else 0 :])
+    return min((due for due in dues if due > now), default=None)
