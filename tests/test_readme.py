@@ -14,6 +14,7 @@ from agent.config.load import load
 from agent.config.model import File
 from agent.config.rules import RuleSection
 from agent.config.yaml_text import read_yaml
+from agent.model import EventType
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -101,6 +102,11 @@ def test_every_key_of_a_rule_is_in_the_table():
 
     assert {name for name in names if f"`{name}: " not in README and f"`{name}`" not in README} == set()
     assert set(File.model_fields) - sections_shown == {"http"}
+
+
+def test_every_event_is_named():
+    """A receiver finds all that may come."""
+    assert {kind.value for kind in EventType if f"`{kind.value}`" not in README} == set()
 
 
 def test_every_file_that_is_named_is_there():

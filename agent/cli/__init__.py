@@ -17,17 +17,18 @@ from typing import Final, Protocol, cast
 from agent import __version__
 
 COMMANDS: Final = {
+    "demo": "agent.cli.demo",
     "init": "agent.cli.init",
     "check": "agent.cli.check",
     "explain": "agent.cli.explain",
-    "backtest": "agent.cli.backtest",
     "test": "agent.cli.test",
-    "why": "agent.cli.why",
+    "backtest": "agent.cli.backtest",
     "run": "agent.cli.run",
-    "demo": "agent.cli.demo",
+    "reload": "agent.cli.reload",
     "status": "agent.cli.status",
-    "events": "agent.cli.events",
     "alarms": "agent.cli.alarms",
+    "events": "agent.cli.events",
+    "why": "agent.cli.why",
     "ack": "agent.cli.acknowledge",
     "reset": "agent.cli.reset",
     "shelve": "agent.cli.shelve",
@@ -36,13 +37,13 @@ COMMANDS: Final = {
     "in-service": "agent.cli.in_service",
     "deadletters": "agent.cli.deadletters",
     "enable": "agent.cli.enable",
-    "reload": "agent.cli.reload",
     "send-test": "agent.cli.send_test",
     "receiver": "agent.cli.receiver",
     "simulate": "agent.cli.simulate",
     "keygen": "agent.cli.keygen",
     "schema": "agent.cli.schema",
 }
+"""As --help lists them, in the order of the work: see it, write, prove, run, ask, intervene, deliver, tools."""
 _EPILOG: Final = """\
 first steps:
   edge-relay demo                    see the whole way on this machine, no PLC needed
