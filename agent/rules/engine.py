@@ -179,7 +179,7 @@ class Engine:
             if name in self.tags:
                 tag = self.tags[name]
                 steps.set(f"tag/{name}", tag, tag.state._replace(last_time=time))
-        found = restart.found(self.runs.values(), kept, shift, away_since)
+        found = restart.found(self.runs.values(), kept, shift, away_since, steps.board.now)
         for run, state in found.states:
             steps.set(f"rule/{run.spec.name}", run, state)
         for name in found.left:
@@ -209,6 +209,8 @@ class Engine:
         flood = None if before._flood is None else encoded(before._flood, before._flood.state)  # noqa: SLF001 - as above
         removed = self._restore(kept, times, 0, None, flood)
         for run in self.runs.values():
-            if run.fresh(max(started, steps.board.now)) and (run.gated or not run.state.core.settled):
+            fresh = run.fresh(max(started, steps.board.now))
+            if run.gated or (fresh and not run.state.core.settled):
+                steps.put(run, *run.pass_time(steps.board.now, steps.mint))
                 steps.look(run)
         return self._taken(start, removed)

@@ -15,7 +15,7 @@ from typing import TypeAlias
 from agent.model import Event, EventType, Json, Priority
 from agent.rules.gate import TRIAL
 from agent.rules.machine import Machine, Phase, Zone
-from agent.rules.spec import AlarmSpec, Condition, Limit, State
+from agent.rules.spec import Absence, AlarmSpec, Condition, Limit, State
 from agent.rules.state import AlarmState
 from agent.rules.telling import Happening, suggested_deadband, tell
 from agent.rules.view import Sight
@@ -223,10 +223,16 @@ def standing(spec: AlarmSpec, state: AlarmState) -> Condition:
 
 
 def reminder_due(spec: AlarmSpec, state: AlarmState, view: Sight) -> int | None:
-    """When an alarm that stands is told of again: until somebody acknowledges it, while it is announced."""
+    """When an alarm that stands is told of again: until somebody acknowledges it, while it is announced.
+
+    After a start the first good value decides whether it stands; what was due before that is due then.
+    """
     if spec.remind_every is None or not (state.level and state.occurrence) or state.acknowledged:
         return None
-    return None if view.suppressed else state.reminded + spec.remind_every
+    decided = state.seen or isinstance(standing(spec, state), Absence)
+    if view.suppressed or state.silent or not decided:
+        return None
+    return max(state.reminded + spec.remind_every, view.now)
 
 
 def remind(

@@ -8,6 +8,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from agent.model import SECOND, Event, EventType, Json
+from agent.rules import measure
+from agent.rules.gate import WATCHED
 from agent.rules.machine import lose
 from agent.rules.projection import Mint
 from agent.rules.runs import AnyState, Run
@@ -30,8 +32,10 @@ class Found:
     left: list[str]
 
 
-def found(runs: Collection[Run], kept: Mapping[str, bytes], shift: int, away_since: int | None) -> Found:
-    """See `Engine.restore` for the arguments."""
+def found(
+    runs: Collection[Run], kept: Mapping[str, bytes], shift: int, away_since: int | None, now: int
+) -> Found:
+    """See `Engine.restore` for the arguments; `now`: the instant of the start."""
     states: list[tuple[Run, AnyState]] = []
     taken_up: set[str] = set()
     names = {run.spec.name for run in runs}
@@ -40,21 +44,24 @@ def found(runs: Collection[Run], kept: Mapping[str, bytes], shift: int, away_sin
         name = next((each for each in formerly if each == run.spec.name or each not in names), None)
         state = None if name is None else decode(run.spec, kept[name], shift)
         if name is not None and state is not None:
-            states.append((run, state if away_since is None else _away(state, away_since)))
+            states.append((run, state if away_since is None else _away(run, state, away_since, now)))
             taken_up.add(name)
     left = [name for name in kept if name not in taken_up]  # or it is a rule of another kind now
     return Found(states, [*left, *(name for name in taken_up if name not in names)], left)
 
 
-def _away(state: AnyState, since: int) -> AnyState:
-    """The state of a rule that nobody stepped since `since`: running delays pause, nothing is certain."""
-    core = state.core
+def _away(run: Run, state: AnyState, since: int, now: int) -> AnyState:
+    """The state of a rule that nobody stepped from `since` to `now`: delays pause, nothing is certain."""
+    core, measured = state.core, state.measured
     if isinstance(core, AlarmState):
         machines = tuple(lose(machine, since) for machine in core.machines)
         unsure = since if core.away_since is None else min(since, core.away_since)
-        core = replace(core, machines=machines, seen=False, away_since=unsure)
-    gate = state.gate._replace(waits=True, due=0) if state.gate.due is not None else state.gate
-    return replace(state, core=core, gate=gate)  # type: ignore[arg-type]  # of the same kind
+        reminded = max(core.reminded, now)
+        core = replace(core, machines=machines, seen=False, away_since=unsure, reminded=reminded)
+    if measured is not None:
+        measured = measure.lose(run.spec.measures, measured, since)
+    gate = state.gate._replace(waits=True, due=now) if run.gated or state.gate != WATCHED else state.gate
+    return replace(state, core=core, measured=measured, gate=gate)  # type: ignore[arg-type]  # of the same kind
 
 
 def told_removed(name: str, kept: bytes, shift: int, now: int, mint: Mint) -> list[Event]:

@@ -1,12 +1,28 @@
 """After a start the first good sample decides: the table of the design page "rules", row by row, and its edges."""
 
+from dataclasses import replace
+
 import pytest
-from rigs.rules import Player, high, high_high, reading, rule, say
+from rigs.rules import Player, gate, high, high_high, reading, rule, say
 
 from agent.model import SECOND, Alive, EventType, Link, Priority
 from agent.rules.engine import Engine
+from agent.rules.hours import Span
 from agent.rules.saved import encode
-from agent.rules.spec import Absence, Awaited, ChangeSpec, OnBad
+from agent.rules.spec import (
+    Absence,
+    Awaited,
+    ChangeSpec,
+    Gate,
+    Maintenance,
+    OnBad,
+    Rate,
+    Take,
+    Unusual,
+    Window,
+)
+
+WALL = 1_795_000_000 * SECOND
 
 
 class Reborn(Player):
@@ -215,3 +231,105 @@ def test_a_reload_does_not_judge_by_a_stale_value():
 
     player.value(102, 171)
     assert player.timeline[1:] == [(102.0, "returned", "normal")]
+
+
+def test_nobody_is_reminded_of_the_time_in_which_nobody_looked():
+    """A reminder that fell due while the agent was away comes with the first good value, once."""
+    player = Reborn((rule(high(), remind_every=10 * SECOND),))
+    player.value(0, 180)
+    player.tick(15)
+    player.restart(100, 20)
+    player.tick(125)
+    player.value(126, 180)
+    player.tick(140)
+
+    assert [(at, what) for at, what, _ in player.timeline] == [
+        (0.0, "raised"),
+        (10.0, "reminder"),
+        (126.0, "reminder"),
+        (136.0, "reminder"),
+    ]
+
+
+def test_a_lost_connection_is_reminded_of_after_a_start_without_any_value():
+    """What is not there cannot be seen: the reminder comes its time after the start."""
+    down = rule(Absence(say("connection"), Awaited.CONNECTION, 15 * SECOND), tag="plc", of_source=True)
+    player = Reborn((replace(down, remind_every=10 * SECOND),))
+    player.link(0, up=False)
+    player.tick(16)
+    player.restart(100, 20)
+    player.tick(111)
+
+    assert [(at, what) for at, what, _ in player.timeline] == [(15.0, "raised"), (110.0, "reminder")]
+
+
+@pytest.mark.parametrize("measure", [Window(60 * SECOND, Take.AVERAGE), Rate(SECOND, 10 * SECOND)])
+@pytest.mark.parametrize("shift", [0.0, -1_000_000.0])
+def test_a_measure_has_not_observed_what_nobody_saw(measure, shift):
+    """The value before the kill at 61 is not taken to have lasted until the start at 160."""
+    player = Reborn((rule(high(1e9), measures=(measure,)),), stale=None)
+    for at in range(60):
+        player.value(at, 100)
+    player.value(60, 400)
+    player.restart(160 + shift, 61 + shift, shift=shift)
+    player.value(161 + shift, 0)
+
+    measured = player.engine.runs["R"].state.measured
+    assert (measured.value, measured.held) == (None, 0)
+
+
+def test_a_baseline_goes_on_over_a_restart_without_what_nobody_saw():
+    """512 values learned before the kill are all there after it, and none is added for the time between."""
+    player = Reborn((rule(high(1e9), measures=(Unusual(512 * SECOND),)),), stale=None)
+    for at in range(513):
+        player.value(at, at % 10)
+    before = player.engine.runs["R"].state.measured.stages[0].values
+    player.restart(5000, 512)
+    player.value(5001, 4)
+
+    assert player.engine.runs["R"].state.measured.stages[0].values == (*before[1:], 4)
+    assert player.engine.runs["R"].state.measured.value == pytest.approx(0, abs=1)
+
+
+def test_a_gate_is_not_decided_by_what_was_read_before_the_restart():
+    """Whether the pump runs is not known for 12 s after the start: until then no absence is told."""
+    silent = rule(Absence(say("sample"), Awaited.SAMPLE, 10 * SECOND), gate=gate("U > 0"))
+    player = Reborn((silent,))
+    player.values(0, T=1, U=1)
+    player.value(5, 1)
+    player.restart(100, 6)
+    player.tick(112)
+    player.value(112, 0, "U")
+    player.tick(130)
+
+    assert player.timeline == []
+
+
+def test_a_shutdown_within_the_settling_time_does_not_prolong_it():
+    """`when` is true since 10 and settles for 20 s: after a start at 25 the rule looks from 30 on."""
+    player = Reborn((rule(high(), gate=gate("U > 0", settle=20 * SECOND)),))
+    player.value(10, 1, "U")
+    player.restart(25, 15)
+    player.values(26, T=180, U=1)
+    player.tick(40)
+
+    assert player.timeline == [(30.0, "raised", "high")]
+
+
+@pytest.mark.parametrize("of_source", [False, True])
+def test_maintenance_that_a_reload_brings_holds_although_nothing_can_be_read(of_source):
+    """The gate is judged at the reload itself, or a dead sensor would page the one who is mending it."""
+    span = Span(WALL, WALL + 100 * SECOND)
+    absent = Absence(say("connection"), Awaited.CONNECTION, 2 * SECOND)
+    one = rule(absent, tag="plc", of_source=True) if of_source else rule(high())
+    player = Player((replace(one, remind_every=10 * SECOND),))
+    player.clock(0, WALL)
+    player.value(0, 180)
+    player.link(1, up=False)
+    player.tick(5)
+    later = Gate(maintenance=(Maintenance(span, "seal change"),))
+    player.rules = (replace(player.rules[0], gate=later, digest="later"),)
+    player.reborn()
+    player.tick(50)
+
+    assert [what for _, what, _ in player.timeline] == ["raised", "suppressed"]
