@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from agent.model import Event, EventType, Value
+from agent.rules.inputs import sooner
 from agent.rules.machine import CALM, Machine, Phase, Zone, expire, look, lose, regain
 from agent.rules.projection import Mint, project, remind, reminder_due
 from agent.rules.spec import Absence, AlarmSpec, Condition, Limit, OnBad, Still
@@ -25,23 +26,21 @@ from agent.rules.zone import zone
 
 def next_due(spec: AlarmSpec, state: AlarmState, view: Sight) -> int | None:
     """The next instant at which time alone changes something, if no sample comes first."""
-    dues = [
-        due for due in (_next_flip(spec, state, view), reminder_due(spec, state, view)) if due is not None
-    ]
+    due = sooner(_next_flip(spec, state, view), reminder_due(spec, state, view))
+    if not _clears(spec, state):
+        return due
     clearable = (
         machine.phase is not Phase.NORMAL
         for condition, machine in zip(spec.conditions, state.machines, strict=True)
         if not isinstance(condition, Absence)
     )
-    if _clears(spec, state) and any(clearable):
-        dues.append(view.fresh_until + 1)
-    return min(dues, default=None)
+    return sooner(due, view.fresh_until + 1) if any(clearable) else due
 
 
 def _due(condition: Condition, machine: Machine, view: Sight) -> int | None:
     if not isinstance(condition, Absence):
-        reachable = machine.waiting and machine.blind is None and machine.due <= view.fresh_until
-        return machine.due if reachable else None
+        running = machine.waiting and machine.blind is None
+        return machine.due if running and machine.due <= view.fresh_until else None
     absent = view.absent_since(condition.awaited)
     missed = None if absent is None else absent + condition.within
     match machine.phase:
@@ -61,8 +60,8 @@ def advance(
     """Let time pass up to `now`; every event is stamped with the instant at which its delay ran out."""
     events: list[Event] = []
     while True:
-        flip, reminder = _next_flip(spec, state, view), reminder_due(spec, state, view)
-        due = min((due for due in (flip, reminder) if due is not None), default=None)
+        flip = _next_flip(spec, state, view)
+        due = sooner(flip, reminder_due(spec, state, view))
         if due is None or due > now:
             break
         if due == flip:
@@ -81,11 +80,10 @@ def advance(
 
 
 def _next_flip(spec: AlarmSpec, state: AlarmState, view: Sight) -> int | None:
-    dues = (
-        _due(condition, machine, view)
-        for condition, machine in zip(spec.conditions, state.machines, strict=True)
-    )
-    return min((due for due in dues if due is not None), default=None)
+    due = None
+    for condition, machine in zip(spec.conditions, state.machines, strict=True):
+        due = sooner(due, _due(condition, machine, view))
+    return due
 
 
 def _flip(condition: Condition, machine: Machine, view: Sight, at: int) -> Machine:
@@ -191,9 +189,9 @@ def _account(
 ) -> AlarmState:
     """Remember what this look says beside the machines: peak, chattering, and where the agent was away."""
     blind = state.blind
-    stood = any(machine.phase is Phase.ACTIVE for machine in state.machines)
-    if not state.seen and state.away_since is not None and state.occurrence and stood:
-        blind = (state.away_since, now)
+    if not state.seen and state.away_since is not None and state.occurrence:
+        stood = any(machine.phase is Phase.ACTIVE for machine in state.machines)
+        blind = (state.away_since, now) if stood else blind
     if blind is not None and any(machine.phase is Phase.ACTIVE for machine in machines):
         blind = None  # it had not returned while the agent was away
     peak = _peak(spec, state, machines, value)

@@ -17,6 +17,11 @@ FOREVER: Final = 2**63 - 1
 FIRST_READ_WITHIN: Final = 15 * SECOND  # as long as a source may be down before that is an alarm
 
 
+def sooner(one: int | None, other: int | None) -> int | None:
+    """The earlier of two instants; None is never."""
+    return other if one is None or (other is not None and other < one) else one
+
+
 class TagState(NamedTuple):
     """What is known of a tag.
 

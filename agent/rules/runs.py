@@ -17,7 +17,7 @@ from agent.rules.board import Board, Calculation, Subject
 from agent.rules.change import ChangeState
 from agent.rules.dependencies import compared, expressions_of, inputs_of, quiet_between
 from agent.rules.gate import WATCHED, GateState, judge, next_second
-from agent.rules.inputs import FOREVER
+from agent.rules.inputs import FOREVER, sooner
 from agent.rules.kind import Core, Kind, RuleState
 from agent.rules.measure import Measured
 from agent.rules.projection import Mint
@@ -134,8 +134,7 @@ class BaseRun(Generic[Spec, Core]):
 
     def due(self) -> int | None:
         """The next instant at which time alone changes this rule."""
-        dues = (self._kind.next_due(self.spec, self.state.core, self.sight), self._look_due())
-        return min((due for due in dues if due is not None), default=None)
+        return sooner(self._kind.next_due(self.spec, self.state.core, self.sight), self._look_due())
 
     def wants_look(self, now: int) -> bool:
         """It must be looked at by now, although nothing was read."""
@@ -146,12 +145,9 @@ class BaseRun(Generic[Spec, Core]):
         due = self.state.gate.due
         if self.state.measured is not None:
             moves = measure.next_due(self.spec.measures, self.state.measured)
-            if moves is not None and moves <= self.sight.fresh_until and (due is None or moves < due):
-                due = moves
-        if self._ages:
-            second = next_second(self._board.now)
-            due = second if due is None else min(due, second)
-        return due
+            if moves is not None and moves <= self.sight.fresh_until:
+                due = sooner(due, moves)
+        return sooner(due, next_second(self._board.now)) if self._ages else due
 
     # --- the two steps --------------------------------------------------------------------------------------
 

@@ -57,6 +57,8 @@ class Sight:
     @property
     def subject_quality(self) -> Quality:
         """The same, whether the measure knows anything yet or not."""
+        if not self._others:
+            return self.subject.quality
         if any(self._board.value(other.name) is None for other in self._others):
             return Quality.BAD
         qualities = {self.subject.quality, *(other.quality for other in self._others)}
