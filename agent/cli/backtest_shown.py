@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from agent.cli.tables import print_table, seconds
 from agent.model import SECOND, Json, Priority
 from agent.proving.figures import A_DAY, DAY
-from agent.proving.results import Backtest, Difference, Figures, Series, Side, Suggestion
+from agent.proving.results import Backtest, Difference, Figures, Side, Suggestion
+from agent.proving.seen import Normal, Series
 from agent.stamps import utc_text
 
 _LONGEST_NAME = 30
@@ -118,13 +119,14 @@ def difference(each: Difference) -> str:
 
 
 def _print_suggestions(side: Side) -> None:
-    rules = [rule for rule in side.rules if rule.suggestions]
+    rules = [rule for rule in side.rules if any(not each.insufficient for each in rule.suggestions)]
     if rules:
         print("\nsuggestions (try one at a time: a deadband may make the delays needless)")
     for rule in sorted(rules, key=lambda rule: -rule.figures.alarms)[:_MOST_ADVISED]:
         print(f"  {rule.spec.name}")
         for each in rule.suggestions:
-            print(f"    {suggestion(each)}")
+            if not each.insufficient:
+                print(f"    {suggestion(each)}")
     if len(rules) > _MOST_ADVISED:
         print(f"  and for {len(rules) - _MOST_ADVISED} rules with fewer alarms: see --json or --report")
 
@@ -141,7 +143,7 @@ def suggestion(each: Suggestion) -> str:
 
 def notes(outcome: Backtest) -> Iterator[str]:
     """What a person must know to believe the figures."""
-    if outcome.zone:
+    if outcome.naive:
         yield f"stamps without a zone were read as {outcome.zone} (`agent: zone`)"
     if outcome.unknown_tags:
         yield f"not configured and not looked at: {_names(list(outcome.unknown_tags))}"
@@ -190,13 +192,22 @@ def _side(side: Side) -> Json:
         "rules": {
             rule.spec.name: {
                 **_figures(rule.figures),
-                "suggestions": [
-                    {key: getattr(each, key) for key in Suggestion.__slots__} for each in rule.suggestions
-                ],
+                "normal": _normal(rule.normal),
+                "suggestions": [_advice(each) for each in rule.suggestions],
             }
             for rule in side.rules
         },
     }
+
+
+def _normal(normal: Normal | None) -> Json:
+    return None if normal is None else {key: getattr(normal, key) for key in Normal.__slots__}
+
+
+def _advice(each: Suggestion) -> Json:
+    """Null is suggested where there is only something to be said, or too little to say it."""
+    written: dict[str, Json] = {key: getattr(each, key) for key in Suggestion.__slots__}
+    return {**written, "suggested": each.suggested or None}
 
 
 def _figures(figures: Figures) -> dict[str, Json]:
@@ -212,17 +223,13 @@ def _figures(figures: Figures) -> dict[str, Json]:
 
 
 def _tag(series: Series) -> Json:
-    spread = series.spread
     return {
         "samples": series.samples,
         "bad": series.bad,
         "interval_s": series.interval / SECOND,
         "stale_after_s": series.stale_after / SECOND,
         "blind_s": series.blind / SECOND,
-        "noise": None if spread is None else spread.noise,
-        "step": None if spread is None else spread.step,
-        "normal_low": None if spread is None else spread.low,
-        "normal_high": None if spread is None else spread.high,
+        "step": series.tag.step,
     }
 
 

@@ -20,11 +20,13 @@ from agent.config.model import Configuration
 from agent.errors import EdgeRelayError
 from agent.model import TagSpec
 from agent.proving.columns import Column
+from agent.proving.curve import MOST_BUCKETS
 from agent.proving.history import History
 from agent.proving.lane import Extremes, Lane
-from agent.proving.results import Backtest, Series
+from agent.proving.results import Backtest
+from agent.proving.seen import Series
 from agent.proving.sender import Sender
-from agent.proving.series import MOST_BUCKETS, SeriesRecord
+from agent.proving.series import SeriesRecord
 from agent.proving.sheet import HistoryError
 from agent.proving.sides import differences, missing, side
 from agent.rules.dependencies import expressions_of
@@ -129,7 +131,7 @@ class _Run:
             if wanted or spec.name in asked or spec.rule in asked:
                 rules.append(replace(spec, gate=replace(spec.gate, trial_until=None)))
         tags = [self._as_in_history(tag) for tag in configuration.tags.values()]
-        return Lane(rules, shown, tags, configuration.sources, self.first, sender=sender)
+        return Lane(rules, shown, tags, configuration.sources, self.first, sender=sender, width=self.width)
 
     def _as_in_history(self, tag: TagSpec) -> TagSpec:
         interval = self.intervals.get(tag.name)
@@ -138,7 +140,7 @@ class _Run:
             stale = _FRESH_FOR * interval
         return replace(tag, stale_after=stale, timed=False)
 
-    def take(self, portion: Iterable[Column]) -> None:
+    def take(self, portion: Sequence[Column]) -> None:
         """Play a portion to everybody."""
         extremes: dict[str, tuple[float, float] | None] = {}
         for column in portion:
@@ -149,13 +151,12 @@ class _Run:
                 self.records[tag] = SeriesRecord(
                     self.known[tag], interval, spec.stale_after, self.first, self.width
                 )
-            standing = self.lanes[0].standing(tag, times[0])
-            extremes[tag] = self.records[tag].add(column, standing=standing)
+            extremes[tag] = self.records[tag].add(column)
             self.samples += len(times)
             self.last = max(self.last, times[-1])
         self._play(portion, extremes)
 
-    def _play(self, portion: Iterable[Column], extremes: Extremes) -> None:
+    def _play(self, portion: Sequence[Column], extremes: Extremes) -> None:
         for lane in self.lanes:
             lane.take(portion, extremes)
 
@@ -174,13 +175,14 @@ class _Run:
             begin=self.first,
             end=self.last,
             samples=self.samples,
-            zone=self.zone if self.history.naive else "",
+            zone=self.zone,
             series=series,
             side=sides[0],
             against=against,
             differences=tuple(differences(against, sides[0], span)) if against is not None else (),
             unknown_tags=self.history.unknown,
             without_history=_without(self.lanes[0], series),
+            naive=self.history.naive,
         )
 
 

@@ -10,11 +10,24 @@ one (a test plays random rules over random signals both ways).
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Final, TypeAlias
 
-from agent.model import Event, EventType, Link, Priority, Reading, Seen, TagSpec, Tick, WallClock
+from agent.model import (
+    Event,
+    EventType,
+    Link,
+    Priority,
+    Quality,
+    Reading,
+    Seen,
+    TagSpec,
+    Tick,
+    Value,
+    WallClock,
+)
 from agent.proving.columns import Column
-from agent.proving.figures import TEN_MINUTES, Count
+from agent.proving.figures import Count
 from agent.proving.record import RuleRecord
 from agent.proving.sender import Sender, minter
 from agent.rules.engine import Engine
@@ -41,6 +54,7 @@ class Lane:
         sources: by name; they are up all the time.
         begin: where the history begins, nanoseconds UTC: the engine's instants are those.
         sender: gets the events; None: nobody wants them.
+        width: of the first buckets of a curve, nanoseconds.
         short: False takes the long way, for comparison.
 
     Attributes:
@@ -58,11 +72,12 @@ class Lane:
         begin: int,
         *,
         sender: Sender | None = None,
+        width: int = 1,
         short: bool = True,
     ) -> None:
         sources = list(sources)
         self.engine = Engine(rules, tags, sources, mint=minter(0), started=begin)
-        self.records = {name: RuleRecord(self.engine.runs[name].spec, begin) for name in shown}
+        self.records = {name: RuleRecord(self.engine.runs[name], begin, width) for name in shown}
         self.count = Count()
         self.priorities = dict.fromkeys(Priority, 0)
         self._sender = sender
@@ -70,11 +85,17 @@ class Lane:
         self._told = 0
         self._unheard: set[str] = set()
         self._heard_from: dict[str, int] = {}
+        self._normals = [(each.spec.subject, each.normal) for each in self.records.values() if each.normal]
+        self._calculated = [
+            (self.engine.runs[name], each.compared)
+            for name, each in self.records.items()
+            if each.compared is not None and not each.spec.measures
+        ]
         self._carried = {tag for rule in rules for tag in rule.wording.fields.values()}
         self.engine.on_step = self._stepped
         self._take([WallClock(begin, 0), *(Link(name, up=True, at=begin) for name in sources)])
 
-    def take(self, portion: Iterable[Column], extremes: Extremes) -> None:
+    def take(self, portion: Sequence[Column], extremes: Extremes) -> None:
         """Play the next portion."""
         ends: list[Reading] = []
         loud: list[Column] = []
@@ -96,6 +117,7 @@ class Lane:
                 batch += column.last() if over else column.readings()
             self._read(batch)
         self._read(ends)
+        self._see_normal(portion)
 
     def end(self, at: int) -> None:
         """The history ends."""
@@ -107,17 +129,12 @@ class Lane:
             record.count.floods.end(at)
             record.standing.end(at)
 
-    def standing(self, tag: str, now: int) -> bool:
-        """An alarm over the tag has been standing for ten minutes."""
-        holder = self.engine.tags.get(tag)
-        runs = () if holder is None else (*holder.runs, *holder.joint)
-        return any(
-            isinstance(core := run.state.core, AlarmState)
-            and core.level != ""
-            and core.raised_at < now - TEN_MINUTES
-            for run in runs
-            if run.spec.subject == tag
-        )
+    def _see_normal(self, portion: Iterable[Column]) -> None:
+        """Show the rules their tag's values, now that it is known when they were watched and calm."""
+        columns = {column.tag: column for column in portion}
+        for tag, normal in self._normals:
+            if tag in columns:
+                normal.add(*columns[tag].good())
 
     # --- readings --------------------------------------------------------------------------------------
 
@@ -129,7 +146,13 @@ class Lane:
 
     def _read(self, readings: list[Reading]) -> None:
         readings.sort(key=_received)
-        self._take(readings)
+        if not self._calculated:
+            self._take(readings)
+            return
+        for at, moment in groupby(readings, _received):
+            self._take(list(moment))
+            for run, compared in self._calculated:
+                compared.see(_calculation(run), at)
 
     def _take(self, batch: Sequence[Seen]) -> None:
         taken = self.engine.take(batch)
@@ -221,6 +244,14 @@ def _stands(spec: AlarmSpec, core: AlarmState, least: float, greatest: float) ->
         if further and machine.phase is Phase.ACTIVE:
             return False
     return True
+
+
+def _calculation(run: Run) -> Value | None:
+    """What it gives now; None: it is unknown, or makes no sense."""
+    try:
+        return None if run.sight.quality is Quality.BAD else run.sight.value
+    except TypeError:
+        return None
 
 
 def _received(reading: Reading) -> int:

@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from typing import Final
 
 from agent.model import SECOND, Event, EventType, Value
+from agent.proving.curve import Compared
 from agent.proving.figures import MINUTE, Count, Lost, Standing
+from agent.proving.normal import NormalRecord, mood
 from agent.proving.results import Doing, Excursions, Figures, Stretch, Told
 from agent.proving.thinning import Thinned
+from agent.rules.inputs import Tag
 from agent.rules.machine import Phase
-from agent.rules.runs import AnyState
-from agent.rules.spec import Absence, AlarmSpec, Announcement, Limit, RuleSpec
+from agent.rules.runs import AnyState, Run
+from agent.rules.spec import Absence, AlarmSpec, Announcement, Limit
 from agent.rules.state import AlarmState
 
 _MOST_EVENTS: Final = 2_000
@@ -118,10 +121,12 @@ class RuleRecord:
         spec: the rule.
         count, standing: of its alarms.
         events: the first of them.
+        normal: its tag while all is well; None: it has no limits, or they are of another number.
+        compared: that other number.
     """
 
-    def __init__(self, spec: RuleSpec, begin: int) -> None:
-        self.spec = spec
+    def __init__(self, run: Run, begin: int, width: int = 1) -> None:
+        self.spec = spec = run.spec
         self.count = Count()
         self.standing = Standing()
         self.events: list[Told] = []
@@ -132,6 +137,11 @@ class RuleRecord:
             None if isinstance(condition, Absence) else Edge(condition.say) for condition in conditions
         ]
         self._phases = [Phase.NORMAL] * len(conditions)
+        other = bool(spec.measures) or spec.calc is not None
+        self.compared = Compared(run.sight.unit, width, begin) if other else None
+        plain = not other and any(isinstance(condition, Limit) for condition in conditions)
+        self.normal = NormalRecord(_stale_after(run)) if plain else None
+        self._state: AnyState | None = None
 
     def told(self, seq: int, event: Event) -> None:
         """It made an event."""
@@ -142,7 +152,14 @@ class RuleRecord:
 
     def step(self, state: AnyState, at: int) -> None:
         """Its state is this from `at` on."""
-        core, gate = state.core, state.gate
+        core, gate, before = state.core, state.gate, self._state
+        self._state = state
+        if self.compared is not None and state.measured is not None:
+            self.compared.see(state.measured.value, at)
+        if before is not None and before.core is core and before.gate is gate:
+            return
+        if self.normal is not None:
+            self.normal.become(mood(state, at), at)
         if isinstance(core, AlarmState):
             for index, machine in enumerate(core.machines):
                 if machine.phase is not self._phases[index]:
@@ -175,10 +192,10 @@ class RuleRecord:
         lost = Lost(blind, totals.get(Doing.SUPPRESSED, 0), totals.get(Doing.DISABLED, 0))
         return self.count.figures(span, self.standing, lost, detection_delay)
 
-    def limits(self) -> tuple[Limit, ...]:
-        """Its limits."""
-        conditions = self.spec.conditions if isinstance(self.spec, AlarmSpec) else ()
-        return tuple(condition for condition in conditions if isinstance(condition, Limit))
+
+def _stale_after(run: Run) -> int | None:
+    own, subject = run.spec.stale_after, run.sight.subject
+    return subject.spec.stale_after if own is None and isinstance(subject, Tag) else own
 
 
 def _told(seq: int, event: Event) -> Told:

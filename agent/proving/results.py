@@ -5,7 +5,7 @@ All instants are nanoseconds UTC as the history has them, all durations nanoseco
     Backtest   the history, a series a tag, and one `Side` for each configuration
     Side       what one configuration made of the history: its rules, and all of them together
     RuleResult one rule instance: figures, events, what its machines did, what could be better
-    Series     one tag, decimated: what it looked like, how it is spread, how noisy it is
+    Series     one tag, decimated (`seen`)
 
 Rules for whoever changes it: everything here is bounded, however long the history is. Figures are exact;
 what is only looked at (events, stretches, samples of durations, buckets) is thinned, and says so.
@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from agent.model import EventType, Priority, TagSpec, Value
+from agent.model import EventType, Priority, Value
+from agent.proving.seen import Normal, Series
 from agent.rules.spec import RuleSpec
 
 
@@ -60,71 +61,6 @@ class Told(NamedTuple):
     priority: Priority
     value: Value | None
     message: str
-
-
-class Bucket(NamedTuple):
-    """The least and the greatest good number in one `Series.width`, which begins at `begin`."""
-
-    begin: int
-    least: float
-    greatest: float
-
-
-class Bar(NamedTuple):
-    """How many of the sampled numbers lie in `low <= number < high` (the last bar includes its high)."""
-
-    low: float
-    high: float
-    samples: int
-
-
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """How the good numbers of a tag lie.
-
-    Attributes:
-        samples: of how many they were taken (evenly thinned, not all).
-        bars: a histogram, ordered.
-        low, high: the 0.1 % and the 99.9 % quantile of normal operation: of the samples that were not
-            taken while an alarm of the tag had been standing for minutes. None: too few to tell.
-        noise: sigma = MAD(first differences) / 0.6745 / sqrt(2), in the unit. None: too few.
-        step: the smallest change the tag showed, or its register can show; None: it never changed.
-    """
-
-    samples: int
-    bars: tuple[Bar, ...]
-    low: float | None
-    high: float | None
-    noise: float | None
-    step: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """One tag of the history.
-
-    Attributes:
-        tag: what is known of it.
-        samples, bad: how many readings there were, and how many of them were of bad quality.
-        interval: the median time between two readings.
-        stale_after: for how long a value counted as fresh.
-        width: of a bucket.
-        buckets: ordered; a bucket without a good number is absent. Texts have none; switches are 0 and 1.
-        gaps: (begin, end) of each time without a fresh good value, ordered (of very many the longest).
-        blind: the length of all gaps together, exact.
-        spread: None for what is no number.
-    """
-
-    tag: TagSpec
-    samples: int
-    bad: int
-    interval: int
-    stale_after: int
-    width: int
-    buckets: tuple[Bucket, ...]
-    gaps: tuple[tuple[int, int], ...]
-    blind: int
-    spread: Spread | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +108,7 @@ class Suggestion:
         present, suggested: as they are written in the configuration (`0.5`, `10s`); `suggested` is
             empty where there is only something to be said.
         text: the reason, one sentence.
+        insufficient: there is too little data to tell: for scripts, and nothing for a person to read.
     """
 
     condition: str
@@ -179,6 +116,7 @@ class Suggestion:
     present: str
     suggested: str
     text: str
+    insufficient: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +156,9 @@ class RuleResult:
         excursions: one for each condition that is a limit or a state.
         hours: alarms by hour: the key is the hour's beginning, nanoseconds UTC; hours without are absent.
         suggestions: what to change.
+        normal: its tag in normal operation; None of a rule without limits, or that compares another number.
+        compared: the number that its measures or its calculation made, as a series without a name; None
+            of a rule that compares the tag's very value.
     """
 
     spec: RuleSpec
@@ -230,6 +171,8 @@ class RuleResult:
     excursions: tuple[Excursions, ...]
     hours: Mapping[int, int]
     suggestions: tuple[Suggestion, ...]
+    normal: Normal | None = None
+    compared: Series | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,13 +216,14 @@ class Backtest:
         files: what was read, in order.
         begin, end: the first and the last instant.
         samples: readings of known tags.
-        zone: what stamps without a zone were read as (IANA name); empty: every stamp had its own.
+        zone: of the plant (IANA name): its hours are the calendar's.
         series: by tag: every configured tag of the history, in the order of the configuration.
         side: the configuration under test.
         against: the old one; None: none was given.
         differences: rules whose number of alarms differs, the greatest difference first.
         unknown_tags: samples by name, of tags that are in the history and not in the configuration.
         without_history: names of rules that look at a tag which is not in the history, and that tag.
+        naive: some stamps had no zone of their own, and were read as the plant's.
     """
 
     files: tuple[str, ...]
@@ -293,6 +237,7 @@ class Backtest:
     differences: tuple[Difference, ...]
     unknown_tags: Mapping[str, int]
     without_history: Mapping[str, str]
+    naive: bool = False
 
     @property
     def span(self) -> int:

@@ -11,7 +11,8 @@ from agent.model import TagSpec
 from agent.proving.figures import Lost, Standing
 from agent.proving.lane import Lane
 from agent.proving.record import RuleRecord
-from agent.proving.results import Difference, RuleResult, Series, Side
+from agent.proving.results import Difference, RuleResult, Side
+from agent.proving.seen import Series
 from agent.proving.suggestions import suggest
 from agent.rules.dependencies import inputs_of
 from agent.rules.detection import detection
@@ -65,7 +66,7 @@ def _result(
     gaps = _joined([series[name].gaps for name in sources])
     blind = series[sources[0]].blind if len(sources) == 1 else sum(stop - start for start, stop in gaps)
     stretches, excursions = record.stretches(end, gaps), record.excursions()
-    own = series.get(spec.subject) if spec.calc is None else None
+    normal = None if record.normal is None else record.normal.found()
     return RuleResult(
         spec=spec,
         sentence=sentence(spec, tags.get(spec.subject)),
@@ -76,7 +77,9 @@ def _result(
         stretches=stretches,
         excursions=excursions,
         hours=record.count.hours,
-        suggestions=suggest(spec, own, excursions, record.count.alarms),
+        suggestions=suggest(spec, tags.get(spec.subject), normal, excursions, record.count.alarms),
+        normal=normal,
+        compared=None if record.compared is None else record.compared.series(end),
     )
 
 

@@ -1,22 +1,24 @@
 """What would make a rule quieter, from what its tag looked like: deadband, delays, and the limit itself.
 
     deadband   max(6 sigma, 2 steps), sigma = MAD(first differences) / 0.6745 / sqrt(2); 3 sigma still
-               chatter at one sample a second, because the peaks of noise count and not its width
+               chatter at one sample a second, because the peaks of noise count and not its width; the
+               step is the register's, or not known: a signal of two values shows how far apart they are
     on_delay   the smallest usual delay above the 95th percentile of excursions that were over within 60 s
     off_delay  the smallest above the 95th percentile of the times from clear to raise that were within
                60 s as well (what comes an hour later is another alarm, which no delay should hide)
 
-Rules for whoever changes it: a suggestion needs enough data, and where there is too little that is said
-instead; a rule that made no alarm gets none.
+Rules for whoever changes it: a suggestion needs enough data, and where there is too little that is told
+to scripts alone; what is configured already is enough if it is more; a rule that made no alarm gets none.
 """
 
 from collections.abc import Iterator, Sequence
 from math import floor, log10
 from typing import Final
 
-from agent.model import SECOND
+from agent.model import SECOND, TagSpec
 from agent.proving.figures import MINUTE
-from agent.proving.results import Excursions, Series, Spread, Suggestion
+from agent.proving.results import Excursions, Suggestion
+from agent.proving.seen import Normal
 from agent.proving.thinning import quantile
 from agent.rules.message import show
 from agent.rules.spec import AlarmSpec, Limit, RuleSpec
@@ -28,23 +30,24 @@ _READABLE: Final = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 
 
 def suggest(
-    spec: RuleSpec, series: Series | None, excursions: Sequence[Excursions], alarms: int
+    spec: RuleSpec, tag: TagSpec | None, normal: Normal | None, excursions: Sequence[Excursions], alarms: int
 ) -> tuple[Suggestion, ...]:
     """What to change about a rule.
 
     Args:
         spec: the rule.
-        series: of its tag; None of a calculation.
+        tag: its subject; None of a calculation.
+        normal: the tag in normal operation; None where the limits are not on its scale.
         excursions: of its conditions.
         alarms: that it raised.
     """
     if not isinstance(spec, AlarmSpec) or not alarms:
         return ()
     suggestions: list[Suggestion] = []
-    if series is not None and series.spread is not None and not spec.measures:
+    if tag is not None and normal is not None:
         limits = [condition for condition in spec.conditions if isinstance(condition, Limit)]
         for limit in limits:
-            suggestions += _about_limit(limit, limits, series.spread, series.tag.unit)
+            suggestions += _about_limit(limit, limits, normal, tag)
     for each in excursions:
         suggestions += _on_delay(each, spec.wording.time_to_respond)
         suggestions += _off_delay(each)
@@ -54,30 +57,26 @@ def suggest(
 # --- the deadband, and where the limit stands ---------------------------------------------------------
 
 
-def _about_limit(limit: Limit, limits: Sequence[Limit], spread: Spread, unit: str) -> Iterator[Suggestion]:
-    name, present = limit.say.name, show(limit.deadband)
-    edge = spread.high if limit.side > 0 else spread.low
+def _about_limit(limit: Limit, limits: Sequence[Limit], normal: Normal, tag: TagSpec) -> Iterator[Suggestion]:
+    name, present, unit = limit.say.name, show(limit.deadband), tag.unit
+    edge = normal.high if limit.side > 0 else normal.low
     if isinstance(limit.at, float | int) and edge is not None and (edge - limit.at) * limit.side >= 0:
         way = "up" if limit.side > 0 else "down"
         text = f"99.9 % of normal operation goes {way} to {_with(edge, unit)}: it lies within that"
         yield Suggestion(name, "limit", show(limit.at), "", text)
-    if spread.noise is None:
-        yield Suggestion(
-            name, "deadband", present, "", f"too few samples ({spread.samples}) to tell the noise"
-        )
+    if normal.noise is None:
+        text = f"too few samples ({normal.samples}) to tell the noise"
+        yield Suggestion(name, "deadband", present, "", text, insufficient=True)
         return
-    wanted = max(6 * spread.noise, 2 * (spread.step or 0.0))
+    step = tag.step or 0.0
+    wanted = max(6 * normal.noise, 2 * step)
     room = _room(limit, limits)
     band = readable(wanted)
     if room is not None and band > room:
         band = readable(room, up=False)
     if band > limit.deadband:
-        steps = 6 * spread.noise < wanted
-        why = (
-            f"two steps of {_with(spread.step or 0.0, unit)}"
-            if steps
-            else f"6 sigma of {_with(spread.noise, unit)}"
-        )
+        steps = 6 * normal.noise < wanted
+        why = f"two steps of {_with(step, unit)}" if steps else f"6 sigma of {_with(normal.noise, unit)}"
         if room is not None and wanted > room:
             why += ", at most a quarter of the way to the next limit"
         yield Suggestion(name, "deadband", present, show(band), why)
@@ -112,7 +111,7 @@ def _on_delay(found: Excursions, time_to_respond: int | None) -> Iterator[Sugges
     present = _seconds(found.on_delay)
     if found.count < _ENOUGH:
         text = f"too few excursions ({found.count}) to suggest delays"
-        yield Suggestion(found.condition, "on_delay", present, "", text)
+        yield Suggestion(found.condition, "on_delay", present, "", text, insufficient=True)
         return
     longest = quantile(found.fleeting, _MOST)
     if longest is None or len(found.fleeting) < _ENOUGH:

@@ -113,6 +113,19 @@ def test_json_for_scripts(plant, capsys):
     assert document["differences"][0]["rule"] == "hot"
 
 
+def test_too_little_data_is_told_to_scripts_alone(plant, capsys):
+    """Two excursions are too few for delays: null in the document, no line for people."""
+    _, out, _ = said(capsys, "h.csv", "-c", "new", "--json")
+    advice = json.loads(out)["candidate"]["rules"]["hot"]["suggestions"]
+    _, table, _ = said(capsys, "h.csv", "-c", "new")
+
+    assert [(each["key"], each["suggested"]) for each in advice if each["insufficient"]] == [
+        ("on_delay", None)
+    ]
+    assert "too few" not in table
+    assert "suggestions" not in table
+
+
 def test_events_and_report_are_written(plant, capsys):
     """Each event one line as it would be sent; the report is one page of its own."""
     status, _, _ = said(capsys, "h.csv", "-c", "new", "--events", "e.jsonl", "--report", "r.html")

@@ -1,6 +1,7 @@
 """A history against a configuration as people write it: what is told, and what is left out."""
 
 import json
+import random
 import tracemalloc
 
 import pytest
@@ -157,7 +158,56 @@ def test_naive_stamps_are_of_the_agents_zone(tmp_path):
     outcome = backtest([history(tmp_path, ["2026-11-21 08:00:00,1"])], candidate(tmp_path, [HOT]))
 
     assert outcome.begin == (BEGIN - 3600) * SECOND
-    assert outcome.zone == "Europe/Berlin"
+    assert (outcome.zone, outcome.naive) == ("Europe/Berlin", True)
+
+
+def test_the_calendar_has_the_hours_of_the_plant(tmp_path):
+    """Also where every stamp has a zone of its own, and nothing was assumed."""
+    outcome = backtest([history(tmp_path, seconds(CURVE))], candidate(tmp_path, [HOT]))
+
+    assert (outcome.zone, outcome.naive) == ("Europe/Berlin", False)
+
+
+def test_a_pump_that_stands_still_is_no_normal_operation(tmp_path):
+    """Its flow of 0 is neither noise nor a reason to move the limit: the rule is disabled then."""
+    dice = random.Random(5)
+    flows = [0.0 if at % 2_000 > 1_000 else 20 + dice.gauss(0, 0.5) for at in range(10_000)]
+    flows[500:505] = [5.0] * 5  # one alarm, or nothing is suggested
+    rows = [
+        f"{row},{'false' if flow == 0 else 'true'}" for flow, row in zip(flows, seconds(flows), strict=True)
+    ]
+
+    outcome = backtest(
+        [history(tmp_path, rows, "time,T,RUN")], candidate(tmp_path, ["flow: {tag: T, low: 12, when: RUN}"])
+    )
+
+    (flow,) = outcome.side.rules
+    assert flow.figures.alarms == 1
+    assert flow.normal.low > 17
+    assert flow.normal.noise == pytest.approx(0.5, rel=0.15)
+    assert [(each.key, each.suggested) for each in flow.suggestions if not each.insufficient] == [
+        ("deadband", "3")
+    ]
+
+
+def test_what_a_rule_makes_of_its_tags_is_kept(tmp_path):
+    """The rate of a ramp, the difference of two tags, each in its unit; nothing of a rule over the value."""
+    rules = [
+        "rate: {tag: T, rate_of_change: {per: 1s, over: 10s}, high: 5}",
+        "apart: {calc: T - U, high: 1000}",
+        HOT,
+    ]
+    rows = [f"{row},{at}" for at, row in enumerate(seconds([3 * at for at in range(100)]))]
+
+    outcome = backtest([history(tmp_path, rows, "time,T,U")], candidate(tmp_path, rules))
+
+    rate, apart, hot = (rule.compared for rule in outcome.side.rules)
+    assert {round(each, 6) for bucket in rate.buckets for each in bucket[1:]} == {3.0}
+    assert rate.tag.unit == "°C/s"
+    assert rate.buckets[0].begin - outcome.begin == pytest.approx(10 * SECOND, abs=2 * SECOND)
+    assert rate.gaps[0][0] == outcome.begin
+    assert [bucket.greatest for bucket in apart.buckets] == [2 * at for at in range(100)]
+    assert hot is None
 
 
 def test_rules_by_name(tmp_path):

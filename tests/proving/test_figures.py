@@ -1,22 +1,20 @@
-"""The figures against counts by hand, and the suggestions against signals whose noise is known."""
+"""The figures against counts by hand, and the curves of what was seen."""
 
-import random
 from itertools import pairwise
 
 import pytest
-from rigs.rules import high, high_high, rule
+from rigs.rules import high
 
 from agent.model import SECOND, Event, EventType, Kind, Priority, TagSpec
 from agent.proving.cells import Values
 from agent.proving.columns import Column
-from agent.proving.figures import DAY, HOUR, MINUTE, Count, Floods, Lost, Standing
+from agent.proving.curve import MOST_BUCKETS, Compared
+from agent.proving.figures import DAY, HOUR, Count, Floods, Lost, Standing
 from agent.proving.record import Edge, Strip
-from agent.proving.results import Doing, Excursions, Stretch
-from agent.proving.series import MOST_BUCKETS, SeriesRecord, noise
-from agent.proving.suggestions import readable, suggest
+from agent.proving.results import Doing, Stretch
+from agent.proving.series import SeriesRecord
 from agent.proving.thinning import Thinned, quantile
 from agent.rules.machine import Phase
-from agent.rules.spec import Wording
 
 RAISED, RETURNED = EventType.ALARM_RAISED, EventType.ALARM_RETURNED
 
@@ -125,7 +123,7 @@ def test_excursions_count_whether_announced_or_not():
     assert [gap // SECOND for gap in found.apart] == [10, 2]
 
 
-# --- a tag's curve and noise ----------------------------------------------------------------------------
+# --- a tag's curve -----------------------------------------------------------------------------------
 
 
 def recorded(values, *, interval=SECOND, stale=3 * SECOND, portion=500):
@@ -136,17 +134,8 @@ def recorded(values, *, interval=SECOND, stale=3 * SECOND, portion=500):
         numbers = None if "bad" in part else [float(cell) for cell in part]
         times = range(begin * interval, (begin + len(part)) * interval, interval)
         known = Values(Kind.ANY, decimal_comma=False)
-        record.add(Column("T", list(times), part, known, None, numbers), standing=False)
+        record.add(Column("T", list(times), part, known, None, numbers))
     return record.series((len(cells) - 1) * interval)
-
-
-def test_the_noise_of_white_noise_is_its_sigma():
-    """Slow changes under it hardly count: MAD of first differences."""
-    dice = random.Random(1)
-    drift = [at / 1_000 + dice.gauss(0, 0.35) for at in range(20_000)]
-
-    assert noise([b - a for a, b in pairwise(drift)]) == pytest.approx(0.35, rel=0.05)
-    assert recorded(drift).spread.noise == pytest.approx(0.35, rel=0.1)
 
 
 def test_the_curve_keeps_every_peak():
@@ -170,16 +159,31 @@ def test_gaps_are_bad_samples_and_silence():
 
     record = SeriesRecord(TagSpec("T", "plc"), SECOND, 3 * SECOND, 0)
     times = [0, SECOND, 10 * SECOND, 11 * SECOND]
-    record.add(
-        Column("T", times, ["1"] * 4, Values(Kind.ANY, decimal_comma=False), None, [1.0] * 4), standing=False
-    )
+    record.add(Column("T", times, ["1"] * 4, Values(Kind.ANY, decimal_comma=False), None, [1.0] * 4))
     assert record.series(20 * SECOND).gaps == ((4 * SECOND, 10 * SECOND), (14 * SECOND, 20 * SECOND))
 
 
-def test_a_quantile_needs_enough_samples():
-    """Of a few values nobody can say what is normal."""
-    assert recorded([1, 2, 3] * 20).spread.high is None
-    assert recorded([1.0, 2.0] * 1_000).spread.high == 2
+def test_what_a_rule_compares_holds_until_it_is_lost():
+    """Unknown, 3 from 10 s, a peak of 8 at 20 s, lost at 30 s, found at 40 s, and held to the end."""
+    compared = Compared("°C/min", SECOND, 0)
+    for value, at in ((None, 5), (3.0, 10), (8.0, 20), (3.0, 20), (None, 30), ("text", 35), (4.0, 40)):
+        compared.see(value, at * SECOND)
+    series = compared.series(50 * SECOND)
+
+    assert series.gaps == ((0, 10 * SECOND), (30 * SECOND, 40 * SECOND))
+    assert [(each.begin // SECOND, each.least, each.greatest) for each in series.buckets] == [
+        (10, 3, 3), (20, 3, 8), (30, 3, 3), (40, 4, 4), (50, 4, 4)
+    ]  # fmt: skip
+    assert (series.tag.unit, series.tag.kind) == ("°C/min", Kind.NUMBER)
+
+
+def test_a_calculation_of_switches_is_one():
+    """It is drawn as true and false."""
+    compared = Compared("", SECOND, 0)
+    for at in range(10):
+        compared.see(at > 5, at * SECOND)
+
+    assert compared.series(10 * SECOND).tag.kind is Kind.SWITCH
 
 
 def test_thinning_is_even_and_bounded():
@@ -192,96 +196,6 @@ def test_thinning_is_even_and_bounded():
     assert one.kept == other.kept == list(range(0, 10_000, 128))
     assert quantile([3, 1, 2], 0.5) == 2
     assert quantile([], 0.5) is None
-
-
-# --- suggestions ------------------------------------------------------------------------------------------
-
-
-def excursions(lengths=(), apart=(), on=0, off=0):
-    times = tuple(length * SECOND for length in lengths)
-    fleeting = tuple(time for time in times if time <= MINUTE)
-    gaps = tuple(gap * SECOND for gap in apart)
-    return Excursions("high", on * SECOND, off * SECOND, len(times), times, fleeting, gaps)
-
-
-def advice(spec, series=None, found=()):
-    return {each.key: each.suggested for each in suggest(spec, series, found, 10)}
-
-
-def noisy(sigma, count=5_000):
-    dice = random.Random(2)
-    return recorded([100 + dice.gauss(0, sigma) for _ in range(count)])
-
-
-def test_a_deadband_of_six_sigma_readable():
-    """Sigma 0.35 gives 2.1, written as 2.5 (or 2, where the sample has a little less)."""
-    assert advice(rule(high(170)), noisy(0.35))["deadband"] in ("2", "2.5")
-
-
-def test_a_deadband_of_two_steps():
-    """A register that shows tenths and hardly moves: two of its steps."""
-    values = ([5.0] * 50 + [5.1] * 50) * 20
-
-    assert advice(rule(high(5.1)), recorded(values))["deadband"] == "0.2"
-
-
-def test_a_deadband_stays_clear_of_the_next_limit():
-    """At most a quarter of the way, rounded down."""
-    assert advice(rule(high(170), high_high(174)), noisy(0.5))["deadband"] == "1"
-
-
-@pytest.mark.parametrize("series", [recorded([1.0, 2.0] * 20), None])
-def test_too_little_data_gives_no_number(series):
-    """It is said, or nothing is said; never a guess."""
-    assert not advice(rule(high(170)), series, [excursions([3])]).get("deadband")
-
-
-def test_a_rule_that_has_what_it_needs_is_left_alone():
-    """The deadband is wide enough: nothing is suggested; nor for a rule without alarms."""
-    assert "deadband" not in advice(rule(high(170, 3)), noisy(0.35))
-    assert suggest(rule(high(170)), noisy(0.35), [], 0) == ()
-
-
-def test_a_limit_within_normal_operation_is_told():
-    """99.9 % reach beyond it: each swing is an alarm by construction."""
-    (told,) = (each for each in suggest(rule(high(100.5, 9)), noisy(0.35), [], 10) if each.key == "limit")
-
-    assert "99.9 % of normal operation goes up to 101" in told.text
-    assert advice(rule(high(102, 9)), noisy(0.35)).get("limit") is None
-
-
-@pytest.mark.parametrize(
-    ("lengths", "on", "response", "suggested"),
-    [
-        ([2] * 19 + [9], 0, None, "5s"),
-        ([2] * 10 + [9] * 10, 0, None, "10s"),
-        ([58] * 20, 0, None, "60s"),
-        ([58] * 20, 0, 120, "30s"),
-        ([2] * 20, 5, None, None),
-        ([2] * 4, 0, None, ""),
-        ([300] * 20, 0, None, None),
-    ],
-)
-def test_on_delay(lengths, on, response, suggested):
-    """The smallest usual delay above 95 % of short excursions, within a quarter of the time to respond."""
-    wording = Wording(time_to_respond=None if response is None else response * SECOND)
-    spec = rule(high(170, on=on), wording=wording)
-
-    assert advice(spec, None, [excursions(lengths, on=on)]).get("on_delay") == suggested
-
-
-def test_off_delay_is_about_returns_that_did_not_last():
-    """What comes back an hour later is another alarm."""
-    assert advice(rule(high()), None, [excursions([90] * 30, [12] * 20 + [3600] * 9)])["off_delay"] == "15s"
-    assert "off_delay" not in advice(rule(high()), None, [excursions([90] * 30, [3600] * 29)])
-
-
-@pytest.mark.parametrize(
-    ("number", "up", "down"), [(2.1, 2.5, 2.0), (0.0312, 0.04, 0.03), (10, 10, 10), (0, 0, 0), (97, 100, 80)]
-)
-def test_readable_numbers(number, up, down):
-    """What a person would write, never the wrong side of it."""
-    assert (readable(number), readable(number, up=False)) == (up, down)
 
 
 def test_the_hour_of_an_alarm():

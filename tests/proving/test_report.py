@@ -10,7 +10,8 @@ from rigs.proven_week import week
 
 from agent.model import TagSpec
 from agent.proving.report import render
-from agent.proving.results import Bucket, Doing, Stretch
+from agent.proving.results import Doing, Stretch, Suggestion
+from agent.proving.seen import Bucket
 from agent.rules.spec import AlarmSpec
 
 HOSTILE = "\"><img src=x onerror=document.hacked=1><script>document.hacked=1</script></style>&lt;\u202e\x00'"
@@ -119,12 +120,49 @@ def test_every_limit_has_its_line_its_name_and_its_strip(still):
     assert count(still, ".strip:not(.old):not(.new)") == 4  # and one for the rule as a whole
 
 
-def test_a_limit_on_another_scale_is_told_and_not_drawn(still):
-    """The limit of a rate of change has no place among temperatures."""
-    assert count(still, ".value .limit", "#r3") == 0
-    assert "the change per 1m, over 30s: high 5" in still.run(
-        "document.querySelector('#r3 .note').textContent"
+def test_a_measure_is_drawn_on_its_own_scale_and_its_tag_small_above_it(still):
+    """The value line of a rate of change is the rate, with its limit and deadband; degrees stand above it."""
+    rows = still.run(
+        "[...document.querySelectorAll('#r3 .row[data-curve]')].map(r => [r.className, r.dataset.curve, r.dataset.unit])"
     )
+
+    assert rows == [
+        ["row other", "R1.TT101", "°C"],
+        ["row value", "the change per 1m, over 30s", "°C/min"],
+    ]
+    assert all(drawn(still, f"#r3 .value {part}") for part in (".curve", ".limit", ".deadband"))
+    assert still.run("document.querySelector('#r3 .limit-name').textContent") == "high 5"
+
+
+def test_a_measure_that_was_never_known_is_said_to_be(outcome):
+    """A baseline that is learned for longer than the history: no empty plot."""
+    steep = outcome.side.rules[2]
+    unknown = replace(steep, compared=replace(steep.compared, buckets=()))
+    page = render(replace(outcome, side=replace(outcome.side, rules=(unknown,))))
+
+    assert "Compared is the change per 1m, over 30s, which was never known in this history." in page
+    assert 'class="row value"' not in page
+
+
+def test_the_page_says_whose_hours_they_are(still):
+    """The calendar, the axis and the events have the plant's wall clock."""
+    assert "all times are those of the plant: Europe/Berlin" in still.run(
+        "document.querySelector('header').textContent"
+    )
+
+
+def test_what_cannot_be_told_is_not_written(outcome):
+    """Too little data for a suggestion is for scripts alone; a suggestion names its level."""
+    first = outcome.side.rules[0]
+    advice = (
+        Suggestion("low", "on_delay", "0s", "", "too few excursions", insufficient=True),
+        Suggestion("low", "deadband", "2", "5", "6 sigma"),
+        Suggestion("high", "deadband", "2", "3", "6 sigma"),
+    )
+    page = render(replace(outcome, side=replace(outcome.side, rules=(replace(first, suggestions=advice),))))
+
+    assert "too few" not in page
+    assert "low deadband 5, high deadband 3" in page
 
 
 def test_no_event_is_without_a_mark(still, outcome):

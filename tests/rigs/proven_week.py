@@ -11,20 +11,17 @@ from dataclasses import replace
 from agent.model import SECOND, EventType, Kind, Priority, TagSpec
 from agent.proving.results import (
     Backtest,
-    Bar,
-    Bucket,
     Difference,
     Doing,
     Excursions,
     Figures,
     RuleResult,
-    Series,
     Side,
-    Spread,
     Stretch,
     Suggestion,
     Told,
-)  # fmt: skip
+)
+from agent.proving.seen import Bar, Bucket, Normal, Series, Spread
 from agent.rules.spec import AlarmSpec, Announcement, Condition, Limit, Rate, State
 
 BEGIN = 1_795_996_800 * SECOND  # Tuesday 30 November 2026, 00:00 UTC
@@ -165,7 +162,6 @@ def series(name, values, unit="", gaps=(GAP,), columns=1500):
         bars[min(int((value - good[0]) / wide), 39)] += 1
     spread = Spread(
         len(good), tuple(Bar(good[0] + wide * i, good[0] + wide * (i + 1), count) for i, count in enumerate(bars)),
-        good[len(good) // 1000], good[-len(good) // 400], 0.7, 0.1,
     )  # fmt: skip
     return Series(
         TagSpec(name, "plc", unit, kind=Kind.SWITCH if values[0] in (True, False) else Kind.NUMBER), len(values), 240, STEP, 30 * SECOND, width, buckets, tuple(gaps),
@@ -218,13 +214,28 @@ def week():
     gate = (Stretch("", Doing.DISABLED, BEGIN + int(4.25 * DAY), BEGIN + int(4.6 * DAY)),)
     noisy = rule("P101-low-flow", "P101.FT", flow, limit("low", -1, 12.0, 1, 0.5), others=("P101.RUN_FB",), stretches=gate,
                  suggestions=(suggestion,), first=len(new.events) + 1, sentence="Raises low when P101.FT is at or below 12 L/s while P101.RUN_FB.")  # fmt: skip
-    steep = rule("R1-heatup", "R1.TT101", [0.0] * SAMPLES, limit("high", 1, 5.0, 1))
-    steep = replace(steep, spec=replace(steep.spec, measures=(Rate(60 * SECOND, 30 * SECOND),)))
+    rate = [
+        None if None in (now, then) else (now - then) * 2 for now, then in zip(hot[3:], hot, strict=False)
+    ]
+    rate = [None] * 3 + rate
+    steep = rule("R1-heatup", "R1.TT101", rate, limit("high", 1, 5.0, 1, 0.5))
+    steep = replace(
+        steep,
+        spec=replace(steep.spec, measures=(Rate(60 * SECOND, 30 * SECOND),)),
+        compared=replace(series("", rate, "°C/min"), spread=None),
+    )
     trip = replace(
         rule("K1-trip", "K1.TRIP", [0.0] * SAMPLES),
         spec=AlarmSpec(
             "K1-trip", "K1.TRIP", (State(Announcement("is", 0, 0, 0, Priority.HIGH), (True,)),), "d"
         ),
+    )
+    new, noisy = (
+        replace(one, normal=normal)
+        for one, normal in (
+            (new, Normal(SAMPLES, 147.2, 168.9, 0.7)),
+            (noisy, Normal(SAMPLES, 14.1, 38.0, 0.8)),
+        )
     )
     known = (
         series("R1.TT101", hot, "°C"),

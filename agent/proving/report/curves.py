@@ -5,6 +5,7 @@ cut where nothing fresh and good was seen, and that time is hatched.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from agent.model import Kind
@@ -14,7 +15,8 @@ from agent.proving.report.budget import Budget
 from agent.proving.report.field import bars, grid, name, outline, row, sheet
 from agent.proving.report.markup import NOTHING, Attribute, Markup, element, several
 from agent.proving.report.spans import Span, joined, runs
-from agent.proving.results import Doing, RuleResult, Series
+from agent.proving.results import Doing, RuleResult
+from agent.proving.seen import Series
 from agent.rules.spec import AlarmSpec, Limit
 
 _TALL: Final = 200
@@ -26,11 +28,18 @@ _HATCHED: Final = 300  # gaps drawn in one curve
 
 
 def limits(rule: RuleResult) -> tuple[Limit, ...]:
-    """The limits that are compared with the tag's very value."""
-    spec = rule.spec
-    if not isinstance(spec, AlarmSpec) or spec.measures or spec.calc is not None:
-        return ()
-    return tuple(condition for condition in spec.conditions if isinstance(condition, Limit))
+    """The limits of a rule, on the scale of what it compares."""
+    conditions = rule.spec.conditions if isinstance(rule.spec, AlarmSpec) else ()
+    return tuple(condition for condition in conditions if isinstance(condition, Limit))
+
+
+def compared(rule: RuleResult) -> Series | None:
+    """The number that the rule made of its tags, by a name for people; None: it compares the tag itself."""
+    if rule.compared is None:
+        return None
+    calculated = rule.spec.calc.text if rule.spec.calc is not None else ""
+    name = " of ".join(filter(None, (words.measured(rule.spec.measures), calculated)))
+    return replace(rule.compared, tag=replace(rule.compared.tag, name=name))
 
 
 def limit_text(limit: Limit) -> str:
@@ -41,7 +50,7 @@ def limit_text(limit: Limit) -> str:
 def subject_row(
     rule: RuleResult, series: Series, known: Mapping[str, Series], period: Period, budget: Budget
 ) -> Markup:
-    """Draw the subject: its curve, its limits with the deadband shaded, and where it was in alarm."""
+    """Draw what is compared: its curve, its limits with the deadband shaded, and where it was in alarm."""
     if _is_switch(series):
         return other_row(series, period, budget, "value")
     shown = limits(rule)

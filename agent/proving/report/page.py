@@ -5,7 +5,6 @@ by their hashes, so nothing else on the page is ever applied or run, whatever a 
 """
 
 from base64 import b64encode
-from datetime import UTC, tzinfo
 from hashlib import sha256
 from importlib.resources import files
 from typing import Final
@@ -26,7 +25,7 @@ _SPARKS: Final = 4_000  # bars in all rows of the table of rules
 
 def render(outcome: Backtest) -> str:
     """Write a backtest as one HTML document that needs nothing beside itself."""
-    period = Period(outcome.begin, outcome.end, _zone(outcome.zone))
+    period = Period(outcome.begin, outcome.end, ZoneInfo(outcome.zone))
     budget = Budget.share(len(outcome.side.rules))
     anchors = {rule.spec.name: f"r{index}" for index, rule in enumerate(outcome.side.rules, 1)}
     style, script = (verbatim(_own(name)) for name in ("style.css", "script.js"))
@@ -50,7 +49,7 @@ def render(outcome: Backtest) -> str:
         ),
         _not_covered(outcome),
         element("script", script),
-        data_zone=outcome.zone or "UTC",
+        data_zone=outcome.zone,
     )
     return f"<!doctype html>\n{element('html', head, body, lang='en')}\n"
 
@@ -71,19 +70,14 @@ def _own(name: str) -> str:
     return files(_PACKAGE).joinpath(name).read_text("utf-8")
 
 
-def _zone(name: str) -> tzinfo:
-    return ZoneInfo(name) if name else UTC
-
-
 def _top(outcome: Backtest, period: Period, anchors: dict[str, str]) -> Markup:
     total = outcome.side.total
     against = f" against {outcome.against.name}" if outcome.against else ""
     facts = [
         several([element("b", outcome.side.name), against]),
         escape(", ".join(outcome.files)),
-        escape(
-            f"{period.date(outcome.begin)} to {period.date(outcome.end)} ({words.length(outcome.span)}), {outcome.zone or 'UTC'}"
-        ),
+        escape(f"{period.date(outcome.begin)} to {period.date(outcome.end)} ({words.length(outcome.span)})"),
+        escape(f"all times are those of the plant: {outcome.zone}"),
         escape(f"{outcome.samples:,} readings of {words.many(len(outcome.series), 'tag')}"),
     ]
     floods = f" in {words.many(len(outcome.side.floods), 'flood')}" if outcome.side.floods else ""

@@ -15,11 +15,13 @@ from agent.proving.report import words
 from agent.proving.report.axis import Scale
 from agent.proving.report.curves import limit_text, limits
 from agent.proving.report.markup import NOTHING, Markup, element, several, short
-from agent.proving.results import Excursions, RuleResult, Spread
+from agent.proving.results import Excursions, RuleResult
+from agent.proving.seen import Normal, Spread
 
 _PLOT: Final = 74  # pixels down to the axis
 _TALLEST: Final = 48
 _LINE: Final = 13
+_NORMAL: Final = "Normal: watched, and not in alarm for more than 60 s. The bars are all good values, their heights logarithmic."
 _SHORT: Final = 2  # digits that fit above a bar in full size
 _MIDDLE: Final = 50  # per cent, from which on a name stands left of its line
 # The edges of the histograms of durations, in seconds, and those that are written below them.
@@ -56,14 +58,14 @@ def gaps(excursions: Excursions) -> Markup:
     return _histogram(f"Clear to raise: {excursions.condition}", sentence, apart, ("off_delay", delay))
 
 
-def spread_panel(spread: Spread, rule: RuleResult, unit: str) -> Markup:
+def spread_panel(spread: Spread, normal: Normal, rule: RuleResult, unit: str) -> Markup:
     """Draw how the values lie, with the limits and the 99.9 % of normal operation."""
     shown = [(limit, limit.at) for limit in limits(rule) if not isinstance(limit.at, str)]
     sides = {limit.side for limit, _ in shown} or {1}
-    found = ((spread.low, -1, "above"), (spread.high, 1, "below"))
-    normal = [(value, where) for value, side, where in found if value is not None and side in sides]
+    found = ((normal.low, -1, "above"), (normal.high, 1, "below"))
+    reached = [(value, where) for value, side, where in found if value is not None and side in sides]
     scale = Scale.around([edge for bar in spread.bars for edge in bar[:2]] + [at for _, at in shown])
-    cuts = [(scale.share(value) * 100, "99.9 %", "quantile") for value, _ in normal]
+    cuts = [(scale.share(value) * 100, "99.9 %", "quantile") for value, _ in reached]
     cuts += [(scale.share(at) * 100, limit_text(limit), "limit") for limit, at in shown]
     floor = _PLOT + _LINE * (len(cuts) - 1)  # a line of its own for the name of each cut
     tallest = log1p(max((bar.samples for bar in spread.bars), default=1))
@@ -74,9 +76,11 @@ def spread_panel(spread: Spread, rule: RuleResult, unit: str) -> Markup:
     ]
     drawn += [_cut(cut, _LINE * index + 10, floor) for index, cut in enumerate(cuts)]
     drawn += [_label(scale.share(value) * 100, words.number(value), floor) for value in scale.ticks(4)]
-    told = [f"99.9 % of normal operation is {where} {words.number(value)} {unit}." for value, where in normal]
-    noise = [f"Noise: sigma {words.number(spread.noise)} {unit}."] if spread.noise else []
-    return _panel("How the values lie", " ".join([*told, *noise]), drawn, floor, "Heights are logarithmic.")
+    told = [
+        f"99.9 % of normal operation is {where} {words.number(value)} {unit}." for value, where in reached
+    ]
+    noise = [f"Noise: sigma {words.number(normal.noise)} {unit}."] if normal.noise else []
+    return _panel("How the values lie", " ".join([*told, *noise]), drawn, floor, _NORMAL)
 
 
 def _histogram(title: str, sentence: str, lengths: Sequence[int], cut: tuple[str, int]) -> Markup:

@@ -3,16 +3,17 @@
 Rules for whoever changes it: the suggestion stands above the plot that shows why.
 """
 
+from collections.abc import Sequence
+
 from agent.proving.report import panels, words
 from agent.proving.report.axis import Period
 from agent.proving.report.budget import Budget
-from agent.proving.report.curves import limit_text, limits
+from agent.proving.report.curves import compared, limits
 from agent.proving.report.events import event_list
 from agent.proving.report.hours import calendar
 from agent.proving.report.markup import NOTHING, Markup, element, several
 from agent.proving.report.timeline import key, timeline
 from agent.proving.results import Backtest, RuleResult, Suggestion
-from agent.rules.spec import AlarmSpec, Limit
 
 
 def section(rule: RuleResult, backtest: Backtest, period: Period, budget: Budget, anchor: str) -> Markup:
@@ -29,8 +30,8 @@ def section(rule: RuleResult, backtest: Backtest, period: Period, budget: Budget
         element("h2", rule.spec.name, id=f"{anchor}-name"),
         element("p", _sentence(rule), class_="sentence") if rule.sentence else NOTHING,
         _facts(rule, old),
-        _suggestions(rule.suggestions),
-        _not_on_scale(rule),
+        _suggestions([each for each in rule.suggestions if not each.insufficient]),
+        _never_known(rule),
         element(
             "div",
             timeline(rule, old, backtest, period, budget),
@@ -77,7 +78,7 @@ def _facts(rule: RuleResult, old: RuleResult | None) -> Markup:
     return element("dl", *written, class_="facts")
 
 
-def _suggestions(suggestions: tuple[Suggestion, ...]) -> Markup:
+def _suggestions(suggestions: Sequence[Suggestion]) -> Markup:
     if not suggestions:
         return NOTHING
     return element("ul", *map(_suggestion, suggestions), class_="suggestions")
@@ -97,16 +98,12 @@ def _suggestion(suggestion: Suggestion) -> Markup:
     return element("li", element("b", "Suggested "), change, f" ({suggestion.text})")
 
 
-def _not_on_scale(rule: RuleResult) -> Markup:
-    """Say what is compared where that is not the curve."""
-    spec = rule.spec
-    if not isinstance(spec, AlarmSpec) or limits(rule):
+def _never_known(rule: RuleResult) -> Markup:
+    """Say why there is no curve of what is compared."""
+    made = compared(rule)
+    if made is None or made.buckets:
         return NOTHING
-    compared = words.measured(spec.measures) or ("the calculation" if spec.calc is not None else "")
-    at = ", ".join(limit_text(condition) for condition in spec.conditions if isinstance(condition, Limit))
-    if not compared or not at:
-        return NOTHING
-    return element("p", f"Compared is {compared}: {at}. No curve below has that scale.", class_="note")
+    return element("p", f"Compared is {made.tag.name}, which was never known in this history.", class_="note")
 
 
 def _panels(rule: RuleResult, backtest: Backtest, period: Period) -> Markup:
@@ -117,8 +114,8 @@ def _panels(rule: RuleResult, backtest: Backtest, period: Period) -> Markup:
         if excursions.apart:
             drawn.append(panels.gaps(excursions))
     series = backtest.series.get(rule.tags[0]) if rule.tags else None
-    if series and series.spread and series.spread.bars and limits(rule):
-        drawn.append(panels.spread_panel(series.spread, rule, series.tag.unit))
+    if series and series.spread and rule.normal:
+        drawn.append(panels.spread_panel(series.spread, rule.normal, rule, series.tag.unit))
     if rule.hours:
         drawn.append(calendar(rule.hours, period, "Alarms by hour"))
     return element("div", *drawn, class_="panels") if drawn else NOTHING

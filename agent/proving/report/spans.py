@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from agent.model import EventType
 from agent.proving.report.axis import Period
-from agent.proving.results import Series, Told
+from agent.proving.results import Told
+from agent.proving.seen import Series
 
 Span = tuple[int, int]
 

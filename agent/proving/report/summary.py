@@ -150,7 +150,9 @@ def _cells(rule: RuleResult, total: int, period: Period, bars_each: int) -> list
     part = element("rect", width=f"{share * 100:.1f}%", height=5)
     bar = element("svg", part, class_="share", width=44, height=5, aria_hidden="true")
     suggested = dict.fromkeys(
-        f"{suggestion.key} {suggestion.suggested}" for suggestion in rule.suggestions if suggestion.suggested
+        f"{suggestion.condition} {suggestion.key} {suggestion.suggested}".strip()
+        for suggestion in rule.suggestions
+        if suggestion.suggested
     )
     return [
         element("td", f"{figures.alarms:,}", class_="n"),

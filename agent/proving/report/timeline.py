@@ -51,12 +51,15 @@ def timeline(
     drawn = [series for tag in tags if (series := backtest.series.get(tag)) and series.buckets]
     # A limit that is a tag is drawn among the limits, not again below.
     held = {limit.at for limit in curves.limits(rule)}
-    rows: list[Markup] = []
-    if drawn:
-        rows.append(curves.subject_row(rule, drawn[0], backtest.series, period, budget))
+    made = curves.compared(rule)
+    above = len(calculated) or 1 if made is not None else 0  # what the number is made of
+    rows = [curves.other_row(series, period, budget) for series in drawn[: min(above, _OTHERS)]]
+    if made is None or made.buckets:
+        value = [made] if made is not None else drawn[:1]
+        rows += [curves.subject_row(rule, each, backtest.series, period, budget) for each in value]
     rows.append(mark_row(rule, period, budget))
     rows += [_strip(rule, condition, period, budget) for condition in _conditions(rule)]
-    others = [series for series in drawn[1:] if series.tag.name not in held]
+    others = [series for series in drawn[above or 1 :] if series.tag.name not in held]
     rows += [curves.other_row(series, period, budget) for series in others[:_OTHERS]]
     if old is not None:
         rows += [_standing("old", old, period, budget), _standing("new", rule, period, budget)]
