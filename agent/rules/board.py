@@ -33,7 +33,7 @@ class Board:
 
     Attributes:
         now: the instant at which it is looked at, monotonic nanoseconds.
-        watched_from: until then a tag that was not read yet is waited for: nobody decides without it.
+        watched_from: until then what decides about a rule may still become known.
     """
 
     def __init__(self, started: int) -> None:
@@ -64,9 +64,12 @@ class Board:
         answers = [run.active for run in self.rules[rule]]
         return True if True in answers else None if None in answers else False
 
-    def unread(self, tags: frozenset[str]) -> bool:
-        """One of them was not read since the start, and may still be."""
-        return self.now < self.watched_from and any(self.tags[tag].state.reading is None for tag in tags)
+    def waited_for(self, tags: frozenset[str]) -> int | None:
+        """Until when one of them is waited for that was not read yet; None: none is, or it is over."""
+        states = (self.tags[tag].state for tag in tags)
+        ends = (state.evidence + FIRST_READ_WITHIN for state in states if state.reading is None)
+        until = max(ends, default=self.now)
+        return until if until > self.now else None
 
 
 class _Seen(NamedTuple):

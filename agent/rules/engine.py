@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from agent.model import Command, Seen, TagSpec
 from agent.rules import hand, restart
-from agent.rules.inputs import FOREVER, Tag
+from agent.rules.inputs import FOREVER, Tag, TagState
 from agent.rules.protection import Protection, left
 from agent.rules.runs import Run, is_alarm
 from agent.rules.saved import encode, encoded
@@ -191,15 +191,19 @@ class Engine:
     def take_over(self, before: "Engine") -> Taken:
         """Go on where `before` stands, under a changed configuration: nobody looked away."""
         steps, others = self._steps, before._steps  # noqa: SLF001 - the same kind of engine
+        started = max(steps.board.now, others.board.now)
         for name, tag in self.tags.items():
-            if name in before.tags and before.tags[name].source.name == tag.source.name:
-                tag.become(before.tags[name].state)
+            known = others.watched.get(name)
+            if known is not None and known.source.name == tag.source.name:
+                tag.become(known.state)
+            else:  # nobody looked at it: it is waited for as after a start
+                tag.become(TagState(None, started, started))
         for name, source in self.sources.items():
             if name in before.sources:
                 source.become(before.sources[name].state)
         steps.board.offset.become(others.board.offset.state)
         steps.board.watched_from = min(steps.board.watched_from, others.board.watched_from)
-        started, steps.board.now = steps.board.now, others.board.now
+        steps.board.now = others.board.now
         steps.begin()
         start = len(steps.journal)
         kept = {name: encode(run.spec, run.state) for name, run in before.runs.items()}
@@ -209,7 +213,7 @@ class Engine:
         flood = None if before._flood is None else encoded(before._flood, before._flood.state)  # noqa: SLF001 - as above
         removed = self._restore(kept, times, 0, None, flood)
         for run in self.runs.values():
-            fresh = run.fresh(max(started, steps.board.now))
+            fresh = run.fresh(started)
             if run.gated or (fresh and not run.state.core.settled):
                 steps.put(run, *run.pass_time(steps.board.now, steps.mint))
                 steps.look(run)

@@ -76,7 +76,8 @@ def judge(gate: Gate, state: GateState, board: Board) -> tuple[GateState, str]:
     """
     now = board.now
     tags = frozenset().union(*(each.tags for each in (gate.when, gate.suppress_while) if each is not None))
-    waits = board.unread(tags)
+    until = board.waited_for(tags)
+    waits = until is not None
     when, fault = (None, "") if waits else _holds(gate.when, board)
     redundant, other = (None, "") if waits else _holds(gate.suppress_while, board)
     enabled = state.enabled if waits else _enabled(gate, state, board, when=when)
@@ -88,7 +89,9 @@ def judge(gate: Gate, state: GateState, board: Board) -> tuple[GateState, str]:
     dues = [due for due in _dues(gate, board, shelf) if due > now]
     if enabled and since > now:
         dues.append(since)
-    if (waits or enabled is None) and now < board.watched_from:
+    if until is not None:
+        dues.append(until)
+    if enabled is None and now < board.watched_from:
         dues.append(board.watched_from)
     after = GateState(enabled, since, reasons, waits, shelf, state.service, min(dues, default=None))
     return (state if after == state else after), fault or other

@@ -47,11 +47,17 @@ def encode(spec: RuleSpec, state: AnyState) -> bytes:
             kept = {"kind": "change"} | {name: getattr(core, name) for name in ChangeState.__slots__}
         case _:
             assert_never(core)
+    kept["watched"] = _watched(spec)
     if state.measured is not None:
         kept["measured"] = measure.encode(spec.measures, state.measured)
     if state.gate != WATCHED:
         kept["gate"] = _gate(state.gate)
     return json.dumps(kept, separators=(",", ":")).encode()
+
+
+def _watched(spec: RuleSpec) -> str:
+    """What the values are of that were measured or reported: nothing goes on with those of another."""
+    return spec.subject if spec.calc is None else spec.calc.text
 
 
 def _alarm(spec: RuleSpec, state: AlarmState) -> dict[str, Any]:
@@ -86,16 +92,20 @@ def decode(spec: RuleSpec, kept: bytes, shift: int = 0) -> AnyState | None:
     """Read what `encode` wrote, for the rule as it is now; None when it was another kind of rule.
 
     A rule whose digest changed goes on with its open occurrence and is decided anew by the next good
-    value (`recheck`); without one it starts afresh.
+    value (`recheck`); without one it starts afresh. So do measures and reports of what is not watched
+    any more.
     """
     fields = json.loads(kept)
     kind, gate = fields.pop("kind"), _read_gate(spec, fields.pop("gate", None), shift)
-    before = fields.pop("measured", None)
-    measured = measure.decode(spec.measures, before, shift) if spec.measures else None
+    before, watched = fields.pop("measured", None), fields.pop("watched", None)
+    same = watched in (None, _watched(spec))
+    measured = measure.begin(spec.measures) if spec.measures else None
+    if measured is not None and before is not None and same:
+        measured = measure.decode(spec.measures, before, shift)
     if isinstance(spec, AlarmSpec) and kind == "alarm":
         return RuleState(_read_alarm(spec, fields, shift), measured, gate)
     if not isinstance(spec, AlarmSpec) and kind == "change":
-        core = ChangeState(**fields)
+        core = ChangeState(**fields) if same else ChangeState(spec.digest)
         core = replace(core, digest=spec.digest, reported_at=core.reported_at + shift)
         return RuleState(core, measured, gate)
     return None

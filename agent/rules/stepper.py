@@ -32,6 +32,7 @@ class Stepper:
         durable: something that happened must be on disk before it counts.
         evaluations: how many rules the readings were shown to since `begin`.
         dirty: what changed since it was last handed to the store, by the store's key.
+        watched: the tags that somebody looks at, by name; the others cost nothing.
         on_step: told of every rule whose state was replaced, and when (for whoever draws or explains).
     """
 
@@ -59,11 +60,8 @@ class Stepper:
             tag.source.tags.append(tag)
         for index, rule in enumerate(rules):
             self._add(rule, index)
-        # A tag that nobody looks at costs nothing.
         told = {name for rule in rules for name in rule.wording.fields.values()}
-        self._watched = {
-            name: tag for name, tag in self.tags.items() if tag.runs or tag.joint or name in told
-        }
+        self.watched = {name: tag for name, tag in self.tags.items() if tag.runs or tag.joint or name in told}
         self.schedule_all()
 
     def _add(self, spec: RuleSpec, index: int) -> None:
@@ -161,7 +159,7 @@ class Stepper:
         self._moment[run] = baseline
 
     def _read(self, reading: Reading) -> None:
-        tag = self._watched.get(reading.tag)
+        tag = self.watched.get(reading.tag)
         if tag is None:
             return
         state, stamp, received = tag.state, reading.source_time, reading.received

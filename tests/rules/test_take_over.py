@@ -195,3 +195,81 @@ def test_a_flood_goes_on_over_a_reload(it):
         (2, "agent.flood"),
         (62, "agent.flood"),
     ]
+
+
+LOOKED_AT = "  old: {tag: TT2, high: 900}\n"
+FIRST_LOOK = {
+    "an absence": "  new: {tag: TT1, expect: {sample: any, within: 30s}}",
+    "bad quality": "  new: {tag: TT1, high: 900, on_bad: alarm}",
+    "a gate": "  new: {tag: TT2, high: 0, when: TT1 > 5}",
+    "a timed-out calculation": '  new: {calc: age("TT1"), high: 30}',
+}
+
+
+@pytest.mark.parametrize("name", FIRST_LOOK)
+def test_a_tag_that_nobody_looked_at_is_waited_for(it, name):
+    """A reload brings the first rule over a tag that was read all the time: it was not absent, nor is it false."""
+    it.start(LOOKED_AT)
+    for at in range(100):
+        it.play(reading(at, 1, "TT1"), reading(at, 1, "TT2"))
+    it.reload(LOOKED_AT + FIRST_LOOK[name])
+    it.play(Tick(100 * SECOND), reading(100.5, 1, "TT2"), reading(101, 1, "TT1"), Tick(102 * SECOND))
+
+    assert it.told() == []
+
+
+def test_a_tag_that_stays_away_after_a_reload_is_noticed(it):
+    """Waiting has its end: without a value the sensor is bad 15 s after somebody began to look."""
+    it.start(LOOKED_AT).play(reading(100, 1, "TT2"))
+    it.reload(LOOKED_AT + FIRST_LOOK["bad quality"])
+    it.play(Tick(130 * SECOND))
+
+    assert it.told() == [(115, "alarm.raised", "new")]
+
+
+MOVED = {
+    "an average": "window: {over: 1m, take: average}, high: 5000",
+    "a counter": "counter: {rollover_at: 65536}, high: 5000",
+    "a report": "change: {deadband: 1}",
+}
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["reload", "restart"])
+@pytest.mark.parametrize("name", MOVED)
+def test_what_was_measured_of_another_tag_does_not_go_on(it, name, restarted):
+    """The rule is moved to another tag: nothing is computed from, or compared with, the values of the first."""
+    it.start(f"  R: {{tag: TT1, {MOVED[name]}}}")
+    it.values(0, 60, 1000)
+    after = f"  R: {{tag: TT2, {MOVED[name]}}}"
+    if restarted:
+        it.restart(60, after)
+    else:
+        it.reload(after)
+    it.play(reading(61, 10, "TT2"))
+
+    assert it.told() == []
+    measured = it.engine.runs["R"].state.measured
+    assert measured is None or measured.value in (None, 10)
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["reload", "restart"])
+def test_a_rule_may_become_a_measured_one_and_a_plain_one_again(it, restarted):
+    """A measure that the file did not have before begins with the reload."""
+    change = (lambda rules: it.restart(60, rules)) if restarted else it.reload
+    it.start("  R: {tag: TT1, high: 50}").play(reading(1, 60, "TT1"))
+    change("  R: {tag: TT1, high: 50, window: {over: 10s, take: average}}")
+    it.values(61, 80, 60)
+    change("  R: {tag: TT1, high: 50}")
+    it.play(reading(81, 40, "TT1"))
+
+    assert (it.told()[0], it.told()[-1]) == ((1, "alarm.raised", "R"), (81, "alarm.returned", "R"))
+    assert [event.data["occurrence"] for event in it.events] == [it.events[0].id] * len(it.events)
+
+
+def test_limits_in_another_order_are_the_same_limits(it):
+    """What is kept of a limit is found by its name."""
+    it.start("  R: {tag: TT1, high: 50, high_high: {at: 60, on_delay: 5s}}").play(reading(1, 65, "TT1"))
+    it.reload("  R: {tag: TT1, high_high: {at: 60, on_delay: 5s}, high: 50}")
+    it.values(2, 10, 65)
+
+    assert it.told() == [(1, "alarm.raised", "R"), (6, "alarm.escalated", "R")]
