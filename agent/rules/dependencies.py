@@ -26,7 +26,7 @@ def compared(spec: RuleSpec) -> set[str]:
 def quiet_between(spec: RuleSpec) -> tuple[float, float]:
     """Between which numbers a value changes nothing while nothing is going on."""
     nowhere = float("inf"), float("-inf")
-    if not isinstance(spec, AlarmSpec) or spec.measures or spec.calc is not None:
+    if not isinstance(spec, AlarmSpec) or spec.calc is not None:
         return nowhere
     above, below = float("-inf"), float("inf")
     for condition in spec.conditions:

@@ -202,6 +202,15 @@ def next_due(measures: Sequence[Measure], state: Measured) -> int | None:
     return min(dues, default=None)
 
 
+def within(measures: Sequence[Measure], state: Measured) -> tuple[float, float] | None:
+    """Between which numbers the measured one stays for as long as the value is held; None: not known."""
+    match measures, state.stages:
+        case [Window() as measure], (WindowState() as stage,):
+            return window.within(measure, stage)
+        case _:
+            return None
+
+
 def must_last(before: Measured, after: Measured) -> bool:
     """A rollover was counted: it must be on disk before it counts (design: rules, "Restart")."""
     return _turns(before) != _turns(after)

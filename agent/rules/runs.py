@@ -27,6 +27,9 @@ from agent.rules.view import Sight
 
 Spec = TypeVar("Spec", bound=RuleSpec)
 _NOTHING: Final = object()  # no value equals it
+_SHOWN_EVERY: Final = 5 * SECOND
+"""How old a measured number may be that nothing depends on but who reads it."""
+_ROUNDING: Final = 1e-9
 
 
 class BaseRun(Generic[Spec, Core]):
@@ -67,7 +70,7 @@ class BaseRun(Generic[Spec, Core]):
         """Take `state`."""
         self.state = state
         self._show(state)
-        self._calm = state.core.calm and not self.joint
+        self._calm = state.core.calm and not self.joint and state.measured is None
         self._same: object = _NOTHING
 
     def _show(self, state: RuleState[Core]) -> None:
@@ -142,12 +145,24 @@ class BaseRun(Generic[Spec, Core]):
         return (due is not None and due <= now) or (self._ages and now % SECOND == 0)
 
     def _look_due(self) -> int | None:
-        due = self.state.gate.due
-        if self.state.measured is not None:
-            moves = measure.next_due(self.spec.measures, self.state.measured)
+        due, measured = self.state.gate.due, self.state.measured
+        if measured is not None:
+            moves = measure.next_due(self.spec.measures, measured)
+            if moves is not None and moves < measured.at + _SHOWN_EVERY and self._stays(measured):
+                moves = measured.at + _SHOWN_EVERY
             if moves is not None and moves <= self.sight.fresh_until:
                 due = sooner(due, moves)
         return sooner(due, next_second(self._board.now)) if self._ages else due
+
+    def _stays(self, measured: Measured) -> bool:
+        """Time alone does not take what is measured to a limit, and nothing is going on."""
+        if self.joint or not self.state.core.calm:
+            return False
+        reach = measure.within(self.spec.measures, measured)
+        if reach is None:
+            return False
+        rounding = _ROUNDING * max(abs(reach[0]), abs(reach[1]))
+        return self._above < reach[0] - rounding and reach[1] + rounding < self._below
 
     # --- the two steps --------------------------------------------------------------------------------------
 

@@ -204,6 +204,22 @@ def _number(take: Take, pane: Pane, held: float) -> float:
             assert_never(take)
 
 
+def within(measure: Window, state: WindowState) -> tuple[float, float] | None:
+    """Between which numbers the window stays for as long as the value is held: the extremes of what is in it.
+
+    None: that is not known. A mean may be beyond them by its rounding.
+    """
+    if measure.take is Take.STDEV or 2 * (state.sum.observed + state.open.observed) < measure.over:
+        return None
+    panes = [*state.closed, state.open] if state.open.observed else state.closed
+    if measure.take is Take.MEDIAN:
+        numbers = [end for pane in panes for end, _ in (pane.values[0], pane.values[-1])]
+    else:
+        numbers = [pane.number for pane in panes]
+    numbers.append(state.held)
+    return min(numbers), max(numbers)
+
+
 def next_due(measure: Window, state: WindowState) -> int | None:
     """The next pane while a value is held; None once it is all that is in the window, and it is known."""
     if state.since is None:
