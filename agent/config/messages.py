@@ -60,6 +60,7 @@ _DELICATE: Final = re.compile(r"secret|passw|token|key|bearer|auth|signing|crede
 _LONGEST_QUOTE: Final = 40
 _LONGEST_WORD: Final = 80
 _MANY_WORDS: Final = 12
+_FEW_WORDS: Final = 6  # all of them are said: `mean` is nearer to median than to average
 _TOO_MANY_TO_COMPARE: Final = 200
 _STROKES: Final = string.digits + string.ascii_letters + "._-/: "
 
@@ -204,7 +205,8 @@ def _text(details: Sequence[ErrorDetails], path: Keys) -> str:
         return told[0]  # it says itself what stands there
     value = first["ctx"]["tag"] if first["type"] == "union_tag_invalid" else first["input"]
     if len(details) == 1 and words and isinstance(value, str):
-        return f"unknown word {_shown(value, path).removeprefix('the text ')}{did_you_mean(value, words)}"
+        known = f": expected {_one_of(words)}" if len(words) <= _FEW_WORDS else did_you_mean(value, words)
+        return f"unknown word {_shown(value, path).removeprefix('the text ')}{known}"
     kinds += [text.removeprefix("expected ") for text in dict.fromkeys(told)]
     expected = " or ".join([*kinds, _one_of(words)] if words else kinds)
     got = "" if "too_" in first["type"] else f", got {_shown(value, path)}{_hint(expected, value)}"

@@ -42,7 +42,9 @@ def _parse_band(value: object) -> Band:
     except ValueError:
         amount = -1.0
     if isinstance(value, bool) or not 0 <= amount < float("inf") or (isinstance(value, str) and not percent):
-        raise ValueError("expected a number in the tag's unit, or a percentage of its range such as 1%")
+        raise ValueError(
+            "expected a number in the tag's unit, 0 or more, or a percentage of its range such as 1%"
+        )
     return Band(amount, percent)
 
 
@@ -54,10 +56,20 @@ def _as_values(value: object) -> object:
     return tuple(value) if isinstance(value, list) else (value,)
 
 
+def _as_setpoint(value: object) -> object:
+    fixed = isinstance(value, int | float)
+    if fixed:
+        raise ValueError(
+            "expected the tag that holds the setpoint; a fixed one goes into the limits themselves"
+        )
+    return value
+
+
 def _as_counter(value: object) -> object:
     return {} if value is True else value
 
 
+SetpointTag = Annotated[str, BeforeValidator(_as_setpoint)]
 Deadband = Annotated[
     Band,
     BeforeValidator(_parse_band),

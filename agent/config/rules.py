@@ -21,6 +21,7 @@ from agent.config.rule_parts import (
     Names,
     PriorityWord,
     RateSection,
+    SetpointTag,
     UnusualSection,
     Values,
     Waiting,
@@ -91,7 +92,7 @@ class RuleSection(Noise):
     # Measure.
     rate_of_change: RateSection | None = None
     """Compares how fast the value changes."""
-    deviation_from: str | None = None
+    deviation_from: SetpointTag | None = None
     """Compares how far the value is above this tag."""
     window: WindowSection | None = None
     """Compares the average, min, max, median or stdev of the last values."""

@@ -5,6 +5,7 @@ recognised by the words that they share; whatever is not in the table is passed 
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 import yaml
@@ -29,6 +30,13 @@ _MESSAGES: Final = (
     ("duplicate %YAML", "a second %YAML line: delete it"),
 )
 
+_LINE_ENDS: Final = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+# What a person means as text: a name alone in braces, as the value of a key.
+_NAME_IN_BRACES: Final = re.compile(r": +(?P<brace>\{)[^{}:,]+\}")
+# What the parser says where the mistake is in the line before: `tag:TT101` is a text that may go on.
+_BEGAN_BEFORE: Final = ("mapping values are not allowed", "parsing a block", "could not find expected ':'")
+_KEY_WITHOUT_SPACE: Final = re.compile(r"\s*(?:- +)?\w+:[^\s:/]\S*\s*(?:#.*)?$")
+
 
 def explain(error: yaml.MarkedYAMLError, file: str, text: str) -> Problem:
     """Say where a text stops being YAML, and what to look at."""
@@ -36,17 +44,33 @@ def explain(error: yaml.MarkedYAMLError, file: str, text: str) -> Problem:
     if mark is None:
         return Problem(file, 0, 0, f"not YAML: {error.problem}")
     opened = (error.context_mark or mark).line + 1
-    character = _character(text, mark.line, mark.column)
+    column = mark.column + 1
+    lines = [*_LINE_ENDS.split(text), ""]  # by the parser's idea of lines; the mark may be at the end
+    line = lines[mark.line] if mark.line < len(lines) else ""
+    character = line[mark.column : mark.column + 1]
     said = f"{error.context or ''}: {error.problem}"
     if character == "\t" and "cannot start any token" in said:
         message = "a tab cannot indent: use spaces"
+    elif brace := _unquoted_brace(line, mark.column):
+        column = brace
+        message = "a text that begins with `{{` needs quotes"
+    elif any(words in said for words in _BEGAN_BEFORE) and (before := _without_space(lines[: mark.line])):
+        message = f"a space belongs after `:` in line {before}"
     else:
         known = (message for words, message in _MESSAGES if words in said)
         message = next(known, "not YAML: " + str(error.problem).replace("{", "{{").replace("}", "}}"))
-    return Problem(file, mark.line + 1, mark.column + 1, message.format(character=character, opened=opened))
+    return Problem(file, mark.line + 1, column, message.format(character=character, opened=opened))
 
 
-def _character(text: str, line: int, column: int) -> str:
-    """Give the character at a mark, by the parser's idea of lines; empty at the end of the text."""
-    lines = re.split("\r\n|[\r\n\x85\u2028\u2029]", text)
-    return lines[line][column : column + 1] if line < len(lines) else ""
+def _unquoted_brace(line: str, column: int) -> int:
+    """Where a text such as `{each}.FLOW` begins, from 1, if the parser stopped in it; else 0."""
+    for name in _NAME_IN_BRACES.finditer(line):
+        if name.end() <= column and not line[name.end() : column].strip(" >|"):
+            return name.start("brace") + 1
+    return 0
+
+
+def _without_space(lines: Sequence[str]) -> int:
+    """The number of the last line, if it is a key whose value stands too near: `tag:TT101`; else 0."""
+    last = next((index for index in reversed(range(len(lines))) if lines[index].strip()), -1)
+    return last + 1 if last >= 0 and _KEY_WITHOUT_SPACE.match(lines[last]) else 0

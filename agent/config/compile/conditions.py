@@ -20,6 +20,7 @@ from agent.model import Kind, Value
 from agent.rules.spec import Absence, Awaited, Bit, Condition, Limit, OnBad, State, Still
 
 _LIKE_A_NUMBER: Final = re.compile(r"[-+.]?[0-9][\w.,]*")
+_WITH_UNIT: Final = re.compile(r"([-+]?[0-9]+(?:[.,][0-9]+)?)(?:\s+[^\s+*/-].*|\s*(?:%|°.*))")
 _NO_NUMBER: Final = {Kind.SWITCH, Kind.TEXT}
 
 
@@ -131,10 +132,24 @@ def _check_limit_tag(draft: Draft, watched: Subject, key: str, name: str) -> Non
         draft.error(
             f'expected a number or the name of a tag, got the text "{name}"{number_hint(name)}', *where
         )
+    elif name not in draft.plant.tags and (number := _WITH_UNIT.fullmatch(name)):
+        draft.error(
+            f"a limit is a number in the tag's unit: {_without_unit(watched, name, number[1])}", *where
+        )
     elif watched.tag is not None and name == watched.name and not watched.measures:
         draft.error("a tag is never beyond itself: name the tag that holds the limit, or a number", *where)
     else:
         draft.tag(name, *where, numbers_for="a limit")
+
+
+def _without_unit(watched: Subject, written: str, number: str) -> str:
+    """What to write instead of `80 °C`, or of a percentage of the range."""
+    amount = float(number.replace(",", "."))
+    tag = watched.tag
+    if written.endswith("%") and tag is not None and tag.unit != "%" and tag.range and not watched.measures:
+        low, high = tag.range
+        return f"{amount:g} % of the range of {tag.name} is {low + amount * (high - low) / 100:g}"
+    return f"write {amount:g}"
 
 
 def _check_order(draft: Draft, limits: list[Limit]) -> None:

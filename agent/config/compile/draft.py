@@ -145,7 +145,8 @@ class Draft:
             return None
         for name, column in expression.tag_places.items():
             if name not in self.plant.tags:
-                self.error(f"unknown tag {name!r}{self._meant(name, expression)}", key, column=column)
+                meant = self._meant(name, expression, text[: column - 1])
+                self.error(f"unknown tag {name!r}{meant}", key, column=column)
         for name, column in expression.rule_places.items():
             self._check_active(name, key, column)
         return expression
@@ -156,10 +157,14 @@ class Draft:
         elif name not in self.plant.rules and name.partition("/")[0] not in self.plant.unsure:
             self.unknown("rule", name, self.plant.rules, key, column=column)
 
-    def _meant(self, name: str, expression: Expression) -> str:
-        """`TT-101` reads as TT minus 101: say how a name with other characters is written."""
-        whole = expression.unquoted(name, self.plant.tags)
-        return f': write tag("{whole}")' if whole else did_you_mean(name, self.plant.tags)
+    def _meant(self, name: str, expression: Expression, before: str) -> str:
+        """Say what was meant: `TT-101` reads as TT minus 101, and `MODE == AUTO` compares with a tag."""
+        if whole := expression.unquoted(name, self.plant.tags):
+            return f': write tag("{whole}")'
+        guess = did_you_mean(name, self.plant.tags)
+        if before.rstrip().endswith(("==", "!=")) and not guess.startswith(": did you mean"):
+            return f': a text needs quotes: "{name}"'
+        return guess
 
     def _quoting(self, text: str) -> str:
         """The same for a name that did not even read as an expression."""
