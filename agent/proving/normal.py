@@ -104,6 +104,7 @@ class NormalRecord:
         return Normal(
             samples=self._values.count,
             low=quantile(self._values.kept, 0.001) if enough else None,
+            middle=quantile(self._values.kept, 0.5) if enough else None,
             high=quantile(self._values.kept, 0.999) if enough else None,
             noise=noise(differences) if len(differences) >= _ENOUGH_DIFFERENCES else None,
         )

@@ -49,12 +49,14 @@ class Normal:
         samples: how many were taken then.
         low, high: the 0.1 % and the 99.9 % quantile. Excursions that were over within 60 s belong to normal
             operation, announced or not. None: too few samples to tell.
+        middle: the median; None: as low and high.
         noise: sigma = MAD(first differences) / 0.6745 / sqrt(2) of the times in which nothing was going
             on, in the unit. None: too few.
     """
 
     samples: int
     low: float | None
+    middle: float | None
     high: float | None
     noise: float | None
 

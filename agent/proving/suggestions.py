@@ -70,26 +70,28 @@ def _about_limit(limit: Limit, limits: Sequence[Limit], normal: Normal, tag: Tag
         return
     step = tag.step or 0.0
     wanted = max(6 * normal.noise, 2 * step)
-    room = _room(limit, limits)
+    room, kept = min(_rooms(limit, limits, normal), default=(wanted, ""))
     band = readable(wanted)
-    if room is not None and band > room:
+    if band > room and kept:
         band = readable(room, up=False)
-    if band > limit.deadband:
+    if band > limit.deadband and band >= 2 * step:
         steps = 6 * normal.noise < wanted
         why = f"two steps of {_with(step, unit)}" if steps else f"6 sigma of {_with(normal.noise, unit)}"
-        if room is not None and wanted > room:
-            why += ", at most a quarter of the way to the next limit"
+        if wanted > room:
+            why += f", at most {kept}"
         yield Suggestion(name, "deadband", present, show(band), why)
 
 
-def _room(limit: Limit, limits: Sequence[Limit]) -> float | None:
-    """A quarter of the way to the next limit; None: there is none."""
+def _rooms(limit: Limit, limits: Sequence[Limit], normal: Normal) -> Iterator[tuple[float, str]]:
+    """How wide the deadband may be, and why: it must leave the other limits and normal operation alone."""
     if isinstance(limit.at, str):
-        return None
-    ways = [
-        abs(limit.at - other.at) for other in limits if other is not limit and not isinstance(other.at, str)
-    ]
-    return min(ways) / 4 if ways else None
+        return
+    for other in limits:
+        if other is not limit and not isinstance(other.at, str):
+            yield abs(limit.at - other.at) / 4, "a quarter of the way to the next limit"
+    inside = 0.0 if normal.middle is None else (limit.at - normal.middle) * limit.side
+    if inside > 0:
+        yield inside / 2, "half of the way to the middle of normal operation"
 
 
 def readable(number: float, *, up: bool = True) -> float:

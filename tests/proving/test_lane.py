@@ -109,7 +109,14 @@ def played(rules, signals, cuts, *, short):
         begin = end
     lane.end(220 * SECOND)
     shown = [
-        (record.stretches(220 * SECOND, ()), record.excursions(), record.events, record.count.hours)
+        (
+            record.stretches(220 * SECOND, ()),
+            record.excursions(),
+            record.events,
+            record.count.hours,
+            record.normal and record.normal.found(),
+            record.compared and record.compared.series(220 * SECOND),
+        )
         for record in lane.records.values()
     ]
     return lines, shown

@@ -4,7 +4,7 @@ import random
 from itertools import pairwise
 
 import pytest
-from rigs.rules import high, high_high, rule
+from rigs.rules import high, high_high, low, rule
 
 from agent.model import SECOND, TagSpec
 from agent.proving.figures import MINUTE
@@ -117,7 +117,8 @@ TWO_VALUES = ([5.0] * 50 + [5.6] * 50) * 20
 
 def test_a_deadband_of_two_steps():
     """A register that shows tenths and hardly moves: two of its steps."""
-    assert advice(rule(high(5.1)), seen(TWO_VALUES), step=0.1)["deadband"] == "0.2"
+    assert advice(rule(high(5.6)), seen(TWO_VALUES), step=0.1)["deadband"] == "0.2"
+    assert "deadband" not in advice(rule(high(5.1)), seen(TWO_VALUES), step=0.1)  # no room for two
 
 
 def test_a_step_that_is_not_known_is_not_guessed():
@@ -128,6 +129,12 @@ def test_a_step_that_is_not_known_is_not_guessed():
 def test_a_deadband_stays_clear_of_the_next_limit():
     """At most a quarter of the way, rounded down."""
     assert advice(rule(high(170), high_high(174)), noisy(0.5))["deadband"] == "1"
+
+
+def test_an_alarm_returns_within_normal_operation():
+    """A low limit of 96.5 where 100 is usual: returning only above 100 it would stand for half the time."""
+    assert advice(rule(low(96.5)), noisy(0.5))["deadband"] == "1.5"
+    assert advice(rule(low(90)), noisy(0.5))["deadband"] == "3"
 
 
 @pytest.mark.parametrize("normal", [seen([1.0, 2.0] * 20), None])

@@ -233,8 +233,8 @@ def week():
     new, noisy = (
         replace(one, normal=normal)
         for one, normal in (
-            (new, Normal(SAMPLES, 147.2, 168.9, 0.7)),
-            (noisy, Normal(SAMPLES, 14.1, 38.0, 0.8)),
+            (new, Normal(SAMPLES, 147.2, 158.1, 168.9, 0.7)),
+            (noisy, Normal(SAMPLES, 14.1, 29.8, 38.0, 0.8)),
         )
     )
     known = (
