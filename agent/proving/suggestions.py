@@ -12,7 +12,7 @@ to scripts alone; what is configured already is enough if it is more; a rule tha
 """
 
 from collections.abc import Iterator, Sequence
-from math import floor, log10
+from math import floor, inf, log10
 from typing import Final
 
 from agent.model import SECOND, TagSpec
@@ -70,10 +70,8 @@ def _about_limit(limit: Limit, limits: Sequence[Limit], normal: Normal, tag: Tag
         return
     step = tag.step or 0.0
     wanted = max(6 * normal.noise, 2 * step)
-    room, kept = min(_rooms(limit, limits, normal), default=(wanted, ""))
-    band = readable(wanted)
-    if band > room and kept:
-        band = readable(room, up=False)
+    room, kept = min(_rooms(limit, limits, normal), default=(inf, ""))
+    band = min(readable(wanted), readable(room, up=False) if kept else inf)
     if band > limit.deadband and band >= 2 * step:
         steps = 6 * normal.noise < wanted
         why = f"two steps of {_with(step, unit)}" if steps else f"6 sigma of {_with(normal.noise, unit)}"

