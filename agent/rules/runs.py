@@ -61,6 +61,7 @@ class BaseRun(Generic[Spec, Core]):
         self._board = board
         self._ages = spec.calc is not None and bool(spec.calc.ages)
         self.gated = spec.gate != OPEN
+        self._paced = isinstance(spec, ChangeSpec) and spec.at_least_every is not None
         self._above, self._below = quiet_between(spec)
         measured = measure.begin(spec.measures) if spec.measures else None
         gate = GateState(due=board.now) if self.gated else WATCHED
@@ -245,7 +246,11 @@ class BaseRun(Generic[Spec, Core]):
         if self._lost(now) or self.sight.quality is Quality.BAD:
             return self._kind.lose_sight(self.spec, core, self.sight, now, mint)
         after, events = self._kind.observe(self.spec, core, self.sight, now, mint, baseline=baseline)
-        if after is self.state.core and after.steady and not (self.joint or self.spec.measures):
+        if (
+            after is self.state.core
+            and after.steady
+            and not (self.joint or self.spec.measures or self._paced)
+        ):
             self._same = self.sight.value
         return after, events
 

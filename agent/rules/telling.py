@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final, assert_never
 
 from agent.model import SECOND, Event, EventType, Json, Priority, Value
+from agent.rules.board import Subject
 from agent.rules.message import show_duration
 from agent.rules.spec import (
     AlarmSpec,
@@ -94,14 +95,18 @@ def tell(spec: AlarmSpec, state: AlarmState, view: Sight, what: Happening) -> Ev
 def tell_change(
     spec: ChangeSpec, kind: EventType, identity: str, at: int, view: Sight, extra: dict[str, Json]
 ) -> Event:
-    """Make the `tag.changed` of a report by exception."""
+    """Make the `tag.changed` of a report by exception, or say why it is unknown (`reason` in `extra`)."""
     data = _head(spec, "change") | _values(spec, view) | extra
     if spec.wording.fields:
         data["fields"] = dict(view.fields())
     facts = _facts(data) | {"priority": spec.priority.word}
     wording = spec.wording.message
-    plain = f"{name_of(spec)} is {with_unit(view.value, view.unit)}"
-    data["message"] = wording.fill(facts) if wording else plain
+    if kind in OF_THE_RULE:
+        data["message"] = f"{spec.name} cannot be decided: {extra['reason']}"
+    elif wording:
+        data["message"] = wording.fill(facts)
+    else:
+        data["message"] = f"{name_of(spec)} is {with_unit(_value(view), view.unit)}"
     data["rules_hash"] = spec.digest
     rule, send_to = spec.rule or spec.name, spec.wording.send_to
     return Event(identity, kind, at, spec.name, spec.priority, data, {}, view.tag, rule, (), send_to)
@@ -140,15 +145,15 @@ def _values(spec: RuleSpec, view: Sight) -> dict[str, Json]:
         data["unit"] = view.unit
     if spec.measures:
         data["measure"] = [_measure(measure) for measure in spec.measures]
-        data["tag_value"] = view.subject.value
+        data["tag_value"] = _value(view.subject)
     if view.source_time is not None:
         data["source_time"] = utc_text(view.source_time)
     return data
 
 
-def _value(view: Sight) -> Value | None:
+def _value(seen: Sight | Subject) -> Value | None:
     try:
-        return view.value
+        return seen.value
     except TypeError:
         return None  # the event says itself that the calculation makes no sense
 

@@ -36,6 +36,7 @@ def zone(condition: Limit | State | Bit, value: Value | None, at: float) -> Zone
 
 def _word(value: Value | None) -> int:
     """A word of bits; a float without a fraction is one, because JSON and some PLCs know no others."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+    fraction = isinstance(value, float) and not value.is_integer()
+    if isinstance(value, bool) or not isinstance(value, int | float) or fraction:
         raise TypeError(f"is {value!r}, and bits are those of a whole number")
     return int(value)

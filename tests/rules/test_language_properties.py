@@ -244,3 +244,42 @@ def test_a_flood_loses_nothing(rules, scene):
     digests = [event for event in held if event.data.get("state") == "digest"]
 
     assert len(alone) + sum(len(event.data["alarms"]) for event in digests) == len(plain)
+
+
+wrong = st.sampled_from(
+    [
+        "x",
+        "",
+        "5",
+        True,
+        False,
+        0.5,
+        -0.0,
+        5e-324,
+        1e308,
+        -1e308,
+        2**63,
+        2**64 - 1,
+        -(2**63),
+        "bad",
+        41,
+        55,
+        60,
+    ]
+)
+
+
+@st.composite
+def broken_scenes(draw):
+    """Values of every kind, of several tags at one instant."""
+    seen, now = [Link("plc", up=True, at=0), WallClock(0, WALL)], 0.0
+    for _ in range(draw(st.integers(1, 15))):
+        now = round(now + draw(st.sampled_from([0.2, 1, 4])), 1)
+        seen += [reading(now, draw(wrong), tag) for tag in draw(st.sampled_from(["T", "TU", "UV", "TUV"]))]
+    return [*seen, Tick(round((now + 30) * SECOND))]
+
+
+@given(rule_sets(), broken_scenes())
+def test_no_value_stops_the_agent(rules, scene):
+    """For every condition, measure and gate: nothing is raised out of the engine, nor when it is serialised."""
+    play(rules, moments(scene), reborn=True)
