@@ -119,14 +119,16 @@ def difference(each: Difference) -> str:
 
 
 def _print_suggestions(side: Side) -> None:
-    rules = [rule for rule in side.rules if any(not each.insufficient for each in rule.suggestions)]
+    advice = {
+        rule.spec.name: [each for each in rule.suggestions if not each.insufficient] for rule in side.rules
+    }
+    rules = [rule for rule in side.rules if advice[rule.spec.name]]
     if rules:
         print("\nsuggestions (try one at a time: a deadband may make the delays needless)")
     for rule in sorted(rules, key=lambda rule: -rule.figures.alarms)[:_MOST_ADVISED]:
         print(f"  {rule.spec.name}")
-        for each in rule.suggestions:
-            if not each.insufficient:
-                print(f"    {suggestion(each)}")
+        for each in advice[rule.spec.name]:
+            print(f"    {suggestion(each)}")
     if len(rules) > _MOST_ADVISED:
         print(f"  and for {len(rules) - _MOST_ADVISED} rules with fewer alarms: see --json or --report")
 

@@ -76,13 +76,15 @@ def test_an_alarm_that_stood_is_not_normal_and_a_fleeting_one_is(length, highest
 
 
 def test_values_on_both_sides_of_a_gap_are_no_neighbours():
-    """The tag moves far in each silence: that is no noise."""
-    record = NormalRecord(3 * SECOND)
-    record.become(CALM, 0)
-    for index in range(300):
-        times = [(index * 100 + second) * SECOND for second in range(2)]
-        record.add(times, [float(index), float(index)])
-    assert record.found().noise == 0
+    """A value is fresh for 3 s: one each 3 s shows the noise, one each 4 s does not."""
+    for interval, known in ((3, True), (4, False)):
+        record = NormalRecord(3 * SECOND)
+        record.become(CALM, 0)
+        for begin in range(0, 5_000, 500):
+            times = [at * interval * SECOND for at in range(begin, begin + 500)]
+            record.add(times, [float(at % 7) for at in range(500)])
+
+        assert (record.found().noise is not None) is known
 
 
 # --- suggestions ------------------------------------------------------------------------------------------
