@@ -46,6 +46,7 @@ def _row(run: Run, clock: Clock) -> dict[str, Json]:
             row |= {"since": _utc(core.raised_at, clock), "for_s": (now - core.raised_at) // SECOND}
         row |= {"acknowledged_by": core.acknowledged} if core.acknowledged else {}
         row |= {"needs": _needs(run)} if core.occurrence and not core.level else {}
+        row |= {"chattering": True} if core.chattering else {}
         row |= {"peak": core.peak} if core.peak is not None else {}
     if not (is_alarm(run) and run.spec.of_source):
         row |= {"value": _value(run), "quality": sight.quality.value} | (

@@ -99,12 +99,16 @@ def _value(row: Mapping[str, Json]) -> str:
     if value is None:
         return "unknown"
     text = f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, bool):
+        text = text.lower()  # as the rules are written
     return f"{text} {row.get('unit', '')}".rstrip()
 
 
 def _notes(row: Mapping[str, Json]) -> list[str]:
     """What a person should know before he acts."""
     notes = [f"returned, waits for {row['needs']}"] if "needs" in row else []
+    if row.get("chattering"):
+        notes.append("chatters: it comes and goes; its return is told when it stays away")
     if "acknowledged_by" in row:
         notes.append(f"acknowledged by {row['acknowledged_by']}")
     return [*notes, *_worded(row.get("suppressed_by", [])), *_put_aside(row)]

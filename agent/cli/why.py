@@ -22,6 +22,7 @@ SUMMARY = "say why a rule did or did not raise: what its machine saw, and what w
 
 _AROUND: Final = 300 * SECOND
 _RECENT: Final = 600 * SECOND
+_MOST: Final = 6  # differences that are shown: a flood holds back hundreds
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -82,7 +83,7 @@ async def _why(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(_json(answer), indent=2, ensure_ascii=False))
     else:
-        _show(answer, zone)
+        show(answer, zone)
     return 0
 
 
@@ -163,7 +164,8 @@ async def _sent(configuration: "Configuration", name: str, begin: int, end: int)
 # --- for people, and for scripts --------------------------------------------------------------------
 
 
-def _show(answer: "Why", zone: tzinfo) -> None:
+def show(answer: "Why", zone: tzinfo) -> None:
+    """Print it."""
     from agent.cli.tables import print_table
 
     print(f"{answer.answer}.")
@@ -179,8 +181,10 @@ def _show(answer: "Why", zone: tzinfo) -> None:
     if answer.differences:
         print()
         print("what was sent differs:")
-    for difference in answer.differences:
+    for difference in answer.differences[:_MOST]:
         print(f"  {difference}")
+    if (left := len(answer.differences) - _MOST) > 0:
+        print(f"  and {left} more: ask for a shorter interval, or --json")
 
 
 def _clock(at: int, zone: tzinfo) -> str:

@@ -20,7 +20,12 @@ _GERMAN: Final = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(.*)")
 # A count since 1970 is in the unit that puts it into the years 1973 to 5138.
 _UNITS: Final = ((10**11, SECOND), (10**14, MILLISECOND), (10**17, 1_000), (10**30, 1))
 _BAD: Final = frozenset(
-    ("bad", "#n/a", "n/a", "na", "nan", "null", "none", "error", "#value!", "#num!", "?", "inf", "-inf")
+    (
+        *("bad", "#n/a", "n/a", "na", "nan", "null", "none", "error", "#value!", "#num!", "?", "inf", "-inf"),
+        # What PI and its kin write where there is no value.
+        *("no data", "bad input", "i/o timeout", "pt created", "shutdown", "scan off", "comm fail"),
+        *("not connect", "no value", "calc failed", "bad data", "arc off-line", "intf shut", "out of serv"),
+    )
 )
 _SWITCH: Final = {"true": True, "false": False, "on": True, "off": False}
 _MOST_KNOWN: Final = 10_000  # different spellings remembered; noise has no end of them

@@ -12,7 +12,7 @@ from agent.model import MILLISECOND, SECOND, TagSpec, Value
 from agent.proving.replay import Look
 from agent.proving.stretches import Doing, Episode, Stretch
 from agent.rules.phrases import duration, subject_of, words_of, written
-from agent.rules.spec import Absence, Condition, Limit, RuleSpec, State, Still
+from agent.rules.spec import Absence, AlarmSpec, Condition, Limit, RuleSpec, State, Still
 
 
 class Teller:
@@ -20,6 +20,7 @@ class Teller:
 
     def __init__(self, spec: RuleSpec, tag: TagSpec | None, zone: str, end: int) -> None:
         self._subject = subject_of(spec, tag)
+        self._quiet = spec.chattering.quiet if isinstance(spec, AlarmSpec) and spec.chattering else None
         self._zone = zone_of(zone)
         self._day = self._local(end).date()
 
@@ -61,6 +62,9 @@ class Teller:
                 what = "it was not decided"
             case Doing.SUPPRESSED:
                 what = "it was watched, but nothing was announced"
+            case Doing.CHATTERING:
+                quiet = "" if self._quiet is None else f" of {duration(self._quiet)}"
+                what = f"it chattered: it came and went, and returns only after a quiet{quiet}"
             case Doing.BLIND:
                 what = f"{self._subject.noun} could not be seen"
             case _:

@@ -51,6 +51,7 @@ class Step(NamedTuple):
     machines: tuple[Machine, ...]
     gate: GateState
     fault: str
+    chattering: bool = False
 
 
 @dataclass(slots=True)
@@ -190,8 +191,10 @@ class _Replay:
         if run.spec.name != self._name:
             return
         core = run.state.core
-        machines = core.machines if isinstance(core, AlarmState) else ()
-        step = Step(at, machines, run.state.gate, core.fault)
+        machines, chattering = (
+            (core.machines, core.chattering) if isinstance(core, AlarmState) else ((), False)
+        )
+        step = Step(at, machines, run.state.gate, core.fault, chattering)
         steps = self.trace.steps
         if not steps or steps[-1][1:] != step[1:]:
             steps.append(step)

@@ -10,6 +10,7 @@ Every refusal names file, line and remedy.
 
 import csv
 import gzip
+import re
 import zlib
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,9 +32,13 @@ _TIME: Final = frozenset(
     ("time", "ts", "timestamp", "time stamp", "date", "datetime", "date time", "zeit", "zeitstempel", "_time")
 )
 _TAG: Final = frozenset(
-    ("tag", "name", "tagname", "tag name", "tag_name", "point", "signal", "variable", "item", "id")
+    (
+        *("tag", "name", "tagname", "tag name", "tag_name", "point", "signal", "variable", "item", "id"),
+        *("series", "metric", "pointname", "tagid"),
+    )
 )
 _VALUE: Final = frozenset(("value", "val", "v", "wert", "_value"))
+_SHOWN: Final = re.compile(r"[-+]?\d[\d., ]*\s*[^\d\s:/-]{0,8}(?:/\w{1,4})?")  # with a unit, or grouped
 _QUALITY: Final = frozenset(("quality", "status", "q", "qual", "opcquality", "opc quality"))
 
 
@@ -137,7 +142,7 @@ class Sheet:
                 self._last = times[cut - 1]
                 whole = rows[:cut]
                 if layout.tag is None:
-                    yield self._wide(whole, times[:cut], names, layout.time)
+                    yield self._wide(whole, times[:cut], names, layout.time, lines)
                 else:
                     yield self._long(whole, times[:cut], layout, lines)
             rows, lines = rows[cut:], lines[cut:]
@@ -177,7 +182,14 @@ class Sheet:
             times.append(last)
         return times
 
-    def _wide(self, rows: list[list[str]], times: list[int], names: list[str], time: int) -> list[Column]:
+    def _wide(
+        self,
+        rows: list[list[str]],
+        times: list[int],
+        names: list[str],
+        time: int,
+        lines: Sequence[int],
+    ) -> list[Column]:
         columns: list[Column] = []
         for index, (name, cells) in enumerate(zip(names, zip(*rows, strict=True), strict=True)):
             if index == time or not name:
@@ -190,6 +202,7 @@ class Sheet:
                 there = [cell != "" for cell in cells]
                 column = self._column(name, list(compress(times, there)), list(compress(cells, there)))
             if column.times:
+                self._refuse_units(column, cells, lines)
                 columns.append(column)
         return columns
 
@@ -220,8 +233,21 @@ class Sheet:
                 continue
             pick = itemgetter(*where) if len(where) > 1 else lambda row, only=where[0]: (row[only],)
             own = None if qualities is None else pick(qualities)
-            columns.append(self._column(name, pick(times), pick(cells), own))
+            column = self._column(name, pick(times), pick(cells), own)
+            self._refuse_units(column, column.cells, pick(lines))
+            columns.append(column)
         return columns
+
+    def _refuse_units(self, column: Column, cells: Sequence[str], lines: Sequence[int]) -> None:
+        """`70.1 °C`, as Grafana writes what it shows, is a text to the rules: none of them would raise."""
+        if column.numbers is not None or column.known.kind not in (Kind.NUMBER, Kind.WHOLE):
+            return
+        for cell, line in zip(cells, lines, strict=False):
+            if isinstance(column.known[cell], str) and _SHOWN.fullmatch(cell.strip()):
+                raise HistoryError(
+                    f"{self.path}:{line}: {cell!r} is no number for {column.tag}: export the plain numbers, "
+                    "without units and with a decimal point (a comma where semicolons stand between the cells)"
+                )
 
     def _count_unknown(self, name: str, samples: int) -> None:
         self.unknown[name] = self.unknown.get(name, 0) + samples

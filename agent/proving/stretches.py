@@ -6,6 +6,7 @@ Rules for whoever changes it: pure; intervals are read off the engine's own stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import groupby
 from typing import NamedTuple
 
 from agent.model import Value
@@ -47,6 +48,7 @@ class Doing(StrEnum):
     SETTLING = "settling"
     UNDECIDED = "undecided"
     SUPPRESSED = "suppressed"
+    CHATTERING = "chattering"
     BLIND = "blind"
 
 
@@ -130,6 +132,16 @@ def _gate(trace: Trace, gate: GateState, begin: int, end: int) -> Stretch | None
     if gate.reasons:
         return Stretch(Doing.SUPPRESSED, begin, end, ", ".join(gate.reasons))
     return None
+
+
+def chattering(trace: Trace) -> Iterator[Stretch]:
+    """When a return had to last, because the alarm came and went."""
+    ends = [step.at for step in trace.steps[1:]] + [trace.end]
+    spells = groupby(zip(trace.steps, ends, strict=True), key=lambda step: step[0].chattering)
+    for chatters, spell in spells:
+        if chatters:
+            steps = list(spell)
+            yield Stretch(Doing.CHATTERING, steps[0][0].at, steps[-1][1], "")
 
 
 def blind(trace: Trace) -> Iterator[Stretch]:

@@ -14,7 +14,7 @@ from agent.config.model import Configuration
 from agent.model import SECOND, Event, EventType
 from agent.proving.explaining import Teller
 from agent.proving.replay import Look, Step, Trace, lead_of, needed, replay
-from agent.proving.stretches import blind, episodes, gated
+from agent.proving.stretches import blind, chattering, episodes, gated
 from agent.rules.machine import Phase
 from agent.rules.spec import AlarmSpec, Condition, Limit, Still
 from agent.store.samples import Recorded
@@ -160,7 +160,7 @@ class _Answer:
 
     def _findings(self) -> Iterator[Finding]:
         teller = self._teller
-        for stretch in [*gated(self._trace), *blind(self._trace)]:
+        for stretch in [*gated(self._trace), *chattering(self._trace), *blind(self._trace)]:
             if self._within(stretch.begin, stretch.end):
                 yield Finding(stretch.begin, teller.stretch(stretch))
         for step in self._trace.steps:

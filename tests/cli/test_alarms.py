@@ -56,6 +56,17 @@ def test_open_alarms(capsys):
 
 
 @pytest.mark.usefixtures("zone")
+def test_an_alarm_that_chatters(capsys):
+    """It is open although its value is back, and says why; a switch is written as in the rules."""
+    lines = shown(capsys, [OPEN | {"value": False, "unit": "", "chattering": True}], [], whole=False)
+
+    assert lines[1] == (
+        "R1 high high 2026-11-21 05:43:00 false "
+        "chatters: it comes and goes; its return is told when it stays away"
+    )
+
+
+@pytest.mark.usefixtures("zone")
 def test_what_nobody_would_be_told_of(capsys):
     """It is counted at least; with --all each rule has its reason."""
     unwatched = [

@@ -9,9 +9,10 @@ import pytest
 from rigs.agent_process import AgentProcess, command, quiet_port, until
 
 from agent.cli.from_event import made
-from agent.cli.why import instance, interval, moment
+from agent.cli.why import instance, interval, moment, show
 from agent.errors import EdgeRelayError
 from agent.model import SECOND
+from agent.proving.why import Why
 
 NOW = round(datetime(2026, 11, 21, 12, 0, tzinfo=UTC).timestamp()) * SECOND
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -54,6 +55,16 @@ def test_a_time_that_is_none():
 def test_what_is_looked_at(at, last, expected):
     """Around a time, before it, or the last minutes; never the future."""
     assert interval(at, last, NOW, UTC) == expected
+
+
+def test_a_flood_of_differences_fits_a_screen(capsys):
+    """The first ones say what it is about; the rest are counted."""
+    show(Why("R", 0, SECOND, "R did not raise", (), (), (), tuple(map(str, range(40)))), UTC)
+
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        "  5",
+        "  and 34 more: ask for a shorter interval, or --json",
+    ]
 
 
 def test_which_instance_is_meant():

@@ -42,6 +42,7 @@ def samples_of(tmp_path, *texts, **more):
         "sep=;\ntime;T\n21.11.2026 08:00:01;1,5\n",
         'time,T\n2026-11-21T08:00:01.000Z,"1.5"\n',
         "time,T,U\n2026-11-21T08:00:01,1.5,\n",
+        '"Series","Time","Value"\nT,2026-11-21T09:00:01+01:00,1.5\n',
         gzip.compress(b"time,T\n2026-11-21T08:00:01Z,1.5\n"),
         "time,T\n2026-11-21T08:00:01Z,1.5\n".encode("utf-16"),
     ],
@@ -106,6 +107,17 @@ def test_bad_quality_is_a_bad_sample_whatever_stands_there(tmp_path):
     assert samples_of(tmp_path, text) == [("T", 1, None, BAD), ("T", 2, 1.5, UNCERTAIN), ("T", 3, None, BAD)]
 
 
+@pytest.mark.parametrize("cell", ["No Data", "I/O Timeout", "Bad Input", "Pt Created", "#N/A"])
+def test_what_a_historian_writes_instead_of_a_value_is_bad(tmp_path, cell):
+    """It is no text that a rule would be asked to compare with its limit."""
+    assert samples_of(tmp_path, f"time,tag,value\n1795248001,U,{cell}\n") == [("U", 1, None, BAD)]
+
+
+def test_a_word_is_a_word(tmp_path):
+    """A text that no number is hidden in goes to the rule, which says what it thinks of it."""
+    assert samples_of(tmp_path, "time,U\n1795248001,AUTO\n") == [("U", 1, "AUTO", GOOD)]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -115,6 +127,10 @@ def test_bad_quality_is_a_bad_sample_whatever_stands_there(tmp_path):
         ("time,T,U\n100,1,2\n101,1\n", ":3: 2 cells under a header of 3: is the line cut off"),
         ("time,tag,value,quality\n100,T,1,so-so\n", ":2: quality 'so-so': expected good, uncertain, bad"),
         (b"time,T\n100,\xe9\n", "write it anew as UTF-8"),
+        ("time,U\n100,70.1\n101,70.2 °C\n", ":3: '70.2 °C' is no number for U: export the plain numbers"),
+        ("time,T,U\n100,1,\n101,1,12 m³/h\n", ":3: '12 m³/h' is no number for U"),
+        ('time,tag,value\n100,T,1\n101,U,"70,5"\n', ":3: '70,5' is no number for U"),
+        ("time;U\n100;1.234,5\n", ":2: '1.234,5' is no number for U"),
         (gzip.compress(b"time,T\n100,1\n")[:-6], "cannot be read from here on"),
     ],
 )

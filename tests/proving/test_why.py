@@ -15,6 +15,7 @@ from agent.rules.spec import (
     Awaited,
     Bit,
     ChangeSpec,
+    Chattering,
     Gate,
     Priority,
     State,
@@ -276,3 +277,16 @@ def test_active_hours_follow_the_recorded_clock():
 
     assert answer.answer == "R did not raise between 12:00:00 and 12:00:05"
     assert any("it was not watched: outside of its active hours" in text for text in texts(answer))
+
+
+def test_an_alarm_that_chatters():
+    """It goes on being active although the value is back: that a return must last is said."""
+    noise = Chattering(raises=3, within=60 * SECOND, quiet=20 * SECOND)
+    plant = configured(rule(high(170), chattering=noise))
+    seen = values(*[165, 172] * 3, *[165] * 30)
+    answer = why(plant, recorded(plant, *seen, until=35), sent=None)
+
+    assert (
+        "from 12:00:05 to 12:00:26: it chattered: it came and went, and returns only after a quiet of 20 s"
+        in texts(answer)
+    )
