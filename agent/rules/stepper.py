@@ -9,6 +9,7 @@ sources) as one frozen value each, and only `set` replaces it.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from heapq import heappop, heappush
 from typing import Final, assert_never
 
 from agent.model import Alive, Command, Event, Link, Quality, Reading, Seen, TagSpec, Tick, WallClock, bad
@@ -83,6 +84,7 @@ class Stepper:
         self.durable = False
         self.evaluations = 0
         self._moment: dict[Run, bool] = {}  # rules that wait for the rest of it, and whether it is a baseline
+        self._order: list[tuple[int, Run]] = []  # a heap of them
         self._read_now: set[str] = set()
 
     def schedule_all(self) -> None:
@@ -143,9 +145,10 @@ class Stepper:
 
     def decide(self) -> None:
         """The moment is complete: look with every rule that waited for it, the asked before the asking."""
-        while self._moment:
-            run = min(self._moment, key=_index)
-            self.look(run, baseline=self._moment.pop(run))
+        while self._order:
+            _, run = heappop(self._order)
+            if run in self._moment:  # it may have looked already
+                self.look(run, baseline=self._moment.pop(run))
 
     def look(self, run: Run, *, baseline: bool = False) -> None:
         """Look with `run` at what the board shows."""
@@ -156,6 +159,7 @@ class Stepper:
         """Let it look when the moment is complete; `until` then it goes by what the board has shown."""
         if run not in self._moment:
             self.put(run, *run.pass_time(until, self.mint))
+            heappush(self._order, (run.index, run))
         self._moment[run] = baseline
 
     def _read(self, reading: Reading) -> None:
@@ -259,7 +263,3 @@ class Stepper:
             self.dirty[key] = holder
             if self.on_step is not None and key.startswith("rule/"):
                 self.on_step(self.runs[key.removeprefix("rule/")], self.board.now)
-
-
-def _index(run: Run) -> int:
-    return run.index
