@@ -110,7 +110,7 @@ def aim(second, *, runs):
 def take_picture(report, file):
     """The part of the report about the temperature, as a reader of a laptop sees it."""
     with tempfile.TemporaryDirectory() as profile, Browser(Path(profile)) as browser:
-        page = browser.open(report, height=780)
+        page = browser.open(report, height=912)
         page.run(
             "[...document.querySelectorAll('h2')].find(h => h.textContent == 'R1-temperature').scrollIntoView()"
         )
