@@ -11,16 +11,19 @@ Rules for whoever changes it: one pass, bounded memory; instants are nanoseconds
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from itertools import chain
 from pathlib import Path
 from typing import Final, TypeAlias
 
 from agent.config.model import Configuration
+from agent.config.times import zone_of
 from agent.errors import EdgeRelayError
-from agent.model import TagSpec
+from agent.model import SECOND, TagSpec
 from agent.proving.columns import Column
 from agent.proving.curve import MOST_BUCKETS
+from agent.proving.figures import HOUR, Cut
 from agent.proving.history import History
 from agent.proving.lane import Extremes, Lane
 from agent.proving.results import Backtest
@@ -131,7 +134,11 @@ class _Run:
             if wanted or spec.name in asked or spec.rule in asked:
                 rules.append(replace(spec, gate=replace(spec.gate, trial_until=None)))
         tags = [self._as_in_history(tag) for tag in configuration.tags.values()]
-        return Lane(rules, shown, tags, configuration.sources, self.first, sender=sender, width=self.width)
+        return Lane(rules, shown, tags, configuration.sources, self.first, sender=sender, cut=self._cut())
+
+    def _cut(self) -> Cut:
+        offset = datetime.fromtimestamp(self.first // SECOND, zone_of(self.zone)).utcoffset() or timedelta()
+        return Cut(self.width, offset // timedelta(seconds=1) * SECOND % HOUR)
 
     def _as_in_history(self, tag: TagSpec) -> TagSpec:
         interval = self.intervals.get(tag.name)

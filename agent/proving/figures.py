@@ -9,7 +9,7 @@ Rules for whoever changes it: one look at each event, in order of time; memory d
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from agent.model import SECOND, Event, EventType
 from agent.proving.results import Figures
@@ -26,6 +26,22 @@ A_DAY: Final = 150
 """Alarms a day that one operator can handle, as published."""
 
 _MOST_FLOODS: Final = 2_000  # that are remembered one by one
+
+
+class Cut(NamedTuple):
+    """How the time of a history is cut.
+
+    Attributes:
+        width: of the first buckets of a curve, nanoseconds.
+        shift: how much earlier the hours of the plant begin than those of UTC, nanoseconds (there are zones
+            of half hours).
+    """
+
+    width: int = 1
+    shift: int = 0
+
+
+FINEST: Final = Cut()
 
 
 class Floods:
@@ -105,13 +121,17 @@ class Standing:
 class Count:
     """Alarms of one rule, or of all.
 
+    Args:
+        shift: of its hours; see `Cut`.
+
     Attributes:
         alarms, events: how many.
         hours: alarms by hour; the key is its beginning.
         floods: of these alarms.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, shift: int = 0) -> None:
+        self._shift = shift
         self.alarms = 0
         self.events = 0
         self.hours: dict[int, int] = {}
@@ -126,7 +146,8 @@ class Count:
         if event.type is not EventType.ALARM_RAISED:
             return
         self.alarms += 1
-        hour, ten = event.at // HOUR * HOUR, event.at // TEN_MINUTES
+        hour = (event.at + self._shift) // HOUR * HOUR - self._shift
+        ten = event.at // TEN_MINUTES
         self.hours[hour] = self.hours.get(hour, 0) + 1
         self._in_ten = self._in_ten + 1 if ten == self._ten else 1
         self._ten = ten

@@ -27,7 +27,7 @@ from agent.model import (
     WallClock,
 )
 from agent.proving.columns import Column
-from agent.proving.figures import Count
+from agent.proving.figures import FINEST, Count, Cut
 from agent.proving.record import RuleRecord
 from agent.proving.sender import Sender, minter
 from agent.rules.engine import Engine
@@ -54,7 +54,7 @@ class Lane:
         sources: by name; they are up all the time.
         begin: where the history begins, nanoseconds UTC: the engine's instants are those.
         sender: gets the events; None: nobody wants them.
-        width: of the first buckets of a curve, nanoseconds.
+        cut: of its curves and hours.
         short: False takes the long way, for comparison.
 
     Attributes:
@@ -72,13 +72,13 @@ class Lane:
         begin: int,
         *,
         sender: Sender | None = None,
-        width: int = 1,
+        cut: Cut = FINEST,
         short: bool = True,
     ) -> None:
         sources = list(sources)
         self.engine = Engine(rules, tags, sources, mint=minter(0), started=begin)
-        self.records = {name: RuleRecord(self.engine.runs[name], begin, width) for name in shown}
-        self.count = Count()
+        self.records = {name: RuleRecord(self.engine.runs[name], begin, cut) for name in shown}
+        self.count = Count(cut.shift)
         self.priorities = dict.fromkeys(Priority, 0)
         self._sender = sender
         self._short = short

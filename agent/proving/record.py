@@ -8,7 +8,7 @@ from typing import Final
 
 from agent.model import SECOND, Event, EventType, Value
 from agent.proving.curve import Compared
-from agent.proving.figures import MINUTE, Count, Lost, Standing
+from agent.proving.figures import MINUTE, Count, Cut, Lost, Standing
 from agent.proving.normal import NormalRecord, mood
 from agent.proving.results import Doing, Excursions, Figures, Stretch, Told
 from agent.proving.thinning import Thinned
@@ -125,9 +125,9 @@ class RuleRecord:
         compared: that other number.
     """
 
-    def __init__(self, run: Run, begin: int, width: int = 1) -> None:
+    def __init__(self, run: Run, begin: int, cut: Cut) -> None:
         self.spec = spec = run.spec
-        self.count = Count()
+        self.count = Count(cut.shift)
         self.standing = Standing()
         self.events: list[Told] = []
         conditions = spec.conditions if isinstance(spec, AlarmSpec) else ()
@@ -138,7 +138,7 @@ class RuleRecord:
         ]
         self._phases = [Phase.NORMAL] * len(conditions)
         other = bool(spec.measures) or spec.calc is not None
-        self.compared = Compared(run.sight.unit, width, begin) if other else None
+        self.compared = Compared(run.sight.unit, cut.width, begin) if other else None
         plain = not other and any(isinstance(condition, Limit) for condition in conditions)
         self.normal = NormalRecord(_stale_after(run)) if plain else None
         self._state: AnyState | None = None

@@ -3,6 +3,7 @@
 import json
 import random
 import tracemalloc
+from dataclasses import replace
 
 import pytest
 
@@ -166,6 +167,19 @@ def test_the_calendar_has_the_hours_of_the_plant(tmp_path):
     outcome = backtest([history(tmp_path, seconds(CURVE))], candidate(tmp_path, [HOT]))
 
     assert (outcome.zone, outcome.naive) == ("Europe/Berlin", False)
+
+
+def test_the_hours_of_a_plant_in_india_begin_at_half_past(tmp_path):
+    """Told at 08:00:13 UTC, which is 13:30:13 there: the calendar's hour is that from 13:00, 07:30 UTC."""
+    plant = candidate(tmp_path, [HOT])
+    (tmp_path / "new" / "all.yaml").write_text(
+        (tmp_path / "new" / "all.yaml").read_text().replace("Europe/Berlin", "Asia/Kolkata")
+    )
+    plant = replace(plant, configuration=load(tmp_path / "new"))
+
+    outcome = backtest([history(tmp_path, seconds(CURVE))], plant)
+
+    assert outcome.side.hours == outcome.side.rules[0].hours == {(BEGIN - 1800) * SECOND: 1}
 
 
 def test_a_pump_that_stands_still_is_no_normal_operation(tmp_path):

@@ -8,8 +8,8 @@ from base64 import b64encode
 from hashlib import sha256
 from importlib.resources import files
 from typing import Final
-from zoneinfo import ZoneInfo
 
+from agent.config.times import zone_of
 from agent.proving.report import words
 from agent.proving.report.axis import Period
 from agent.proving.report.budget import Budget
@@ -25,7 +25,7 @@ _SPARKS: Final = 4_000  # bars in all rows of the table of rules
 
 def render(outcome: Backtest) -> str:
     """Write a backtest as one HTML document that needs nothing beside itself."""
-    period = Period(outcome.begin, outcome.end, ZoneInfo(outcome.zone))
+    period = Period(outcome.begin, outcome.end, zone_of(outcome.zone))
     budget = Budget.share(len(outcome.side.rules))
     anchors = {rule.spec.name: f"r{index}" for index, rule in enumerate(outcome.side.rules, 1)}
     style, script = (verbatim(_own(name)) for name in ("style.css", "script.js"))
