@@ -3,12 +3,11 @@
 from dataclasses import replace
 
 import pytest
+from rigs.reborn import Reborn
 from rigs.rules import Player, gate, high, high_high, reading, rule, say
 
 from agent.model import SECOND, Alive, EventType, Link, Priority
-from agent.rules.engine import Engine
 from agent.rules.hours import Span
-from agent.rules.saved import encode
 from agent.rules.spec import (
     Absence,
     Awaited,
@@ -23,29 +22,6 @@ from agent.rules.spec import (
 )
 
 WALL = 1_795_000_000 * SECOND
-
-
-class Reborn(Player):
-    """A player whose agent can be killed: only what the store had is left."""
-
-    def kept(self):
-        return {name: encode(run.spec, run.state) for name, run in self.engine.runs.items()}
-
-    def restart(self, at, since, *rules, kept=None, shift=0.0):
-        """Start anew at `at`; nobody watched from `since` on. `shift`: the new boot's clock less the old one's."""
-        kept = self.kept() if kept is None else kept
-        self.rules = rules or self.rules
-        engine = self.fresh()
-        self.engine = Engine(
-            self.rules,
-            [tag.spec for tag in engine.tags.values()],
-            ["plc"],
-            mint=self.mint,
-            started=round(at * SECOND),
-        )
-        self.keep(
-            self.engine.restore(kept, {}, shift=round(shift * SECOND), away_since=round(since * SECOND))
-        )
 
 
 # Signal before the kill at 20, its delays, what is seen after the start at 30, and all that is told.
