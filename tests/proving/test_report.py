@@ -332,6 +332,22 @@ def test_a_history_of_any_length_has_a_page(outcome, length):
     assert "</html>" in render(short)
 
 
+@pytest.mark.parametrize(("new", "old"), [(11, 1), (1, 11)])
+def test_either_configuration_may_have_many_rules(outcome, new, old):
+    """The figures of both stand in the same lines, also where only one has more than ten rules."""
+    first = outcome.side.rules[0]
+    rules = [replace(first, spec=replace(first.spec, name=f"rule-{number}")) for number in range(11)]
+    page = render(
+        replace(
+            outcome,
+            side=replace(outcome.side, rules=tuple(rules[:new])),
+            against=replace(outcome.side, rules=tuple(rules[:old])),
+        )
+    )
+
+    assert page.count("Share of the ten loudest") == 1
+
+
 def test_a_rule_without_anything_has_a_page(outcome):
     """No history, no tags, no events: a section that says so."""
     bare = replace(

@@ -80,7 +80,8 @@ def rules_table(backtest: Backtest, anchors: Mapping[str, str], period: Period, 
 def _lines(side: Side, backtest: Backtest) -> list[_Line]:
     total = side.total
     days = max(backtest.span / DAY, 1 / DAY)
-    few = len(side.rules) <= _TEN
+    sides = (backtest.side, backtest.against or backtest.side)
+    few = max(len(each.rules) for each in sides) <= _TEN
     lines = [
         _Line(f"Alarms in {words.length(backtest.span)}", f"{total.alarms:,}", None, ""),
         _line("Alarms a day", words.rate, total.per_day, A_DAY, "about 150; 300 at the most"),
