@@ -172,7 +172,7 @@ class Lane:
         heard = [event for event in events if self._hears(event)]
         for event in heard:
             self._told += 1
-            self.records[event.rule].told(self._told, event)
+            self.records[event.subject].told(self._told, event)
             self.count.add(event)
             if event.type is EventType.ALARM_RAISED:
                 self.priorities[event.priority] += 1
@@ -181,14 +181,14 @@ class Lane:
 
     def _hears(self, event: Event) -> bool:
         """Nothing is told of rules that are left out, nor of a tag of which the history has said nothing yet."""
-        if event.rule not in self.records:
+        if event.subject not in self.records:
             return False
         if event.tag and event.at < self._heard_from.get(event.tag, FOREVER):
-            self._unheard.add(event.rule)
+            self._unheard.add(event.subject)
             return False
-        if event.rule in self._unheard:
+        if event.subject in self._unheard:
             if event.type is EventType.ALARM_RETURNED:
-                self._unheard.remove(event.rule)
+                self._unheard.remove(event.subject)
             return False
         return True
 

@@ -253,3 +253,30 @@ def test_memory_does_not_grow_with_the_history(tmp_path):
         tracemalloc.stop()
 
     assert peaks[1] < peaks[0] + 8_000_000
+
+
+def test_every_instance_of_a_rule_counts(tmp_path):
+    """A rule made for several tags, and a word of bits: each instance is a rule of its own."""
+    rules = [
+        'pumps: {for_each: [T, U], tag: "{each}", high: 170}',
+        "faults: {tag: RUN, bits: {0: overload, 3: emergency stop}}",
+    ]
+    rows = [
+        f"{BEGIN + at},{value},{value - 10},{word}"
+        for at, value, word in zip(
+            range(40),
+            [165] * 10 + [185] * 10 + [165] * 20,
+            [0] * 20 + [9] * 5 + [8] * 5 + [0] * 10,
+            strict=True,
+        )
+    ]
+    path = history(tmp_path, rows, "time,T,U,RUN")
+
+    side = backtest([path], candidate(tmp_path, rules)).side
+
+    assert {outcome.spec.name: outcome.figures.alarms for outcome in side.rules} == {
+        "pumps/T": 1,
+        "pumps/U": 1,
+        "faults/overload": 1,
+        "faults/emergency stop": 1,
+    }
