@@ -73,20 +73,23 @@ def _end(
     spec: AlarmSpec, state: AlarmState, moved: AlarmState, at: int, view: Sight, mint: Mint, reason: str
 ) -> tuple[AlarmState, list[Event]]:
     """Back to normal; the occurrence stays open where a person has to see it first."""
-    calm = AlarmState(
-        moved.machines,
-        spec.digest,
-        seen=moved.seen,
-        fault=moved.fault,
-        raises=() if reason == "disabled" else moved.raises,
-        dip=moved.dip,
-        trials=moved.trials,
-        peak=_peak_going_on(spec, moved),
-    )
     stays = bool(state.occurrence) and (spec.latch or (spec.acknowledge and not state.acknowledged))
-    kept = replace(moved, level="", chattering=False, blind=None, recheck=False, peak=calm.peak, silent=False)
+    peak = _peak_going_on(spec, moved)
+    if stays:
+        after = replace(moved, level="", chattering=False, blind=None, recheck=False, peak=peak, silent=False)
+    else:
+        after = AlarmState(
+            moved.machines,
+            spec.digest,
+            seen=moved.seen,
+            fault=moved.fault,
+            raises=() if reason == "disabled" else moved.raises,
+            dip=moved.dip,
+            trials=moved.trials,
+            peak=peak,
+        )
     if state.silent or not state.occurrence:
-        return kept if stays else calm, []
+        return after, []
     # A reload may have taken the level's own limit out of the rule.
     left = {condition.say.name: condition for condition in spec.conditions}.get(
         state.level, spec.conditions[-1]
@@ -94,7 +97,7 @@ def _end(
     why = "returned_while_blind" if state.blind else reason
     extra: dict[str, Json] = {"open": True} if stays else {}
     told = tell(spec, moved, view, Happening(EventType.ALARM_RETURNED, left, at, mint(at), why, extra=extra))
-    return kept if stays else calm, [told]
+    return after, [told]
 
 
 def _peak_going_on(spec: AlarmSpec, state: AlarmState) -> float | None:
