@@ -28,6 +28,7 @@ Other: TypeAlias = Callable[[str], float | None]
 
 _UNSEEN = "nothing has been read yet"
 _LOST = "the value cannot be read"
+_BEYOND = "the result is too large to compute with"
 _PER: Final = {SECOND: "s", 60 * SECOND: "min", 3600 * SECOND: "h", 86_400 * SECOND: "d"}
 
 
@@ -117,6 +118,8 @@ def _step(measures: Sequence[Measure], state: Measured, value: float, now: int, 
             continue
         after, number, why = _take(measure, stage, number, now, other)
         stages.append(after)
+        if number is not None and not isfinite(number):
+            number, why = None, _BEYOND
     return Measured(tuple(stages), number, why, value, now)
 
 

@@ -35,3 +35,13 @@ def test_a_text_is_told_once_and_a_number_goes_on(name):
     player.value(4, 1)
     player.value(5, "broken")
     assert len(player.events) == 2
+
+
+def test_a_result_without_a_number_raises_nothing():
+    """The difference of two numbers may be none; no alarm stands on what is infinite."""
+    player = Player((rule(high(), measures=(Deviation("U"),)),))
+    player.values(0, T=1e308, U=-1e308)
+    assert player.events == []
+    player.values(1, T=1e308, U=0)
+
+    assert player.timeline == [(1.0, "raised", "high")]
