@@ -65,7 +65,7 @@ KINDS = [
     ),
     Kind("window of 10 min: average", {"window": {"over": "10m", "take": "average"}, "high": 90}, 700),
     Kind("window of 10 min: median", {"window": {"over": "10m", "take": "median"}, "high": 90}, 700),
-    Kind("unusual, learned", {"unusual": {"learn": "10m", "method": "robust_z"}, "high": 900}, 700),
+    Kind("unusual, nearly each reading learned", {"unusual": {"learn": "10m", "method": "robust_z"}, "high": 900}, 700),
     Kind("calc over two tags, both read", {"calc": "{tag} + {other} / 2", "high": 900}, others=True),
     Kind("change that is within its deadband", {"change": {"deadband": 50}}, active=None),
     Kind("expect: a sample", {"expect": {"sample": "any", "within": "30s"}}),
