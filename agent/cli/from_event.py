@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 def write_test(event: str, configured: Path, output: Path | None) -> int:
     """Write the test of an event to `output`, or to standard output; the exit status."""
+    if output is not None and output.exists():  # somebody may have worked on it
+        print(f"edge-relay: {output} is there already: name another file", file=sys.stderr)
+        return 1
     folder = Path.cwd() if output is None else output.absolute().parent
     rules = os.path.relpath(configured.absolute(), folder)
     made: list[str] = []

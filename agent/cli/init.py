@@ -4,8 +4,6 @@ import argparse
 import sys
 from pathlib import Path
 
-from agent.errors import ConfigError
-
 SUMMARY = "write a commented starter configuration"
 
 
@@ -26,11 +24,15 @@ def run(arguments: argparse.Namespace) -> int:
 
     try:
         written = write_starter(arguments.directory)
-    except (ConfigError, OSError) as error:
-        print(f"edge-relay: {error}", file=sys.stderr)
+    except OSError as error:  # without a reason of the system: the starter's own
+        text = f"{error.filename} cannot be made: {error.strerror}" if error.strerror else str(error)
+        print(f"edge-relay: {text}", file=sys.stderr)
         return 1
     for path in written:
         print(path)
     folder = arguments.directory
-    print(f"next: edit them, then `edge-relay check -c {folder}`, then `edge-relay run -c {folder}`")
+    print(
+        f"next: edit them, then `edge-relay check -c {folder}`, `edge-relay test {folder}/tests/*.yaml`, and"
+    )
+    print(f"`edge-relay run -c {folder}`")
     return 0

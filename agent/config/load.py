@@ -24,6 +24,7 @@ from agent.config.expand import Written, expand, wrong_use
 from agent.config.model import AgentSection, Configuration, HttpSection, StoreSection
 from agent.config.rules import ProfileSection, RuleDefaults, RuleSection
 from agent.config.secrets import Secret
+from agent.config.times import wall
 from agent.config.walk import as_json, keys_of, texts_in
 from agent.config.yaml_text import Plain
 from agent.destinations.config import DestinationConfig
@@ -98,10 +99,18 @@ class _Loading(Checking):
         tags = self.tags(sources)
         flood = self.optional("flood", _FLOOD)
         watch = self.optional("watch", _WATCH)
-        specs = self.rules(tags, agent.zone if agent is not None else "UTC")
+        zone = agent.zone if agent is not None else "UTC"
+        maintenance = self.maintenance()
+        specs = self.rules(tags, zone, maintenance)
         self.check_texts("sources", sources)
         self.check_texts("destinations", destinations)
         self.doubt(specs, tags, now_wall)
+        if now_wall is not None:
+            for index, section in maintenance.items():
+                if wall(section.to, zone) <= now_wall:
+                    self.report(
+                        ("maintenance", index, "to"), "it is over: delete it, or set it anew", "warning"
+                    )
         self.problems.sort(key=lambda problem: (problem.file, problem.line, problem.column))
         if self.failed or agent is None or store is None or http is None:
             raise ConfigError(self.problems)
@@ -145,12 +154,13 @@ class _Loading(Checking):
             if isinstance(rule, dict)
         }
 
-    def rules(self, tags: Mapping[str, TagSpec], zone: str) -> tuple[RuleSpec, ...]:
+    def rules(
+        self, tags: Mapping[str, TagSpec], zone: str, maintenance: Mapping[int, MaintenanceSection]
+    ) -> tuple[RuleSpec, ...]:
         """Check all that decides about events, and compile it."""
         defaults = self.section("defaults", _DEFAULTS)
         profiles = self.entries("profiles", _PROFILE)
         chattering = self.optional("chattering", _CHATTERING)
-        maintenance = self.maintenance()
         rules = [written for name, entry in self.named("rules").items() for written in self.rule(name, entry)]
         if not self.document.complete:  # most of what a rule names would be unknown
             return ()

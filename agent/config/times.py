@@ -102,6 +102,21 @@ def wall(moment: datetime, zone: str) -> int:
     return round((moment if moment.tzinfo else moment.replace(tzinfo=zone_of(zone))).timestamp()) * SECOND
 
 
+def doubtful(moment: datetime, zone: str) -> str:
+    """Say what is odd about a time of day when clocks are changed: there is none such, or there are two."""
+    if moment.tzinfo is not None:
+        return ""
+    local = moment.replace(tzinfo=zone_of(zone))
+    again = local.replace(fold=1)
+    if local.utcoffset() == again.utcoffset():
+        return ""
+    shown = local.astimezone(UTC).astimezone(local.tzinfo)
+    if shown.replace(tzinfo=None) != moment:
+        return f"no clock in {zone} shows this time on that day: {shown:%H:%M} is taken"
+    first, second = (each.isoformat(timespec="minutes") for each in (local, again))
+    return f"clocks in {zone} show this time twice on that day: write {first}, which is taken, or {second}"
+
+
 def _check_zone(name: str) -> str:
     zone_of(name)
     return name

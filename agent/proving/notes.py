@@ -19,6 +19,9 @@ class Notes:
         self._name = str(file)
         try:
             content = file.read_bytes()
+        except IsADirectoryError:
+            text = f"a folder: name the files of tests in it, such as {file}/*.yaml"
+            raise ConfigError([Problem(self._name, 0, 0, text)]) from None
         except OSError as error:
             raise ConfigError([Problem(self._name, 0, 0, f"cannot be read: {error.strerror}")]) from None
         self.document: Document = read_yaml(content, self._name)

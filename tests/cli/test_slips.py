@@ -113,3 +113,31 @@ def test_a_data_directory_that_cannot_be_made(plant):
         f"edge-relay: data_dir {plant}/rules.yaml/data cannot be made (Not a directory): make it, or name "
         "another in `agent:`\n"
     )
+
+
+def test_a_starter_has_nowhere_to_stand(tmp_path, monkeypatch, capsys):
+    """The system's reason, and no number of it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "plant").touch()
+
+    assert main(["init", "plant"]) == 1
+    assert capsys.readouterr().err == "edge-relay: plant cannot be made: File exists\n"
+
+
+@pytest.mark.usefixtures("plant")
+def test_a_test_that_somebody_worked_on_is_not_overwritten(tmp_path, capsys):
+    """The file is named before anything is asked of the agent."""
+    (tmp_path / "spike.yaml").write_text("mine")
+
+    status, text = said(capsys, "test", "--from-event", "evt_x", "-o", "spike.yaml")
+
+    assert (status, text) == (1, "spike.yaml is there already: name another file")
+
+
+@pytest.mark.usefixtures("plant")
+def test_a_folder_of_tests_is_not_a_file(capsys):
+    """What to write instead stands beside it."""
+    assert said(capsys, "test", "plant/tests") == (
+        2,
+        "plant/tests:0:0: error: a folder: name the files of tests in it, such as plant/tests/*.yaml",
+    )

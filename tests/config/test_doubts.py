@@ -1,5 +1,7 @@
 """What is allowed but hardly meant is told with its place and its remedy; what is meant is left alone."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from agent.config.doubts import doubts
@@ -381,6 +383,37 @@ def test_a_trial_that_is_over_is_told_by_whoever_has_a_clock(tmp_path, now, expe
     configuration = load(tmp_path / "a.yaml", {})
 
     assert list(doubts(configuration.rules, configuration.tags, now)) == expected
+
+
+@pytest.mark.parametrize(
+    ("span", "expected"),
+    [
+        ("from: 2026-10-01, to: →2026-10-02", "it is over: delete it, or set it anew"),
+        ("from: 2026-10-01, to: 2026-11-22", None),
+        (
+            "from: →2027-03-28T02:30, to: 2027-03-28T06:00",
+            "no clock in Europe/Berlin shows this time on that day: 03:30 is taken",
+        ),
+        (
+            "from: 2027-10-31T01:30, to: →2027-10-31T02:30",
+            (
+                "clocks in Europe/Berlin show this time twice on that day: write 2027-10-31T02:30+02:00, which "
+                "is taken, or 2027-10-31T02:30+01:00"
+            ),
+        ),
+        ("from: 2027-10-31T01:30, to: 2027-10-31T02:30+01:00", None),
+    ],
+)
+def test_maintenance_that_is_over_or_at_an_odd_time(tmp_path, span, expected):
+    """Who plans a shutdown in the night of the change of clocks is told which hour is taken."""
+    plant = PLANT.replace("name: line-4", "name: line-4, zone: Europe/Berlin")
+    rules = f'rules: {{a: {{tag: RUN, is: false}}}}\nmaintenance: [{{match: "*", reason: seals, {span}}}]\n'
+    (tmp_path / "a.yaml").write_text(plant + rules.replace(MARK, ""))
+    now = round(datetime(2026, 11, 21, tzinfo=UTC).timestamp()) * SECOND
+    told = load(tmp_path / "a.yaml", {}, now).warnings
+
+    where = "from" if f"from: {MARK}" in span else "to"
+    assert [problem.text for problem in told] == ([f"maintenance, {where}: {expected}"] if expected else [])
 
 
 @pytest.mark.parametrize(("rules", "warning"), [*VALUES, *TIMES])

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 
 from agent.config.alarms import MaintenanceSection
 from agent.config.compile.draft import Draft, Plant
-from agent.config.times import wall
+from agent.config.times import doubtful, wall
 from agent.rules.hours import Hours, Span
 from agent.rules.spec import Gate, Maintenance
 
@@ -44,6 +44,9 @@ def check_maintenance(plant: Plant) -> None:
         span = _span(section, plant)
         if span.end <= span.begin:
             plant.report(("maintenance", index, "to"), "expected it to be after from")
+        for key, moment in (("from", section.from_), ("to", section.to)):
+            if text := doubtful(moment, plant.zone):
+                plant.report(("maintenance", index, key), text, "warning")
         if not any(fnmatchcase(name, section.match) for name in plant.rules):
             text = f"no rule is called {section.match}: nothing is held back by it"
             plant.report(("maintenance", index, "match"), text, "warning")
