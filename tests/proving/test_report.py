@@ -134,6 +134,16 @@ def test_a_measure_is_drawn_on_its_own_scale_and_its_tag_small_above_it(still):
     assert still.run("document.querySelector('#r3 .limit-name').textContent") == "high 5"
 
 
+def test_every_scale_says_its_unit(outcome):
+    """With the topmost value that has room: 6 would stand on the very edge of the small plot of 3 to 5."""
+    degrees = outcome.series["R1.TT101"]
+    buckets = tuple(bucket._replace(least=3.0, greatest=5.0) for bucket in degrees.buckets)
+    known = {**outcome.series, "R1.TT101": replace(degrees, buckets=buckets)}
+    steep = replace(outcome.side, rules=outcome.side.rules[2:3])
+
+    assert ">4 °C<" in render(replace(outcome, series=known, side=steep, against=None))
+
+
 def test_a_measure_that_was_never_known_is_said_to_be(outcome):
     """A baseline that is learned for longer than the history: no empty plot."""
     steep = outcome.side.rules[2]

@@ -175,10 +175,10 @@ def _names(levels: list[tuple[str, float]]) -> Markup:
 def _ticks(series: Series, scale: Scale, height: int, most: int) -> Markup:
     """Write the values into the gutter; the unit stands with the topmost."""
     places = [(value, _pixels(scale, value, height)) for value in scale.ticks(most)]
+    places = [(value, y) for value, y in places if _CLEAR <= y <= height - _CLEAR]
     return several(
         name(words.number(value) + (f" {series.tag.unit}" if index == len(places) - 1 else ""), y)
         for index, (value, y) in enumerate(places)
-        if _CLEAR <= y <= height - _CLEAR
     )
 
 
