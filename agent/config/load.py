@@ -100,17 +100,10 @@ class _Loading(Checking):
         flood = self.optional("flood", _FLOOD)
         watch = self.optional("watch", _WATCH)
         zone = agent.zone if agent is not None else "UTC"
-        maintenance = self.maintenance()
-        specs = self.rules(tags, zone, maintenance)
+        specs = self.rules(tags, zone)
         self.check_texts("sources", sources)
         self.check_texts("destinations", destinations)
-        self.doubt(specs, tags, now_wall)
-        if now_wall is not None:
-            for index, section in maintenance.items():
-                if wall(section.to, zone) <= now_wall:
-                    self.report(
-                        ("maintenance", index, "to"), "it is over: delete it, or set it anew", "warning"
-                    )
+        self.doubt(specs, tags, zone, now_wall)
         self.problems.sort(key=lambda problem: (problem.file, problem.line, problem.column))
         if self.failed or agent is None or store is None or http is None:
             raise ConfigError(self.problems)
@@ -135,11 +128,17 @@ class _Loading(Checking):
         """At least one error was found."""
         return any(problem.severity == "error" for problem in self.problems)
 
-    def doubt(self, specs: Sequence[RuleSpec], tags: Mapping[str, TagSpec], now_wall: int | None) -> None:
+    def doubt(
+        self, specs: Sequence[RuleSpec], tags: Mapping[str, TagSpec], zone: str, now_wall: int | None
+    ) -> None:
         """Warn of what is hardly meant so, where all is well otherwise."""
-        if not self.failed:
-            for path, text in doubts(specs, tags, now_wall):
-                self.report(path, text, "warning")
+        if self.failed:
+            return
+        for path, text in doubts(specs, tags, now_wall):
+            self.report(path, text, "warning")
+        for index, section in self.maintenance().items():
+            if now_wall is not None and wall(section.to, zone) <= now_wall:
+                self.report(("maintenance", index, "to"), "it is over: delete it, or set it anew", "warning")
 
     def written_sections(self) -> dict[str, Json]:
         """Give the sections that are no tables of rules, sources or destinations, as they are written."""
@@ -154,13 +153,12 @@ class _Loading(Checking):
             if isinstance(rule, dict)
         }
 
-    def rules(
-        self, tags: Mapping[str, TagSpec], zone: str, maintenance: Mapping[int, MaintenanceSection]
-    ) -> tuple[RuleSpec, ...]:
+    def rules(self, tags: Mapping[str, TagSpec], zone: str) -> tuple[RuleSpec, ...]:
         """Check all that decides about events, and compile it."""
         defaults = self.section("defaults", _DEFAULTS)
         profiles = self.entries("profiles", _PROFILE)
         chattering = self.optional("chattering", _CHATTERING)
+        maintenance = self.maintenance()
         rules = [written for name, entry in self.named("rules").items() for written in self.rule(name, entry)]
         if not self.document.complete:  # most of what a rule names would be unknown
             return ()
