@@ -78,8 +78,10 @@ def _elapsed(
     if at > then and not known:
         return 0
     if len(corners) > 1 and corners[1][1] is None and corners[1][0] <= then:
-        gap = now - corners[1][0]
-        return gap if gap <= 2 * measure.over else 0
+        lost, back = corners[1][0], corners[2][0] if len(corners) > 2 else now  # noqa: PLR2004 - the value after it
+        if back - lost > 2 * measure.over:
+            return 0
+        return now - lost if new else measure.over
     near = at >= now - measure.over - measure.over // _EARLIER
     return now - at if new and near else measure.over
 
