@@ -112,7 +112,7 @@ def test_every_event_is_named():
 def test_every_file_that_is_named_is_there():
     """Tests, pictures, folders."""
     links = re.findall(r"\]\((?!http)([^)#]+)\)", README)
-    named = re.findall(r"`((?:tests|agent|config|systemd|docs)/[\w./-]*)", README)
+    named = re.findall(r"`((?:tests|agent|config|systemd)/[\w./-]*)", README)
 
     assert {path for path in [*links, *named] if not (ROOT / path).exists()} == set()
-    assert (ROOT / "docs" / "backtest.png").stat().st_size < 200_000
+    assert (ROOT / "config" / "example" / "backtest.png").stat().st_size < 200_000

@@ -1,7 +1,7 @@
 """The week that the README shows: a reactor and a pump, as measured, under old rules and new ones.
 
 `PYTHONPATH=tests .venv/bin/python tests/rigs/readme_week.py FOLDER` writes week.csv, old/ and new/ into the
-folder, plays them, and takes the picture of the report anew (docs/backtest.png).
+folder, plays them, and takes the picture of the report anew (config/example/backtest.png).
 
 A temperature with the swing of the day, a slow wander, noise and batches that run hot; a pump that stands
 at night, over noon and at weekends, and whose strainer clogs on Tuesday; a logger that is gone for an hour.
@@ -21,7 +21,7 @@ from agent.cli import main
 STEP = 10  # seconds
 HOUR = 3600
 DAY = 24 * HOUR
-PICTURE = Path(__file__).parents[2] / "docs" / "backtest.png"
+PICTURE = Path(__file__).parents[2] / "config" / "example" / "backtest.png"
 PLANT = """\
 agent: {site: dresden, name: line-4, zone: Europe/Berlin}
 sources:
