@@ -3,8 +3,8 @@
 import pytest
 from rigs.written_rules import WrittenRules
 
-from agent.model import SECOND, Priority
 from agent.changes import changes
+from agent.model import SECOND, Priority
 from agent.rules.hours import Hours, Span
 from agent.rules.spec import (
     Absence,
