@@ -60,7 +60,7 @@ _DELICATE: Final = re.compile(r"secret|passw|token|key|bearer|auth|signing|crede
 _LONGEST_QUOTE: Final = 40
 _LONGEST_WORD: Final = 80
 _MANY_WORDS: Final = 12
-_FEW_WORDS: Final = 6  # all of them are said: `mean` is nearer to median than to average
+_FEW_WORDS: Final = 6  # words and keys: all of them are said (`mean` is nearer to median than to average)
 _TOO_MANY_TO_COMPARE: Final = 200
 _STROKES: Final = string.digits + string.ascii_letters + "._-/: "
 
@@ -148,7 +148,13 @@ def findings(error: ValidationError, data: Plain, adapter: TypeAdapter[Validated
             case "missing" | "union_tag_not_found":
                 pass
             case _ if not further:
-                yield Finding(path, _text(details, path))
+                yield Finding(path, _with_keys(_text(details, path), known_keys(adapter, path, data)))
+
+
+def _with_keys(text: str, keys: Collection[str]) -> str:
+    """Name the keys of a map that was expected, if they are few."""
+    few = text.startswith("expected a map, ") and 0 < len(keys) <= _FEW_WORDS
+    return text.replace("a map", f"a map of {', '.join(keys)}", 1) if few else text
 
 
 def _path(detail: ErrorDetails, data: Plain) -> Keys:
