@@ -54,7 +54,8 @@ def _away(run: Run, state: AnyState, since: int, now: int) -> AnyState:
     """The state of a rule that nobody stepped from `since` to `now`: delays pause, nothing is certain."""
     core, measured = state.core, state.measured
     if isinstance(core, AlarmState):
-        machines = tuple(lose(machine, since) for machine in core.machines)
+        # A delay that should have run out by then did not: the value was stale, nobody noted since when.
+        machines = tuple(lose(each, since if each.due > since else each.since) for each in core.machines)
         unsure = since if core.away_since is None else min(since, core.away_since)
         reminded = max(core.reminded, now)
         core = replace(core, machines=machines, seen=False, away_since=unsure, reminded=reminded)

@@ -309,3 +309,15 @@ def test_maintenance_that_a_reload_brings_holds_although_nothing_can_be_read(of_
     player.tick(50)
 
     assert [what for _, what, _ in player.timeline] == ["raised", "suppressed"]
+
+
+def test_a_delay_that_a_stale_value_held_up_starts_again_after_a_restart():
+    """Stale from 5 on, killed at 15 with nothing stepped between: it is not told as if it had run out at 7."""
+    player = Reborn((rule(high(on=7)),), stale=5)
+    player.value(0, 180)
+    player.restart(16, 15)
+    player.value(16, 180)
+    player.value(20, 180)
+    player.tick(24)
+
+    assert player.timeline == [(23.0, "raised", "high")]
