@@ -182,6 +182,9 @@ class Engine:
         found = restart.found(self.runs.values(), kept, shift, away_since, steps.board.now)
         for run, state in found.states:
             steps.set(f"rule/{run.spec.name}", run, state)
+        steps.events += [
+            restart.told_unreadable(run, steps.board.now, steps.mint) for run in found.unreadable
+        ]
         for name in found.left:
             steps.events += restart.told_removed(name, kept[name], shift, steps.board.now, steps.mint)
         steps.schedule_all()

@@ -246,11 +246,18 @@ def encode(measures: Sequence[Measure], state: Measured) -> Json:
 
 
 def decode(measures: Sequence[Measure], written: Json, shift: int) -> Measured:
-    """Read what `encode` wrote, instants moved by `shift`.
+    """Read what `encode` wrote, instants moved by `shift`; what another program wrote otherwise begins anew.
 
     From the first stage on that is of another kind or has other parameters all begin anew: what comes
     after it was of another number. The value is observed up to where it was: `lose` says until when.
     """
+    try:
+        return _decoded(measures, written, shift)
+    except (LookupError, TypeError, ValueError):
+        return begin(measures)
+
+
+def _decoded(measures: Sequence[Measure], written: Json, shift: int) -> Measured:
     fields = kept.table(written)
     stages = [first(measure) for measure in measures]
     before = [kept.row(each) for each in kept.row(fields["stages"])]

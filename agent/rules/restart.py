@@ -6,8 +6,9 @@ whoever got `raised` gets `returned`.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
-from agent.model import SECOND, Event, EventType, Json
+from agent.model import SECOND, Event, EventType, Json, Priority
 from agent.rules import measure
 from agent.rules.gate import WATCHED
 from agent.rules.machine import lose
@@ -15,6 +16,9 @@ from agent.rules.projection import Mint
 from agent.rules.runs import AnyState, Run
 from agent.rules.saved import decode, removed_rule
 from agent.rules.state import AlarmState
+
+_OF_ANOTHER_FORM: Final = (AttributeError, LookupError, TypeError, ValueError)
+"""What reading a state raises that another program wrote, or that is damaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +29,13 @@ class Found:
         states: the rules that go on where they stood.
         removed: what the store need not keep any more, by instance.
         left: of these, whose rule is gone, and not merely renamed.
+        unreadable: rules whose state is not in a form that this program knows: they begin anew.
     """
 
     states: list[tuple[Run, AnyState]]
     removed: list[str]
     left: list[str]
+    unreadable: list[Run]
 
 
 def found(
@@ -38,16 +44,24 @@ def found(
     """See `Engine.restore` for the arguments; `now`: the instant of the start."""
     states: list[tuple[Run, AnyState]] = []
     taken_up: set[str] = set()
+    unreadable: list[Run] = []
     names = {run.spec.name for run in runs}
     for run in runs:
         formerly = (name for name in (run.spec.name, *run.spec.was) if name in kept)
         name = next((each for each in formerly if each == run.spec.name or each not in names), None)
-        state = None if name is None else decode(run.spec, kept[name], shift)
-        if name is not None and state is not None:
+        if name is None:
+            continue
+        try:
+            state = decode(run.spec, kept[name], shift)
+        except _OF_ANOTHER_FORM:
+            unreadable.append(run)
+            taken_up.add(name)
+            continue
+        if state is not None:
             states.append((run, state if away_since is None else _away(run, state, away_since, now)))
             taken_up.add(name)
     left = [name for name in kept if name not in taken_up]  # or it is a rule of another kind now
-    return Found(states, [*left, *(name for name in taken_up if name not in names)], left)
+    return Found(states, [*left, *(name for name in taken_up if name not in names)], left, unreadable)
 
 
 def _away(run: Run, state: AnyState, since: int, now: int) -> AnyState:
@@ -65,9 +79,22 @@ def _away(run: Run, state: AnyState, since: int, now: int) -> AnyState:
     return replace(state, core=core, measured=measured, gate=gate)  # type: ignore[arg-type]  # of the same kind
 
 
+def told_unreadable(run: Run, now: int, mint: Mint) -> Event:
+    """Where the rule stood is not known any more: whoever was told of an alarm should look."""
+    spec = run.spec
+    reason = "what was stored of it cannot be read: it begins anew, and an open alarm of it is not told as returned"
+    data: dict[str, Json] = {"rule": spec.rule or spec.name, "instance": spec.name, "reason": reason}
+    data["message"] = f"{spec.name}: {reason}"
+    kind, priority, rule = EventType.RULE_UNKNOWN, Priority.HIGH, spec.rule or spec.name
+    return Event(mint(now), kind, now, spec.name, priority, data, {}, spec.subject, rule)
+
+
 def told_removed(name: str, kept: bytes, shift: int, now: int, mint: Mint) -> list[Event]:
     """Whoever got `raised` always gets `returned`: also when the rule is gone from the file."""
-    left = removed_rule(kept, shift)
+    try:
+        left = removed_rule(kept, shift)
+    except _OF_ANOTHER_FORM:
+        return []
     if left is None:
         return []
     state, tag, rule = left

@@ -1,5 +1,6 @@
 """After a start the first good sample decides: the table of the design page "rules", row by row, and its edges."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,7 @@ from rigs.rules import Player, gate, high, high_high, reading, rule, say
 
 from agent.model import SECOND, Alive, EventType, Link, Priority
 from agent.rules.hours import Span
+from agent.rules.saved import encode
 from agent.rules.spec import (
     Absence,
     Awaited,
@@ -321,3 +323,29 @@ def test_a_delay_that_a_stale_value_held_up_starts_again_after_a_restart():
     player.tick(24)
 
     assert player.timeline == [(23.0, "raised", "high")]
+
+
+@pytest.mark.parametrize(
+    "kept", [b"", b"{}", b"[]", b'{"kind":"alarm"}', b'{"kind":"alarm","machines":7,"occurrence":"x"}']
+)
+def test_a_state_that_cannot_be_read_begins_anew_and_says_so(kept):
+    """An older program, or a flipped bit: one rule tells it, and the agent starts."""
+    player = Reborn((rule(high()),))
+    player.restart(30, 20, kept={"R": kept, "gone": kept})
+    player.value(31, 171)
+
+    assert [event.type for event in player.events] == [EventType.RULE_UNKNOWN, EventType.ALARM_RAISED]
+
+
+def test_a_measure_of_another_form_begins_anew():
+    """What a window held is lost, the open alarm is not."""
+    spec = rule(high(10), measures=(Window(10 * SECOND, Take.MAX),))
+    player = Reborn((spec,), stale=None)
+    for at in range(8):
+        player.value(at, 20)
+    kept = json.loads(encode(spec, player.engine.runs["R"].state))
+    kept["measured"] = {"stages": 5}
+    player.restart(9, 8, kept={"R": json.dumps(kept).encode()})
+
+    assert player.engine.runs["R"].state.core.occurrence
+    assert player.engine.runs["R"].state.measured.value is None

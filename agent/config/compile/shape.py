@@ -65,5 +65,7 @@ def _check_expect(draft: Draft, expect: ExpectSection) -> None:
     for key in ("on_delay", "count"):
         if getattr(section, key) is not None:
             draft.error(f"expect has its delay in within: leave {key} out", key)
+    if (expect.change is not None or expect.increase is not None) and section.off_delay is not None:
+        draft.error("off_delay has no meaning here: the first move is the return", "off_delay")
     if section.deadband is not None:
         draft.error("deadband has no meaning beside expect: leave it out", "deadband")
