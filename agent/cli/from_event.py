@@ -21,6 +21,10 @@ def write_test(event: str, configured: Path, output: Path | None) -> int:
         print(f"edge-relay: {output} is there already: name another file", file=sys.stderr)
         return 1
     folder = Path.cwd() if output is None else output.absolute().parent
+    if output is not None and configured.is_dir() and folder.resolve() == configured.resolve():
+        beside = configured / "tests" / output.name
+        print(f"edge-relay: {output} would be read as configuration: write {beside}", file=sys.stderr)
+        return 1
     rules = os.path.relpath(configured.absolute(), folder)
     made: list[str] = []
 

@@ -135,6 +135,14 @@ def test_a_test_that_somebody_worked_on_is_not_overwritten(tmp_path, capsys):
 
 
 @pytest.mark.usefixtures("plant")
+def test_a_test_is_not_written_where_it_would_be_read_as_configuration(capsys):
+    """It would be an unknown section, and a reload would be refused for it."""
+    status, text = said(capsys, "test", "--from-event", "evt_x", "-o", "plant/x.yaml")
+
+    assert (status, text) == (1, "plant/x.yaml would be read as configuration: write plant/tests/x.yaml")
+
+
+@pytest.mark.usefixtures("plant")
 def test_a_folder_of_tests_is_not_a_file(capsys):
     """What to write instead stands beside it."""
     assert said(capsys, "test", "plant/tests") == (
