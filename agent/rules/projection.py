@@ -48,7 +48,7 @@ def project(
     if kind is None:
         return moved, events
     if view.suppressed:
-        return _silently(moved, top, at, view), events
+        return _silently(moved, kind, top, at, view), events
     after, told = _announce(spec, moved, kind, top, at, view, mint, reason)
     return after, [*events, *told]
 
@@ -109,7 +109,9 @@ def _peak_going_on(spec: AlarmSpec, state: AlarmState) -> float | None:
     return state.peak if runs else None
 
 
-def _silently(state: AlarmState, top: tuple[Condition, Machine], at: int, view: Sight) -> AlarmState:
+def _silently(
+    state: AlarmState, kind: EventType, top: tuple[Condition, Machine], at: int, view: Sight
+) -> AlarmState:
     """The level moves, and nobody is told."""
     condition, machine = top
     rises = not state.level
@@ -118,6 +120,7 @@ def _silently(state: AlarmState, top: tuple[Condition, Machine], at: int, view: 
         level=condition.say.name,
         onset=machine.since if rises and not state.occurrence else state.onset,
         raised_at=at if rises and not state.occurrence else state.raised_at,
+        acknowledged="" if kind is EventType.ALARM_ESCALATED else state.acknowledged,
         recheck=False,
         silent=state.silent or rises,
         trials=state.trials + (rises and TRIAL in view.suppressed),

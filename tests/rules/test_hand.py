@@ -475,3 +475,15 @@ def test_a_refusal_does_not_lie(spec, story, action):
             assert player.events[before].data["by"] == "anna"
 
     tell(spec, story, each=tried)
+
+
+def test_what_got_worse_on_the_shelf_is_unacknowledged():
+    """Whoever had seen the high limit has not seen the higher one (references: rules, 1.3)."""
+    player = Player((rule(high(), high_high(), acknowledge=True),))
+    player.value(0, 175)
+    player.hand(1, "acknowledge")
+    player.hand(2, "shelve", until=60, reason="seal change")
+    player.value(3, 190)
+    player.value(70, 160)
+
+    assert player.events[-1].data["open"] is True
