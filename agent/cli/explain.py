@@ -74,13 +74,13 @@ def _unknown(names: Sequence[str], specs: Collection[RuleSpec]) -> list[str]:
 
 
 def _written(spec: RuleSpec, configuration: Configuration) -> bool:
-    return (spec.rule or spec.name) in configuration.written_rules
+    return spec.rule_id in configuration.written_rules
 
 
 def _in_file_order(configuration: Configuration) -> list[RuleSpec]:
     """The engine's order is another: whoever asks for an alarm comes after it."""
     place = {name: index for index, name in enumerate(configuration.written_rules)}
-    return sorted(configuration.rules, key=lambda spec: place.get(spec.rule or spec.name, len(place)))
+    return sorted(configuration.rules, key=lambda spec: place.get(spec.rule_id, len(place)))
 
 
 def _told(specs: Sequence[RuleSpec], configuration: Configuration) -> Iterator[Sequence[str]]:
@@ -141,7 +141,7 @@ def _row(spec: RuleSpec, configuration: Configuration) -> Json:
     found = detection(spec, configuration.tags)
     allowed = spec.wording.time_to_respond
     return {
-        "rule": spec.rule or spec.name,
+        "rule": spec.rule_id,
         "instance": spec.name,
         "written": _written(spec, configuration),
         "sentence": _sentence(spec, configuration),

@@ -150,7 +150,7 @@ async def _sent(configuration: "Configuration", name: str, begin: int, end: int)
     from agent.proving.why import Sent
 
     sent: list[Sent] = []
-    rule = next(spec.rule or spec.name for spec in configuration.rules if spec.name == name)
+    rule = next(spec.rule_id for spec in configuration.rules if spec.name == name)
     for row in await events_since(configuration.agent, begin, rule):
         data = row.get("data")
         if not isinstance(data, dict) or data.get("instance") != name:

@@ -170,7 +170,7 @@ class Configuration:
 
     def summary(self) -> str:
         """What is in it, for a person; the rules that nobody wrote apart, so that the rest can be counted."""
-        unwritten = sum((rule.rule or rule.name) not in self.written_rules for rule in self.rules)
+        unwritten = sum(rule.rule_id not in self.written_rules for rule in self.rules)
         return (
             f"{_count(len(self.sources), 'source')}, {_count(len(self.tags), 'tag')}, "
             f"{_count(len(self.written_rules), 'rule')} and {unwritten} over connections, "

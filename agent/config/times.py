@@ -13,13 +13,12 @@ from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from agent.config.messages import did_you_mean
 from agent.model import SECOND
+from agent.rules.hours import DAY, DAYS
 
-_DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_RANGE: Final = re.compile(rf"({'|'.join(_DAYS)})(?:-({'|'.join(_DAYS)}))?")
+_RANGE: Final = re.compile(rf"({'|'.join(DAYS)})(?:-({'|'.join(DAYS)}))?")
 _CLOCK_PATTERN: Final = r"^(?:[01]\d|2[0-3]):[0-5]\d$|^24:00$"
 _MOMENT_PATTERN: Final = r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?(?:Z|[+-]\d\d:\d\d)?)?"
 _TRIAL: Final = re.compile(f"until +({_MOMENT_PATTERN})")
-_DAY_MINUTES: Final = 24 * 60
 
 
 def zone_of(name: str) -> tzinfo:
@@ -51,7 +50,7 @@ def parse_clock(value: object) -> int:
     if not isinstance(value, str) or not re.search(_CLOCK_PATTERN, value):
         raise ValueError("expected a time of day such as 06:00 or 22:30")
     hours, _, minutes = value.partition(":")
-    return (int(hours) * 60 + int(minutes)) % _DAY_MINUTES
+    return (int(hours) * 60 + int(minutes)) % DAY
 
 
 def parse_days(value: object) -> frozenset[int]:
@@ -65,8 +64,8 @@ def parse_days(value: object) -> frozenset[int]:
         match = _RANGE.fullmatch(text.lower()) if isinstance(text, str) else None
         if match is None:
             raise ValueError("expected days such as mon-fri, sat or [mon, wed, fri]")
-        first = _DAYS.index(match[1])
-        last = _DAYS.index(match[2] or match[1])
+        first = DAYS.index(match[1])
+        last = DAYS.index(match[2] or match[1])
         days |= {day % 7 for day in range(first, first + (last - first) % 7 + 1)}
     return frozenset(days)
 

@@ -40,7 +40,7 @@ def with_asked(wanted: Sequence[RuleSpec], rules: Sequence[RuleSpec]) -> tuple[R
 
 def like(rule: RuleSpec, pattern: str) -> bool:
     """The rule, or the instance, has a name of this pattern."""
-    return fnmatchcase(rule.name, pattern) or fnmatchcase(rule.rule or rule.name, pattern)
+    return fnmatchcase(rule.name, pattern) or fnmatchcase(rule.rule_id, pattern)
 
 
 def _asked(rule: RuleSpec, rules: Sequence[RuleSpec]) -> Iterator[str]:

@@ -10,11 +10,11 @@ from typing import Final
 
 from agent.config.model import Configuration
 from agent.model import Event, EventType, Priority
+from agent.rules.gate import BY_DESIGN
 from agent.rules.runs import Run
 from agent.rules.spec import AlarmSpec, RuleSpec
 
 NO_TEST: Final = "no test"
-_BY_DESIGN: Final = "by_design"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Coverage:
     def rules(self) -> Iterator[RuleCoverage]:
         """What was shown of each rule that is written in the file."""
         for rule in self.configuration.rules:
-            if (rule.rule or rule.name) not in self.configuration.written_rules:
+            if rule.rule_id not in self.configuration.written_rules:
                 continue
             wanted = list(_wanted(rule))
             missing = [what for what in wanted if (rule.name, what) not in self.shown]
@@ -118,4 +118,4 @@ def _gate(run: Run) -> Iterator[str]:
         return
     if gate.enabled is not None:
         yield f"when {str(gate.enabled).lower()}"
-    yield f"suppress_while {str(_BY_DESIGN in gate.reasons).lower()}"
+    yield f"suppress_while {str(BY_DESIGN in gate.reasons).lower()}"

@@ -20,7 +20,7 @@ from agent.rules.spec import Gate
 SHELVED: Final = "shelved"
 OUT_OF_SERVICE: Final = "out_of_service"
 TRIAL: Final = "trial"
-_BY_DESIGN: Final = "by_design"
+BY_DESIGN: Final = "by_design"
 _MAINTENANCE: Final = "maintenance"
 
 
@@ -122,8 +122,8 @@ def _enabled(gate: Gate, state: GateState, board: Board, *, when: bool | None) -
 def _reasons(
     gate: Gate, state: GateState, board: Board, shelf: Shelf | None, *, redundant: bool | None
 ) -> Iterator[str]:
-    if gate.suppress_while is not None and (redundant or (redundant is None and _BY_DESIGN in state.reasons)):
-        yield _BY_DESIGN
+    if gate.suppress_while is not None and (redundant or (redundant is None and BY_DESIGN in state.reasons)):
+        yield BY_DESIGN
     wall = board.wall
     if gate.maintenance:
         known = wall is not None

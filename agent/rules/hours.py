@@ -9,12 +9,11 @@ and may never disagree; nothing goes through time minute by minute. The time zon
 standard library, which reads each once.
 """
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from agent.model import SECOND
 
@@ -23,7 +22,6 @@ DAY: Final = 24 * 60
 NEVER: Final = 2**63 - 1
 """Nanoseconds UTC: later than every instant that is asked about."""
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_FULL_NAMES: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,66 +114,3 @@ def _change(early: int, late: int, zone: ZoneInfo) -> int:
 
 
 # --- as people write them -------------------------------------------------------------------------------
-
-
-def parse_days(written: str | Iterable[str]) -> frozenset[int]:
-    """Read days of the week: `mon-fri`, `mon, wed, sat-sun`, or a list of such.
-
-    Raises:
-        ValueError: no day of the week, with what may be written.
-    """
-    parts = [
-        part for item in ([written] if isinstance(written, str) else written) for part in item.split(",")
-    ]
-    days: set[int] = set()
-    for part in parts:
-        first, dash, last = part.partition("-")
-        begin = _day(first)
-        end = _day(last) if dash else begin
-        days.update((begin + ahead) % len(DAYS) for ahead in range((end - begin) % len(DAYS) + 1))
-    if not days:
-        raise ValueError("no day is named; days are written as mon-fri, or mon, wed, sat-sun")
-    return frozenset(days)
-
-
-def _day(written: str) -> int:
-    word = written.strip().lower()
-    for names in (DAYS, _FULL_NAMES):
-        if word in names:
-            return names.index(word)
-    known = f"days are {', '.join(DAYS)}, written as mon-fri, or mon, wed, sat-sun"
-    raise ValueError(f"`{written.strip()}` is no day of the week; {known}")
-
-
-def parse_time(written: str, *, end: bool = False) -> int:
-    """Read a time of day as minutes after midnight; as an end, `24:00` too.
-
-    Raises:
-        ValueError: no time of day, with what may be written.
-    """
-    found = re.fullmatch(r"([0-9]{1,2}):([0-9]{2})", written.strip())
-    hours, minutes = (int(found[1]), int(found[2])) if found else (99, 99)
-    if (hours, minutes) == (24, 0):
-        if end:
-            return DAY
-        raise ValueError('"24:00" is only an end; a day begins at "00:00"')
-    if hours >= 24 or minutes >= 60:  # noqa: PLR2004 - the clock's own numbers
-        last = '"24:00"' if end else '"23:59"'
-        raise ValueError(
-            f'`{written}` is no time of day; hours and minutes, "00:00" to {last}, are written as "06:00"'
-        )
-    return 60 * hours + minutes
-
-
-def parse_zone(written: str) -> str:
-    """Check the name of a time zone.
-
-    Raises:
-        ValueError: there is no such zone here, with what may be written.
-    """
-    try:
-        return ZoneInfo(written).key
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(
-            f"`{written}` is no time zone known here; zones are written as Europe/Berlin, America/New_York or UTC"
-        ) from None

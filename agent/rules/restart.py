@@ -83,9 +83,9 @@ def told_unreadable(run: Run, now: int, mint: Mint) -> Event:
     """Where the rule stood is not known any more: whoever was told of an alarm should look."""
     spec = run.spec
     reason = "what was stored of it cannot be read: it begins anew, and an open alarm of it is not told as returned"
-    data: dict[str, Json] = {"rule": spec.rule or spec.name, "instance": spec.name, "reason": reason}
+    data: dict[str, Json] = {"rule": spec.rule_id, "instance": spec.name, "reason": reason}
     data["message"] = f"{spec.name}: {reason}"
-    kind, priority, rule = EventType.RULE_UNKNOWN, Priority.HIGH, spec.rule or spec.name
+    kind, priority, rule = EventType.RULE_UNKNOWN, Priority.HIGH, spec.rule_id
     return Event(mint(now), kind, now, spec.name, priority, data, {}, spec.subject, rule)
 
 

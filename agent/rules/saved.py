@@ -66,7 +66,7 @@ def _alarm(spec: RuleSpec, state: AlarmState) -> dict[str, Any]:
         name: getattr(state, name) for name in AlarmState.__slots__ if name not in ("machines", "announced")
     }
     kept["tag"] = "" if isinstance(spec, AlarmSpec) and spec.of_source else spec.subject
-    kept["rule"] = spec.rule or spec.name
+    kept["rule"] = spec.rule_id
     kept["announced"] = [int(priority) for priority in state.announced]
     kept["machines"] = {
         condition.say.name: [m.phase, m.since, m.due, m.blind, m.initial, m.hits, m.mark]

@@ -68,7 +68,7 @@ class Stepper:
     def _add(self, spec: RuleSpec, index: int) -> None:
         run = start_run(spec, self.board, index)
         self.runs[spec.name] = run
-        for name in {spec.name, spec.rule or spec.name}:
+        for name in {spec.name, spec.rule_id}:
             self.board.rules.setdefault(name, []).append(run)
         if isinstance(spec, AlarmSpec) and spec.of_source:
             self.sources[spec.subject].runs.append(run)

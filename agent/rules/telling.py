@@ -86,7 +86,7 @@ def tell(spec: AlarmSpec, state: AlarmState, view: Sight, what: Happening) -> Ev
         data,
         instants,
         view.tag,
-        spec.rule or spec.name,
+        spec.rule_id,
         state.announced,
         spec.wording.send_to,
     )
@@ -108,7 +108,7 @@ def tell_change(
     else:
         data["message"] = f"{name_of(spec)} is {with_unit(_value(view), view.unit)}"
     data["rules_hash"] = spec.digest
-    rule, send_to = spec.rule or spec.name, spec.wording.send_to
+    rule, send_to = spec.rule_id, spec.wording.send_to
     return Event(identity, kind, at, spec.name, spec.priority, data, {}, view.tag, rule, (), send_to)
 
 
@@ -127,7 +127,7 @@ def suggested_deadband(condition: Condition, dip: float | None, view: Sight) -> 
 
 
 def _head(spec: RuleSpec, condition: str) -> dict[str, Json]:
-    return {"rule": spec.rule or spec.name, "instance": spec.name, "condition": condition}
+    return {"rule": spec.rule_id, "instance": spec.name, "condition": condition}
 
 
 def _subject(spec: AlarmSpec, view: Sight) -> dict[str, Json]:

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent.config.times import parse_clock, parse_days
 from agent.model import SECOND
-from agent.rules.hours import NEVER, Hours, Span, parse_days, parse_time, parse_zone
+from agent.rules.hours import NEVER, Hours, Span
 
 MINUTE = 60 * SECOND
 ZONES = ["Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "UTC"]
@@ -24,7 +25,7 @@ def wall(text):
 
 
 def hours(days, begin, end, zone="Europe/Berlin"):
-    return Hours(parse_days(days), parse_time(begin), parse_time(end, end=True), zone)
+    return Hours(parse_days(days), parse_clock(begin), parse_clock(end), zone)
 
 
 def stretches(watched, begin, end):
@@ -232,68 +233,3 @@ def test_hours_are_those_of_a_person_who_watches_the_clock(near):
 
     looked = range(3 * 1440 + 120, 5 * 1440 - 120, 10)
     assert [watched.holds(minutes[index]) for index in looked] == [held[index] for index in looked]
-
-
-# --- as people write them -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("written", "days"),
-    [
-        ("mon-fri", {0, 1, 2, 3, 4}),
-        ("mon, wed, sat-sun", {0, 2, 5, 6}),
-        (["mon", "tue"], {0, 1}),
-        (["mon-tue", "sun"], {0, 1, 6}),
-        ("fri-mon", {4, 5, 6, 0}),
-        ("Mon - Sunday", {0, 1, 2, 3, 4, 5, 6}),
-    ],
-)
-def test_days_are_read(written, days):
-    """Names, ranges (over the weekend too) and lists of both."""
-    assert parse_days(written) == days
-
-
-@pytest.mark.parametrize(
-    "written", ["", "mo", "mon-", "-fri", "mon--fri", "mon,,tue", "mon tue", [], ["weekdays"]]
-)
-def test_what_is_no_day_is_refused(written):
-    """With what may be written."""
-    with pytest.raises(ValueError, match="written as mon-fri, or mon, wed, sat-sun"):
-        parse_days(written)
-
-
-def test_times_are_read():
-    """Minutes after midnight; 24:00 ends a day."""
-    assert [parse_time(text) for text in ("00:00", "6:05", "06:05", "23:59")] == [0, 365, 365, 1439]
-    assert parse_time("24:00", end=True) == 1440
-
-
-@pytest.mark.parametrize(
-    "written",
-    ["24:01", "25:00", "12:60", "6", "0600", "06.00", "6 am", "", "-1:00", "1320", "\u0660\u0666:00"],
-)
-@pytest.mark.parametrize("end", [False, True])
-def test_what_is_no_time_is_refused(written, end):
-    """With what may be written."""
-    with pytest.raises(ValueError, match='is no time of day; hours and minutes, "00:00" to "2'):
-        parse_time(written, end=end)
-
-
-def test_midnight_as_a_beginning_is_written_one_way():
-    """24:00 is the end of a day, and the beginning of none."""
-    with pytest.raises(ValueError, match='"24:00" is only an end; a day begins at "00:00"'):
-        parse_time("24:00")
-
-
-def test_zones_are_those_of_the_iana():
-    """The name stays as it is written."""
-    assert [parse_zone(zone) for zone in ZONES] == ZONES
-
-
-@pytest.mark.parametrize(
-    "written", ["", "Europe", "Europe/Berlijn", "../UTC", "/etc/localtime", "Berlin", "x\0y", "x" * 5000]
-)
-def test_what_is_no_zone_is_refused(written):
-    """Whatever the file system thinks of the name."""
-    with pytest.raises(ValueError, match="is no time zone known here; zones are written as Europe/Berlin"):
-        parse_zone(written)

@@ -31,7 +31,7 @@ def _asked(specs: Sequence[RuleSpec]) -> dict[int, set[int]]:
     """The rules that each one asks for, all by their place in the file."""
     by_name: dict[str, set[int]] = {}
     for index, spec in enumerate(specs):
-        for name in {spec.name, spec.rule or spec.name}:
+        for name in {spec.name, spec.rule_id}:
             by_name.setdefault(name, set()).add(index)
     return {
         index: {
@@ -59,7 +59,7 @@ def _report_cycle(specs: Sequence[RuleSpec], cycle: Sequence[int], report: Repor
     first, asked = rules[0], rules[1 % len(rules)]
     key = next(key for key, of in _asking(first).items() if of.rules & {asked.name, asked.rule})
     asks = ", ".join(f"{one.name} asks for {other.name}" for one, other in pairwise([*rules, first]))
-    path = ("rules", first.rule or first.name, key)
+    path = ("rules", first.rule_id, key)
     report(
         path,
         f"these rules wait for one another: {asks}"

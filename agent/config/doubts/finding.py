@@ -15,7 +15,7 @@ Judge: TypeAlias = Callable[[RuleSpec, Mapping[str, TagSpec]], Iterator[Doubt]]
 
 def path_of(rule: RuleSpec, *keys: str | int) -> Keys:
     """Where a key of a rule stands in the file."""
-    return ("rules", rule.rule or rule.name, *keys)
+    return ("rules", rule.rule_id, *keys)
 
 
 def tag_of(rule: RuleSpec, tags: Mapping[str, TagSpec]) -> TagSpec | None:

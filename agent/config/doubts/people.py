@@ -68,7 +68,7 @@ def all_are_loud(rules: Sequence[RuleSpec]) -> Iterator[Doubt]:
         if isinstance(rule, AlarmSpec) and not rule.of_source:
             least = min(condition.say.priority for condition in rule.conditions)
             if least is not Priority.JOURNAL:
-                loud[rule.rule or rule.name] = least >= Priority.HIGH
+                loud[rule.rule_id] = least >= Priority.HIGH
     many = sum(loud.values())
     if len(loud) >= _MANY and many > _MOST_LOUD * len(loud):
         yield (

@@ -130,6 +130,11 @@ class AlarmSpec:
     remind_every: int | None = None
     chattering: Chattering | None = None
 
+    @property
+    def rule_id(self) -> str:
+        """The rule's id in the file, whether this is one of its instances or all of it."""
+        return self.rule or self.name
+
 
 @dataclass(frozen=True, slots=True)
 class ChangeSpec:
@@ -155,6 +160,11 @@ class ChangeSpec:
     measures: tuple[Measure, ...] = ()
     gate: Gate = OPEN
     wording: Wording = PLAIN
+
+    @property
+    def rule_id(self) -> str:
+        """The rule's id in the file, whether this is one of its instances or all of it."""
+        return self.rule or self.name
 
 
 RuleSpec: TypeAlias = AlarmSpec | ChangeSpec
