@@ -78,6 +78,7 @@ class Reading(NamedTuple):
         reason: why the quality is not good, with the remedy, as a person is to read it.
         source_time: the device's own stamp, nanoseconds UTC; never used for freshness.
         baseline: the first value after a connect, or a retained message: a start, not a change.
+        late: history that arrived in a burst (design: sources); set by the intake, not by a source.
     """
 
     tag: str
@@ -87,6 +88,7 @@ class Reading(NamedTuple):
     reason: str = ""
     source_time: int | None = None
     baseline: bool = False
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +201,7 @@ class EventType(StrEnum):
     EVENT_OCCURRED = "event.occurred"
     RULE_UNKNOWN = "rule.unknown"
     RULE_TRIAL = "rule.trial"
+    SOURCE_CLOCK_SKEW = "source.clock_skew"
     AGENT_STARTED = "agent.started"
     AGENT_STOPPING = "agent.stopping"
     AGENT_BLIND = "agent.blind"

@@ -1,7 +1,7 @@
 """The table of sources: what the configuration may name, and the session that each one is.
 
 Rules for whoever adds a protocol: one class in the union, one branch in `session`; mypy names the
-branch that was forgotten. An adapter is imported when a source of its kind is started, so that an
+branch that was forgotten; the same in `explorer`. An adapter is imported when a source of its kind is started, so that an
 agent that reads Modbus alone pays for no OPC UA.
 """
 
@@ -14,6 +14,7 @@ from pydantic import Field
 
 from agent.clock import Clock
 from agent.sources.base import Emit
+from agent.sources.exploring import Explorer
 from agent.sources.modbus.config import ModbusSource
 from agent.sources.mqtt.config import MqttSource
 from agent.sources.opcua.config import OpcUaSource
@@ -44,5 +45,44 @@ def session(config: SourceConfig) -> Session:
             from agent.sources import simulated
 
             return lambda name, emit, clock: simulated.run(name, config, emit, clock)
+        case _:
+            assert_never(config)
+
+
+def explorer(config: SourceConfig, clock: Clock) -> Explorer:
+    """Give what the commands of the commissioning day can ask of a source."""
+    match config:
+        case ModbusSource():
+            from agent.sources.modbus import explore as modbus
+
+            return Explorer(
+                lambda tags: modbus.look(config, clock, tags),
+                lambda scope: modbus.browse(config, clock, scope),
+                lambda place, expect: modbus.probe(config, clock, place, expect),
+            )
+        case OpcUaSource():
+            from agent.sources.opcua import explore as opcua
+
+            return Explorer(
+                lambda tags: opcua.look(config, clock, tags),
+                lambda scope: opcua.browse(config, clock, scope),
+                lambda place, expect: opcua.probe(config, clock, place, expect),
+            )
+        case MqttSource():
+            from agent.sources.mqtt import explore as mqtt
+
+            return Explorer(
+                lambda tags: mqtt.look(config, clock, tags),
+                lambda scope: mqtt.browse(config, clock, scope),
+                lambda place, expect: mqtt.probe(config, clock, place, expect),
+            )
+        case SimulatedSource():
+            from agent.sources import simulated
+
+            return Explorer(
+                lambda tags: simulated.look(config, clock, tags),
+                lambda scope: simulated.browse(config, clock, scope),
+                lambda place, expect: simulated.probe(config, clock, place, expect),
+            )
         case _:
             assert_never(config)
