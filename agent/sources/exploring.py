@@ -10,6 +10,7 @@ Rules for whoever changes this: the running agent uses none of it; what is print
 commands decide.
 """
 
+import math
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -38,13 +39,14 @@ class Found:
     """Something that could become a tag.
 
     Attributes:
-        name: what the tag could be called.
+        name: what the tag could be called; empty: a remark (`place`, `note`), nothing that could be one.
         place: where it stands, as in `Look`; what a table shows.
         type: what it is, in the words of the protocol.
         value: what it holds now; None: not readable.
         note: why it is not readable, or what a person should know of it.
         tag: what to write under the tag's name in the configuration; the keys are those of its section.
         matches: it is what was expected (`probe --expect`).
+        doubtful: hardly what is meant (bytes that make no sensible number): shown on demand alone.
     """
 
     name: str
@@ -54,6 +56,27 @@ class Found:
     note: str = ""
     tag: Mapping[str, Json] = field(default_factory=dict)
     matches: bool = False
+    doubtful: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What the display at the machine shows.
+
+    Attributes:
+        value: the number, text or switch.
+        tolerance: how far from it a number may be: displays round, and the plant moves on.
+    """
+
+    value: Value
+    tolerance: float = 0.0
+
+    def met_by(self, value: Value) -> bool:
+        """Whether a value could be what is shown; true is 1, and blanks around a text are none."""
+        if isinstance(value, str) or isinstance(self.value, str):
+            return str(value).strip() == str(self.value).strip()
+        slack = self.tolerance + 1e-9 * abs(self.value)  # 0.1 + 0.05 is a hair more than 0.15
+        return math.isfinite(value) and abs(value - self.value) <= slack
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +105,10 @@ class Explorer:
     Attributes:
         look: read these tags once each, in the order in which they come.
         browse: walk over what could be read.
-        probe: read one place in every way that it could be meant; the second argument is what the
-            display at the machine shows, None if nobody looked.
+        probe: read one place in every way that it could be meant, the likely ones first; the second
+            argument is what the display at the machine shows, None if nobody looked.
     """
 
     look: Callable[[Collection[str]], AsyncIterator[Look]]
     browse: Callable[[Scope], AsyncIterator[Found]]
-    probe: Callable[[str, Value | None], AsyncIterator[Found]]
+    probe: Callable[[str, Expected | None], AsyncIterator[Found]]
