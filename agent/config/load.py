@@ -11,6 +11,7 @@ knows a key of an adapter.
 import os
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -92,6 +93,8 @@ class _Loading(Checking):
         """
         self.check_sections()
         agent = self.section("agent", _AGENT)
+        if agent is not None:
+            self.context = replace(self.context, data_dir=agent.data_dir)
         store = self.section("store", _STORE)
         http = self.section("http", _HTTP)
         sources = self.entries("sources", _SOURCE)

@@ -38,10 +38,12 @@ class SecretPlaces:
     Attributes:
         environment: the variables of the process.
         folder: what a relative `${file:PATH}` is relative to: the configuration's folder.
+        data_dir: the agent's own, in which an adapter may keep what it makes.
     """
 
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     folder: Path = field(default_factory=Path)
+    data_dir: Path = Path("/var/lib/edge-relay")
 
 
 class Secret:
