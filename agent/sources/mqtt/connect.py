@@ -22,7 +22,7 @@ from paho.mqtt.properties import Properties
 
 from agent.errors import SourceError
 from agent.model import MILLISECOND, SECOND
-from agent.sources.mqtt.config import MqttSource, MqttTls
+from agent.sources.mqtt.broker import MqttBroker, MqttTls
 from agent.sources.mqtt.reasons import not_connected, unanswered
 
 _SESSION_KEPT_FOR: Final = 30 * 86_400  # seconds; a plant's longest holiday, not for ever
@@ -49,7 +49,7 @@ class Connection:
     errors: list[str]
 
 
-async def connect(config: MqttSource) -> Connection:
+async def connect(config: MqttBroker) -> Connection:
     """Open a connection; CONNECT is still to be written.
 
     Raises:
@@ -85,7 +85,7 @@ async def connect(config: MqttSource) -> Connection:
 
 
 def _attempt(
-    config: MqttSource,
+    config: MqttBroker,
     loop: asyncio.AbstractEventLoop,
     settle: Callable[[Connection | Failure], None],
 ) -> None:
@@ -104,7 +104,7 @@ def _attempt(
                 close(outcome.client)
 
 
-def _open(config: MqttSource) -> Connection:
+def _open(config: MqttBroker) -> Connection:
     """Connect, blocking.
 
     Raises:
@@ -137,7 +137,7 @@ def _open(config: MqttSource) -> Connection:
     return Connection(client, sock, errors)
 
 
-def _new_client(config: MqttSource) -> Client:
+def _new_client(config: MqttBroker) -> Client:
     version_5 = config.protocol == "5"
     client = Client(
         CallbackAPIVersion.VERSION2,
@@ -153,7 +153,7 @@ def _new_client(config: MqttSource) -> Client:
     return client
 
 
-def _properties(config: MqttSource) -> Properties:
+def _properties(config: MqttBroker) -> Properties:
     properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
     properties.ReceiveMaximum = _IN_FLIGHT
     properties.MaximumPacketSize = _LARGEST_PACKET
@@ -162,7 +162,7 @@ def _properties(config: MqttSource) -> Properties:
     return properties
 
 
-def _tune(sock: socket.socket, config: MqttSource) -> None:
+def _tune(sock: socket.socket, config: MqttBroker) -> None:
     """Send acknowledgements at once, and give up on a peer that confirms nothing for a keepalive."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux (RFC 5482)

@@ -1,64 +1,74 @@
-"""From a message to readings: which tags a topic carries, and what the payload says of each.
+"""What a session asks of whoever understands the messages of its broker.
 
-Rules for whoever changes this file: no I/O, no clock; a payload is parsed once, however many tags
-it carries; nothing that a stranger publishes may raise (telegraf#13476: a payload that failed to
-parse stalled the consumer for good). What cannot be read makes its tags bad, alone, with a reason.
+One decoder is made for each session, so a new connection begins anew: what it knew of the other
+side (birth certificates, first values) is forgotten with the session. `decoder` in `source.py`
+chooses it by the configuration; the session knows nothing of any format.
+
+Rules for whoever writes a decoder: no I/O, no clock, no await; nothing that a stranger publishes
+may raise (telegraf#13476: a payload that failed to parse stalled the consumer for good), and
+nothing that he publishes may grow without a bound.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
-from agent.codec.payload import Document, Unreadable, json_time, json_value, parse_json, plain_value
-from agent.model import Quality, Reading, bad
-from agent.sources.mqtt.config import MqttTag
+from agent.model import Reading
 
 
-class Topics:
-    """The tags of one session by topic; remembers which of them have not shown a value yet."""
+class Message(NamedTuple):
+    """A message as it arrived.
 
-    def __init__(self, tags: Mapping[str, MqttTag]) -> None:
-        self._tags: dict[str, list[tuple[str, MqttTag]]] = {}
-        for name, tag in tags.items():
-            self._tags.setdefault(tag.topic, []).append((name, tag))
-        self._silent = set(tags)
+    Attributes:
+        topic: where it was published.
+        payload: its bytes.
+        retained: the broker had kept it: it is of unknown age.
+        received: monotonic nanoseconds of its receipt.
+    """
 
-    def names(self) -> list[str]:
-        """Every topic, once."""
-        return list(self._tags)
+    topic: str
+    payload: bytes
+    retained: bool
+    received: int
 
-    def tags_of(self, topic: str) -> list[str]:
-        """Names of the tags that a topic carries; none for a topic nobody asked for."""
-        return [name for name, _ in self._tags.get(topic, ())]
 
-    def readings(self, topic: str, payload: bytes, *, retained: bool, received: int) -> list[Reading]:
-        """Read one message.
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What a message held.
 
-        Args:
-            topic: where it was published.
-            payload: its bytes.
-            retained: the broker kept it: a value of unknown age, a start and not a change.
-            received: monotonic nanoseconds of its receipt.
+    Attributes:
+        readings: of every tag that it concerns; a tag that it should hold and does not is bad.
+        unreadable: why some of it could not be read, for the engineer; empty: all of it could.
+            Such a message is set aside, to be looked at.
+    """
 
-        Returns:
-            One reading for each tag of the topic.
+    readings: Sequence[Reading] = ()
+    unreadable: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A message that the decoder needs published, to be able to read on (a Sparkplug rebirth request)."""
+
+    topic: str
+    payload: bytes
+
+
+class Decoder(Protocol):
+    """Understands the messages of one session."""
+
+    def filters(self) -> Sequence[str]:
+        """The topic filters to subscribe to, each once; asked once, after the connection."""
+
+    def tags_of(self, topic_filter: str) -> Collection[str]:
+        """The tags that come through one of `filters`: they are bad while the broker refuses it."""
+
+    def decode(self, message: Message) -> Decoded | None:
+        """Read one message; None: no filter asks for its topic (an earlier configuration did)."""
+
+    def requests(self, now: int) -> Sequence[Request]:
+        """What is to be published now (QoS 0, not retained); each is given once.
+
+        Asked when the subscriptions have been answered, then after every message and every second;
+        `now` is monotonic nanoseconds, so that a request may be repeated after a time.
         """
-        tags = self._tags.get(topic, ())
-        document: Document = parse_json(payload) if any(tag.value or tag.time for _, tag in tags) else None
-        readings = [_reading(name, tag, payload, document, received) for name, tag in tags]
-        return [self._as_start(reading, retained=retained) for reading in readings]
-
-    def _as_start(self, reading: Reading, *, retained: bool) -> Reading:
-        """Mark a retained value, and the first of a session: a start, not a change."""
-        if reading.value is None or not (retained or reading.tag in self._silent):
-            return reading
-        self._silent.discard(reading.tag)
-        return reading._replace(baseline=True)
-
-
-def _reading(name: str, tag: MqttTag, payload: bytes, document: Document, received: int) -> Reading:
-    value = plain_value(payload) if tag.value is None else json_value(document, tag.value)
-    if isinstance(value, Unreadable):
-        return bad(name, received, f"{name}: no value on {tag.topic}: {value.why}")
-    source_time = None if tag.time is None else json_time(document, tag.time)
-    if isinstance(source_time, Unreadable):
-        return bad(name, received, f"{name}: no usable time on {tag.topic}: {source_time.why}")
-    return Reading(name, value, Quality.GOOD, received, "", source_time)

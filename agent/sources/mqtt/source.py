@@ -8,7 +8,7 @@ of it runs in the event loop, in tasks of one group: what any callback raises en
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, NoReturn
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
@@ -20,13 +20,15 @@ from agent.errors import SourceError, StoreUnavailable
 from agent.metrics import ITEMS_ALIVE, ITEMS_WANTED
 from agent.model import SECOND, Link, Seen, bad
 from agent.sources.base import Emit, until_one_fails
+from agent.sources.mqtt.broker import MqttBroker
 from agent.sources.mqtt.config import MqttSource
 from agent.sources.mqtt.connect import Connection, close, connect
-from agent.sources.mqtt.decode import Topics
+from agent.sources.mqtt.decode import Decoder, Message
 from agent.sources.mqtt.inbox import Arrived, Inbox
 from agent.sources.mqtt.loop import PahoLoop
 from agent.sources.mqtt.reasons import lost, not_subscribed, refused, silent, unanswered
 from agent.sources.mqtt.subscriptions import Subscriptions
+from agent.sources.mqtt.topics import Topics
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +36,7 @@ _OFFER_AGAIN: Final = 1.0  # seconds until a batch that the store did not take i
 _ASK_AGAIN: Final = 60.0  # seconds until refused topics are asked for again
 _STALLED: Final = 2.0  # seconds without reading, because `emit` takes nothing
 _STRANGERS: Final = 100  # topics of earlier configurations that are unsubscribed
+_ASK: Final = 1.0  # seconds between two questions whether the decoder needs something published
 
 
 async def run(name: str, config: MqttSource, emit: Emit, clock: Clock) -> None:
@@ -42,18 +45,34 @@ async def run(name: str, config: MqttSource, emit: Emit, clock: Clock) -> None:
     Raises:
         SourceError: no connection, refused, or lost; with the cause and the remedy.
     """
-    ITEMS_WANTED.labels(name).set(len(config.tags))
+    understands = decoder(config)
+    ITEMS_WANTED.labels(name).set(len(_tags(understands, understands.filters())))
     connection = await connect(config)
     try:
-        await _Session(name, config, emit, clock, connection).run()
+        await _Session(name, config, emit, clock, connection, understands).run()
     finally:
         close(connection.client)
         ITEMS_ALIVE.labels(name).set(0)
 
 
+def decoder(config: MqttSource) -> Decoder:
+    """Choose who understands the messages of a broker."""
+    return Topics(config.tags)
+
+
+def _tags(understands: Decoder, filters: Iterable[str]) -> set[str]:
+    return {tag for topic_filter in filters for tag in understands.tags_of(topic_filter)}
+
+
 class _Session:
     def __init__(
-        self, name: str, config: MqttSource, emit: Emit, clock: Clock, connection: Connection
+        self,
+        name: str,
+        config: MqttBroker,
+        emit: Emit,
+        clock: Clock,
+        connection: Connection,
+        understands: Decoder,
     ) -> None:
         self._name = name
         self._config = config
@@ -61,11 +80,12 @@ class _Session:
         self._clock = clock
         self._client = client = connection.client
         self._errors = connection.errors
-        self._topics = Topics(config.tags)
+        self._decoder = understands
         self._inbox = Inbox()
         self._dropping = False
         self._strangers: set[str] = set()
         self._accepted = asyncio.Event()
+        self._subscribed = asyncio.Event()
         self._subscriptions = Subscriptions(client, config)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
@@ -77,6 +97,7 @@ class _Session:
             "keepalive": self._paho.keep_alive(f"MQTT broker {self._config.url}"),
             "subscriptions": self._subscribe(),
             "hand over": self._hand_over(),
+            "requests": self._ask_for_it(),
             "stall": self._watch_stall(),
         }
         try:
@@ -98,16 +119,28 @@ class _Session:
                 await self._accepted.wait()
         except TimeoutError:
             raise SourceError(silent(self._config)) from None
-        wanted = self._topics.names()
+        wanted = self._decoder.filters()
+        tags = _tags(self._decoder, wanted)
         told: set[str] = set()
         while True:
             answers = await self._subscriptions.ask(wanted)
             for topic, reason in answers.items():
                 self._tell(topic, reason, told)
             wanted = [topic for topic, reason in answers.items() if reason.is_failure]
-            without = sum(len(self._topics.tags_of(topic)) for topic in wanted)
-            ITEMS_ALIVE.labels(self._name).set(len(self._config.tags) - without)
+            ITEMS_ALIVE.labels(self._name).set(len(tags - _tags(self._decoder, wanted)))
+            self._subscribed.set()
             await asyncio.sleep(_ASK_AGAIN)
+
+    async def _ask_for_it(self) -> NoReturn:
+        await self._subscribed.wait()
+        while True:
+            self._publish_requests()
+            self._paho.flush()
+            await asyncio.sleep(_ASK)
+
+    def _publish_requests(self) -> None:
+        for request in self._decoder.requests(self._clock.monotonic()):
+            self._client.publish(request.topic, request.payload, qos=0)
 
     async def _hand_over(self) -> NoReturn:
         while True:
@@ -143,14 +176,16 @@ class _Session:
 
     def _on_message(self, message: MQTTMessage) -> None:
         topic = _topic(message, self._config)
-        seen = self._topics.readings(
-            topic, bytes(message.payload), retained=message.retain, received=self._clock.monotonic()
+        decoded = self._decoder.decode(
+            Message(topic, bytes(message.payload), message.retain, self._clock.monotonic())
         )
-        if not seen:
+        if decoded is None:
             self._unsubscribe_stranger(topic)
+        elif self._subscribed.is_set():
+            self._publish_requests()
         if self._inbox.full and not (self._dropping and self._inbox.drop_oldest()):
             self._paho.pause()
-        self._inbox.put(Arrived(seen, message.mid if message.qos else None))
+        self._inbox.put(Arrived(decoded.readings if decoded else (), message.mid if message.qos else None))
 
     def _unsubscribe_stranger(self, topic: str) -> None:
         """Leave a topic that only an earlier configuration asked for; a kept session remembers it."""
@@ -166,7 +201,7 @@ class _Session:
             why = not_subscribed(self._config, topic, reason)
             _log.warning("source %s: %s", self._name, why)
             now = self._clock.monotonic()
-            self._inbox.put(Arrived([bad(tag, now, why) for tag in self._topics.tags_of(topic)]))
+            self._inbox.put(Arrived([bad(tag, now, why) for tag in self._decoder.tags_of(topic)]))
         elif not reason.is_failure and topic in told:
             told.discard(topic)
             _log.info("source %s: the subscription to %s is accepted now", self._name, topic)
@@ -202,7 +237,7 @@ class _Session:
         raise SourceError(lost(self._config, reason, told=flags.is_disconnect_packet_from_server))
 
 
-def _topic(message: MQTTMessage, config: MqttSource) -> str:
+def _topic(message: MQTTMessage, config: MqttBroker) -> str:
     try:
         return message.topic
     except UnicodeDecodeError:

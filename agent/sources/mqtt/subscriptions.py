@@ -14,7 +14,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from agent.errors import SourceError
 from agent.model import SECOND
-from agent.sources.mqtt.config import MqttSource
+from agent.sources.mqtt.broker import MqttBroker
 
 _TOPICS_A_PACKET: Final = 8  # the smallest limit that is met in the field (AWS IoT Core)
 
@@ -22,7 +22,7 @@ _TOPICS_A_PACKET: Final = 8  # the smallest limit that is met in the field (AWS 
 class Subscriptions:
     """The subscriptions of one session."""
 
-    def __init__(self, client: Client, config: MqttSource) -> None:
+    def __init__(self, client: Client, config: MqttBroker) -> None:
         self._client = client
         self._config = config
         self._asked: dict[int, asyncio.Future[Sequence[ReasonCode]]] = {}

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from agent.config.secrets import SecretPlaces
 from agent.model import SECOND
-from agent.sources.mqtt.config import BrokerUrl, MqttSource
+from agent.sources.mqtt.broker import BrokerUrl
+from agent.sources.mqtt.config import MqttSource
 
 TAGS = {"COMP1.CURRENT": {"topic": "plant/compressor/1", "value": "$.current_a", "time": "$.ts", "unit": "A"}}
 

@@ -10,7 +10,7 @@ from rigs.mqtt_packets import ACCEPTED, PUBACK, SUBSCRIBE, burst, fake_broker, p
 from rigs.mqtt_session import Session, source, subscribed
 
 from agent.errors import SourceError
-from agent.sources.mqtt.decode import Topics
+from agent.sources.mqtt.topics import Topics
 
 
 class UnexpectedError(Exception):
@@ -25,7 +25,7 @@ async def test_an_exception_in_a_callback_is_seen(broker, monkeypatch):
 
     async with Session(source(broker.port)) as session:
         await subscribed(session)
-        monkeypatch.setattr(Topics, "readings", fail)
+        monkeypatch.setattr(Topics, "decode", fail)
         await asyncio.to_thread(broker.publish, ("t", "1"))
         assert isinstance(await session.error(), UnexpectedError)
 
