@@ -22,7 +22,7 @@ from agent.delivery.body import Identity
 from agent.delivery.identity import RANDOM_BYTES, mint
 from agent.desk import Desk
 from agent.errors import StoreUnavailable
-from agent.intake import Intakes
+from agent.intakes import Intakes
 from agent.model import EventType, Json
 from agent.notify import Systemd, feed_watchdog, stuck
 from agent.operate import Hand
@@ -89,7 +89,7 @@ class Agent:
         )
         store.reckon = lambda: self.timekeeper.reckoning
         store.on_damaged = self.outlets.damaged
-        self.intakes = Intakes(self.pipeline, clock, random.random)
+        self.intakes = Intakes(self.pipeline, clock, random.random, lambda: self.timekeeper.reckoning)
         self.reloader = Reloader(self, path)
 
     def mint(self, at: int) -> str:
@@ -127,6 +127,7 @@ class Agent:
                 "samples": self.recorder.run(boot, None if away is None else away.since),
                 "alive": stay_alive(data_dir / ALIVE, self.clock, boot),
                 "wall clock": self.timekeeper.run(),
+                "sources": self.intakes.look_forever(),
                 "reloads": self.reloader.run(signals.reload),
                 "files": self.reloader.watch(signals.reload),
                 "watchdog": feed_watchdog(self.systemd, self.stuck),
@@ -152,7 +153,9 @@ class Agent:
         try:
             async with asyncio.timeout(_LAST_WORD_S):
                 word: dict[str, Json] = {"message": "the agent is stopping"}
-                await self.pipeline.tell(self.pipeline.event(EventType.AGENT_STOPPING, word))
+                last = self.pipeline.event(EventType.AGENT_STOPPING, word)
+                for event in (*self.intakes.last_words(), last):
+                    await self.pipeline.tell(event)
         except TimeoutError:
             _log.warning("the store does not answer: it is stopped without a last word")
         await self.outlets.stop()

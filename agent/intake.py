@@ -1,27 +1,47 @@
-"""The sources at work: the sessions of each under a supervisor, its state for people, one line per problem.
+"""One source at work: its sessions under a supervisor, its state for people, one line per problem.
 
-Rules: the log and the status tell changes, never each poll; a reason is told once, for all the tags
-that share it.
+Rules for whoever changes this: the log and the status tell changes, never each poll; a reason is told
+once, for all the tags that share it. What receivers are told of a source (when nobody watched, whose
+clock is wrong) is looked for once a second, in `look`.
 """
 
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Final
 
+from agent.arrivals import WORTH_TELLING, Arrivals
 from agent.clock import Clock
-from agent.errors import StoreUnavailable
-from agent.metrics import READINGS, SOURCE_UP, TAGS_BAD
-from agent.model import Json, Link, Quality, Reading, Seen
+from agent.lapses import Connection, Interruption, Overdue
+from agent.metrics import READINGS, SOURCE_UP, TAGS_BAD, TAGS_LATE
+from agent.model import SECOND, Event, EventType, Json, Link, Quality, Reading, Seen
 from agent.pipeline import Pipeline
 from agent.sources import SourceConfig, session
+from agent.stamps import Reckoning, Standing
 from agent.supervise import Supervisor
 
 _log = logging.getLogger(__name__)
 
 _NAMED: Final = 3
+_STEADY_FOR: Final = 10 * SECOND  # a stamp out of the blue is no clock
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """The device is left to somebody else.
+
+    Attributes:
+        until: monotonic nanoseconds.
+        reason: who wants it and until when, as people are told.
+        ended: set when it ends before its time.
+    """
+
+    until: int
+    reason: str
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Intake:
@@ -32,46 +52,79 @@ class Intake:
         up: its connection is proven.
         since: since when it is up or down, monotonic nanoseconds.
         bad: why a tag cannot be read, by tag, while the connection is up.
+        late: since when nothing has come of a tag that should have, while the connection is up.
+        pause: it is not read until then.
     """
 
     def __init__(
-        self, name: str, config: SourceConfig, pipeline: Pipeline, clock: Clock, random: Callable[[], float]
+        self,
+        name: str,
+        config: SourceConfig,
+        pipeline: Pipeline,
+        clock: Clock,
+        random: Callable[[], float],
+        reckoning: Callable[[], Reckoning],
     ) -> None:
         self.name = name
         self.config = config
         self.up = False
         self.since = clock.monotonic()
         self.bad: dict[str, str] = {}
+        self.late: dict[str, int] = {}
+        self.pause: Pause | None = None
         self._read = session(config)  # here, so that its adapter is imported before anything is read
         self._pipeline = pipeline
         self._clock = clock
+        self._reckoning = reckoning
+        specs = config.tag_specs(name)
+        self._arrivals = Arrivals(specs)
+        self._overdue = Overdue(specs)
+        self._connection = Connection(self.since)
+        self._told: dict[str, int] = {}  # what was told of clocks, nanoseconds behind
+        self._doubted: dict[str, tuple[int, int]] = {}  # what they seem, and since when
         self._readings = READINGS.labels(name)
         self._up = SOURCE_UP.labels(name)
         self._tags_bad = TAGS_BAD.labels(name)
+        self._tags_late = TAGS_LATE.labels(name)
         self._up.set(0)
         self._supervisor = Supervisor(
-            f"source {name}", self._session, on_down=self._down, clock=clock, random=random
+            f"source {name}", self._session, on_down=self.down, clock=clock, random=random
         )
 
     async def run(self) -> None:
-        """Keep the source connected."""
+        """Keep the source connected, once a pause is over."""
+        if (pause := self.pause) is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout((pause.until - self._clock.monotonic()) / SECOND):
+                    await pause.ended.wait()
+            self.pause = None
+            _log.info("source %s is read again", self.name)
         await self._supervisor.run()
 
     async def _session(self) -> None:
         await self._read(self.name, self._emit, self._clock)
 
-    async def _down(self, reason: str) -> None:
+    async def down(self, reason: str) -> None:
+        """Its connection is lost, or could not be had: all its tags are bad.
+
+        Raises:
+            StoreUnavailable: what follows of it could not be stored.
+        """
+        now = self._clock.monotonic()
         if self.up:
-            self.up, self.since = False, self._clock.monotonic()
+            self.up, self.since = False, now
+        self._connection.down(now, reason)
         self._up.set(0)
         self.bad.clear()
-        await self._pipeline.emit([Link(self.name, up=False, at=self._clock.monotonic(), reason=reason)])
+        await self._pipeline.emit([Link(self.name, up=False, at=now, reason=reason)])
 
     async def _emit(self, batch: Sequence[Seen]) -> None:
-        await self._pipeline.emit(batch)
+        await self._pipeline.emit(self._arrivals.marked(batch, self._reckoning().offset))
         self._readings.inc(len(batch))
         if not self.up and any(isinstance(seen, Link) and seen.up for seen in batch):
             self.up, self.since = True, self._clock.monotonic()
+            self._connection.up(self.since)
+            self._overdue.connected()
             self._up.set(1)
             _log.info("source %s is connected", self.name)
         self._supervisor.alive()
@@ -83,6 +136,7 @@ class Intake:
         for seen in batch:
             if not isinstance(seen, Reading):
                 continue
+            self._overdue.hear(seen.tag, seen.received)
             if seen.quality is Quality.BAD:
                 if seen.tag not in self.bad:
                     new[seen.reason].append(seen.tag)
@@ -91,81 +145,109 @@ class Intake:
                 del self.bad[seen.tag]
                 good.append(seen.tag)
         for reason, tags in new.items():
-            _log.warning("source %s: %s cannot be read: %s", self.name, _names(tags), reason)
+            _log.warning("source %s: %s cannot be read: %s", self.name, named(tags), reason)
         if good:
-            _log.info("source %s: %s can be read again", self.name, _names(good))
+            _log.info("source %s: %s can be read again", self.name, named(good))
         self._tags_bad.set(len(self.bad))
+
+    # --- once a second ------------------------------------------------------------------------------
+
+    def look(self) -> Iterator[Event]:
+        """Give what receivers are to be told now, beside the values."""
+        now = self._clock.monotonic()
+        self._look_for_late(now)
+        if (over := self._connection.interruption(now)) is not None:
+            yield self._blind(over)
+        if (history := self._arrivals.history(now)) is not None:
+            yield self._blind(Interruption(*history, "what was missed came late, as history"))
+        if self._reckoning().standing is not Standing.WRONG and (skewed := self._skewed(now)):
+            yield self._pipeline.event(EventType.SOURCE_CLOCK_SKEW, skewed)
+
+    def last_word(self) -> Iterator[Event]:
+        """Give what receivers must be told of before the agent ends."""
+        if (interruption := self._connection.open(self._clock.monotonic())) is not None:
+            yield self._blind(interruption)
+
+    def _blind(self, lapse: Interruption) -> Event:
+        return self._pipeline.blind(lapse.since, lapse.until, lapse.reason, source=self.name)
+
+    def _look_for_late(self, now: int) -> None:
+        late = dict(self._overdue.since(now, self.since)) if self.up else {}
+        new, back = late.keys() - self.late.keys(), self.late.keys() - late.keys()
+        self.late = late
+        self._tags_late.set(len(late))
+        if new:
+            _log.warning("source %s: nothing comes of %s, though it is connected", self.name, named(new))
+        if back and self.up:
+            _log.info("source %s: %s: values come again", self.name, named(back))
+
+    def _skewed(self, now: int) -> dict[str, Json]:
+        """What is to be told of clocks that went wrong, or are right again: one message for all of them."""
+        tell: dict[str, int] = {}
+        for key, clock in self._arrivals.clocks.items():
+            told, behind = self._told.get(key, 0), clock.behind
+            if abs(behind - told) <= WORTH_TELLING:
+                self._doubted.pop(key, None)
+                continue
+            seemed, since = self._doubted.setdefault(key, (behind, now))
+            if abs(seemed - behind) > WORTH_TELLING:
+                self._doubted[key] = (behind, now)
+            elif now - since >= _STEADY_FOR:
+                tell[key] = behind
+        if not tell:
+            return {}
+        for key, behind in tell.items():
+            self._told[key] = behind
+            del self._doubted[key]
+        worst = max(tell.values(), key=abs)
+        _log.warning("source %s: %s", self.name, _clock_words(worst))
+        tags: list[Json] = [key for key in sorted(tell) if key]
+        data: dict[str, Json] = {
+            "source": self.name,
+            "skew_s": -worst / SECOND,
+            "reason": _clock_words(worst),
+        }
+        return data | ({"tags": tags} if tags else {})
+
+    # --- what it can be asked ------------------------------------------------------------------------
 
     @property
     def reason(self) -> str:
         """Why it is down; empty while it is up."""
-        return "" if self.up else self._supervisor.reason or "not connected yet"
+        if self.up:
+            return ""
+        return self.pause.reason if self.pause else self._supervisor.reason or "not connected yet"
 
     def status(self) -> dict[str, Json]:
         """What people are told of it."""
+        now = self._clock.monotonic()
+        behind = {key: clock.behind for key, clock in self._arrivals.clocks.items()}
+        worst = max(behind.values(), key=abs, default=0)
         return {
             "type": self.config.type,
-            "state": "up" if self.up else "down",
-            "for_s": (self._clock.monotonic() - self.since) // 1_000_000_000,
+            "state": "paused" if self.pause else "up" if self.up else "down",
+            "for_s": (now - self.since) // SECOND,
             "reason": self.reason,
             "tags": len(self.config.tags),
             "bad": dict(self.bad),
+            "late": {tag: (now - since) // SECOND for tag, since in self.late.items()},
+            "skew_s": -worst / SECOND if abs(worst) > WORTH_TELLING else None,
         }
 
 
-class Intakes:
-    """All sources at work.
-
-    Attributes:
-        at_work: by name.
-    """
-
-    def __init__(self, pipeline: Pipeline, clock: Clock, dice: Callable[[], float]) -> None:
-        self.at_work: dict[str, Intake] = {}
-        self._pipeline = pipeline
-        self._clock = clock
-        self._dice = dice
-        self._running: dict[str, asyncio.Task[None]] = {}
-        self._tasks: asyncio.TaskGroup | None = None
-
-    def begin(self, tasks: asyncio.TaskGroup, configs: Mapping[str, SourceConfig]) -> None:
-        """Start them all; from now on `change` may be called."""
-        self._tasks = tasks
-        self._start(configs)
-
-    async def change(self, configs: Mapping[str, SourceConfig]) -> None:
-        """Start what is new, stop what is gone, connect anew what changed; the others are not touched."""
-        changed = [name for name, intake in self.at_work.items() if configs.get(name) != intake.config]
-        await self._end(changed)
-        now, reason = self._clock.monotonic(), "its configuration was changed, it is connected anew"
-        down = [Link(name, up=False, at=now, reason=reason) for name in changed if name in configs]
-        with suppress(StoreUnavailable):  # told again when the connection fails
-            await self._pipeline.emit(down)
-        self._start(configs)
-
-    async def stop(self) -> None:
-        """Stop them all, for good: a reload that is still under way starts none any more."""
-        self._tasks = None
-        await self._end(list(self.at_work))
-
-    def _start(self, configs: Mapping[str, SourceConfig]) -> None:
-        for name, config in configs.items():
-            if name not in self.at_work and self._tasks is not None:
-                intake = Intake(name, config, self._pipeline, self._clock, self._dice)
-                self.at_work[name] = intake
-                self._running[name] = self._tasks.create_task(intake.run(), name=f"source {name}")
-
-    async def _end(self, names: Sequence[str]) -> None:
-        ended = [self._running.pop(name) for name in names]
-        for task in ended:
-            task.cancel()
-        await asyncio.gather(*ended, return_exceptions=True)
-        for name in names:
-            del self.at_work[name]
+def _clock_words(behind: int) -> str:
+    if abs(behind) <= WORTH_TELLING:
+        return "the device's clock agrees with this machine's again"
+    side = "behind" if behind > 0 else "ahead of"
+    return (
+        f"the device's clock is {abs(behind) / SECOND:.0f} s {side} this machine's: "
+        "set it, or have a time server set it"
+    )
 
 
-def _names(tags: Sequence[str]) -> str:
+def named(tags: Sequence[str] | set[str]) -> str:
     """`A`, `A and B`, or `A, B, C and 12 more`."""
+    tags = tags if isinstance(tags, Sequence) else sorted(tags)
     if len(tags) > _NAMED:
         return f"{', '.join(tags[:_NAMED])} and {len(tags) - _NAMED} more"
     return " and ".join(tags) if len(tags) < _NAMED else f"{tags[0]}, {tags[1]} and {tags[2]}"

@@ -42,6 +42,11 @@ COMMITS = Counter("edge_relay_store_commits_total", "Transactions that the store
 TAGS_BAD = Gauge(
     "edge_relay_source_tags_bad", "Tags that cannot be read although the source is connected.", ["source"]
 )
+TAGS_LATE = Gauge(
+    "edge_relay_source_tags_late",
+    "Tags of which nothing has come for longer than a value counts as fresh.",
+    ["source"],
+)
 EVALUATIONS = Counter("edge_relay_rule_evaluations_total", "Rules looked at because of a reading.")
 EVENTS = Counter("edge_relay_events_total", "Events stored, by their type.", ["type"])
 LOOP_LAG = Gauge("edge_relay_loop_lag_seconds", "How late the event loop woke up last.")

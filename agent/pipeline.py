@@ -213,9 +213,11 @@ class Pipeline:
         now = self._clock.monotonic()
         return Event(self._mint(now), kind, now, "agent", Priority.JOURNAL, data, instants or {})
 
-    def blind(self, since: int, until: int, reason: str) -> Event:
-        """Make the event that tells receivers of an interval in which nothing was watched."""
+    def blind(self, since: int, until: int, reason: str, *, source: str = "") -> Event:
+        """Make the event that tells receivers of an interval in which nothing was watched (of one source)."""
         data: dict[str, Json] = {"reason": reason, "duration_s": (until - since) / SECOND}
+        if source:
+            data["source"] = source
         return self.event(EventType.AGENT_BLIND, data, {"blind.from": since, "blind.to": until})
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from agent import __version__
 from agent.alarms import open_alarms
+from agent.intake import named
 from agent.metrics import CONFIGURATION_ACCEPTED, STORE_AVAILABLE, STORE_BYTES, WAITING
 from agent.model import SECOND, Json
 from agent.paths import STORE
@@ -55,18 +56,25 @@ def health(agent: "Agent") -> Sequence[str]:
             f"the store's file {file} was deleted: what is stored now ends with the agent; restart it"
         )
     for name, intake in agent.intakes.at_work.items():
-        if not intake.up and agent.clock.monotonic() - intake.since > _GRACE:
+        if not intake.up and not intake.pause and agent.clock.monotonic() - intake.since > _GRACE:
             problems.append(f"source {name} is down: {intake.reason}")
     return [*problems, *agent.timekeeper.problems(), *agent.outlets.problems()]
 
 
 def warnings(agent: "Agent") -> Sequence[str]:
     """What somebody should see to although the agent does its work, a sentence each."""
+    at_work = agent.intakes.at_work.items()
+    found = [f"source {name} is {intake.reason}" for name, intake in at_work if intake.pause]
+    found += [
+        f"source {name}: nothing comes of {named(set(intake.late))}"
+        for name, intake in at_work
+        if intake.late
+    ]
     rejected = agent.reloader.rejected
-    if not rejected:
-        return []
-    more = f", and {len(rejected) - 1} more" if len(rejected) > 1 else ""
-    return [f"a changed configuration is refused, the old one goes on: {rejected[0]}{more}"]
+    if rejected:
+        more = f", and {len(rejected) - 1} more" if len(rejected) > 1 else ""
+        found.append(f"a changed configuration is refused, the old one goes on: {rejected[0]}{more}")
+    return found
 
 
 def measure(agent: "Agent") -> None:

@@ -15,6 +15,8 @@ CORE, SHELL, APP, COMMANDS = range(4)
 LEVELS = {
     # Arithmetic over frozen values: no clock, no I/O, no await.
     "model": CORE,
+    "arrivals": CORE,
+    "lapses": CORE,
     "errors": CORE,
     "stamps": CORE,
     "rules": CORE,
@@ -40,6 +42,7 @@ LEVELS = {
     "app": APP,
     "changes": APP,
     "intake": APP,
+    "intakes": APP,
     "operate": APP,
     "outlets": APP,
     "pipeline": APP,

@@ -20,7 +20,7 @@ from agent.rules.engine import Engine
 from agent.rules.spec import ChangeSpec
 from agent.store.store import Store
 from agent.web.control import control_app
-from agent.web.orders import ImpossibleError, MalformedError, Order, read_order
+from agent.web.orders import ImpossibleError, MalformedError, Order, read
 
 CLOCK = SystemClock()
 RULES = (
@@ -176,7 +176,7 @@ async def test_what_cannot_be_stored_is_not_done(tmp_path):
 def test_an_order_that_is_none(body, words):
     """It is named what is wrong with it."""
     with pytest.raises(MalformedError, match=words):
-        read_order(body)
+        read(Order, body)
 
 
 async def test_over_the_socket(tmp_path):

@@ -35,6 +35,8 @@ COMMANDS: Final = {
     "unshelve": "agent.cli.unshelve",
     "out-of-service": "agent.cli.out_of_service",
     "in-service": "agent.cli.in_service",
+    "pause": "agent.cli.pause",
+    "resume": "agent.cli.resume",
     "deadletters": "agent.cli.deadletters",
     "enable": "agent.cli.enable",
     "send-test": "agent.cli.send_test",

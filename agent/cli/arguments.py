@@ -27,3 +27,11 @@ def duration(text: str) -> int:
         return parse_duration(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def source_name(text: str) -> str:
+    """`source:NAME`, or the name alone, as the name; for `add_argument(type=source_name)`."""
+    kind, _, name = text.rpartition(":")
+    if kind not in ("", "source") or not name:
+        raise argparse.ArgumentTypeError(f"expected source:NAME, got {text!r}")
+    return name

@@ -46,10 +46,11 @@ def _seen(key: Key, hold: Hold, recorded: Recorded, patience: int | None) -> Ite
                 hold.reason,
                 hold.stamp,
                 hold.baseline,
+                hold.late,
             )
             yield reading
             for at, stamp in _again(hold, recorded, patience):
-                yield reading._replace(received=at + shift, source_time=stamp, baseline=False)
+                yield reading._replace(received=at + shift, source_time=stamp, baseline=False, late=False)
         case "alive":
             yield Alive(name, hold.first + shift)
             yield from (Alive(name, at + shift) for at, _ in _again(hold, recorded, patience))

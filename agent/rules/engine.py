@@ -47,7 +47,7 @@ class Engine:
     def due(self) -> int | None:
         """When the next `Tick` is wanted at the latest (it may turn out that nothing was due)."""
         flood = None if self._flood is None else self._flood.due
-        due = min(self._steps.timers.next, FOREVER if flood is None else flood)
+        due = min(self._steps.timers.next, self._steps.bursts.next, FOREVER if flood is None else flood)
         return None if due == FOREVER else due
 
     @property

@@ -31,6 +31,7 @@ class TagState(NamedTuple):
         evidence: when a good value was last received, or the start of the agent.
         last_time: the newest device stamp taken, nanoseconds UTC; what is not newer is dropped.
         cut: freshness ends here whatever the reading says: a later one was lost with a failed commit.
+        newest: of a burst of history; it becomes the reading when nothing newer comes.
     """
 
     reading: Reading | None
@@ -38,6 +39,7 @@ class TagState(NamedTuple):
     evidence: int
     last_time: int | None = None
     cut: int = FOREVER
+    newest: Reading | None = None
 
 
 class Tag:

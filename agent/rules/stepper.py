@@ -16,6 +16,7 @@ from agent.model import Alive, Command, Event, Link, Quality, Reading, Seen, Tag
 from agent.rules.board import Board
 from agent.rules.dependencies import inputs_of
 from agent.rules.hand import end_one_shot, obey, refusal
+from agent.rules.history import Bursts
 from agent.rules.inputs import Source, SourceState, Tag, TagState
 from agent.rules.journal import Holder, Journal
 from agent.rules.runs import AnyState, Run, is_alarm, start_run
@@ -51,6 +52,7 @@ class Stepper:
         self.tags = self.board.tags
         self.runs: dict[str, Run] = {}
         self.timers = Timers()
+        self.bursts = Bursts()
         self.journal = Journal()
         self.dirty: dict[str, Holder] = {}
         self.on_step: Callable[[Run, int], None] | None = None
@@ -92,6 +94,7 @@ class Stepper:
         self.timers.clear()
         for run in self.runs.values():
             self.timers.schedule(run)
+        self.bursts.begin_anew(self.watched)
 
     # --- one thing seen ---------------------------------------------------------------------------
 
@@ -120,6 +123,14 @@ class Stepper:
 
     def pass_time(self, now: int) -> None:
         """Let every timer up to `now` run out, in order of time; what waits for a moment decides within it."""
+        while self.bursts.next <= now:
+            self._run_out(self.bursts.next)
+            if (over := self.bursts.pop(self.watched)) is not None:
+                tag, newest = over
+                self._take(tag, newest._replace(late=False))
+        self._run_out(now)
+
+    def _run_out(self, now: int) -> None:
         board, timers = self.board, self.timers
         now = max(now, board.now)
         if now > board.now:
@@ -166,14 +177,21 @@ class Stepper:
         tag = self.watched.get(reading.tag)
         if tag is None:
             return
-        state, stamp, received = tag.state, reading.source_time, reading.received
-        timed = stamp is not None and tag.spec.timed
-        if not timed:
-            stamp = state.last_time
-        elif state.last_time is not None and stamp is not None and stamp <= state.last_time:
+        stamp, known, received = reading.source_time, tag.state.last_time, reading.received
+        if known is not None and stamp is not None and stamp <= known and tag.spec.timed:
             return
         if received > self.board.now or self.timers.next <= received:
             self.pass_time(received)
+        if reading.late:
+            self._take_late(tag, reading)
+        else:
+            self._take(tag, reading)
+
+    def _take(self, tag: Tag, reading: Reading) -> None:
+        """A value that holds now: every rule over the tag looks."""
+        state, received = tag.state, reading.received
+        timed = tag.spec.timed and reading.source_time is not None
+        stamp = reading.source_time if timed else state.last_time
         if tag.joint:
             self._join(tag, reading)
         self.evaluations += len(tag.runs)
@@ -184,13 +202,29 @@ class Stepper:
             self.put(run, *run.pass_time(now, self.mint))
         if failed:
             since = now if state.bad_since is None else state.bad_since
-            self.journal.put(tag, state._replace(reading=reading, bad_since=since), now)
+            self.journal.put(tag, state._replace(reading=reading, bad_since=since, newest=None), now)
         elif timed:
             self.set(f"tag/{reading.tag}", tag, TagState(reading, None, received, stamp))
         else:
             self.journal.put(tag, TagState(reading, None, received, stamp), now)
         for run in moved:
             self.look(run, baseline=reading.baseline)
+
+    def _take_late(self, tag: Tag, reading: Reading) -> None:
+        """History: reports of changes are shown it, then the board shows again what it showed."""
+        before, now, stamp = tag.state, self.board.now, reading.source_time
+        reports = [run for run in tag.runs if not is_alarm(run) and run.state.measured is None]
+        if reports and reading.value is not None:
+            for run in reports:
+                self.put(run, *run.pass_time(now, self.mint))
+            self.journal.put(tag, TagState(reading, None, reading.received, stamp), now)
+            for run in reports:
+                self.look(run, baseline=True)
+        after = before._replace(last_time=stamp if tag.spec.timed else before.last_time, newest=reading)
+        self.set(f"tag/{reading.tag}" if tag.spec.timed else _NO_KEY, tag, after)
+        self.bursts.note(reading)
+        for run in reports:
+            self.timers.schedule(run)
 
     def _join(self, tag: Tag, reading: Reading) -> None:
         """Rules that look at others as well wait; a second value of a tag is another moment."""

@@ -39,7 +39,7 @@ _Line: TypeAlias = tuple[
     list[int],
     list[Value | None],
     list[int | None],
-    list[tuple[int, str, str, bool]],
+    list[tuple[int, str, str, int]],
     list[tuple[int, int, int, int | None, bool]],
 ]
 
@@ -55,7 +55,7 @@ class Hold:
             command its fields.
         first, last: instants of its first and its last receipt, nanoseconds.
         times: how often it was seen; 1 where only its beginning is known.
-        quality, reason, baseline: as in `Reading`.
+        quality, reason, baseline, late: as in `Reading`.
         stamp, last_stamp: the device's own, first and last; None: it gave none.
         open: nothing has ended it so far as the record goes: it was still held there.
     """
@@ -70,6 +70,7 @@ class Hold:
     stamp: int | None = None
     last_stamp: int | None = None
     open: bool = True
+    late: bool = False
 
 
 def _sums(deltas: Iterable[int]) -> list[int]:
@@ -106,9 +107,10 @@ def _read_line(line: _Line, instants: list[int], into: dict[Key, list[Hold]]) ->
     ]
     for hold, stamp in zip(begun, stamps, strict=False):
         hold.stamp = hold.last_stamp = stamp
-    for place, quality, reason, baseline in odd:
+    for place, quality, reason, marks in odd:  # marks: 1 a baseline (true in older files), 2 late
         hold = begun[place]
-        hold.quality, hold.reason, hold.baseline = Quality(quality), reason, baseline
+        hold.quality, hold.reason = Quality(quality), reason
+        hold.baseline, hold.late = bool(marks & 1), bool(marks & 2)
     for place, until, times, stamp, still in ended:
         if place == EARLIER and not (holds and holds[-1].open):
             continue  # its beginning was lost with an earlier chunk

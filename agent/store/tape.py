@@ -16,14 +16,14 @@ _LEVEL: Final = 6
 
 def _prolongs(seen: Reading, hold: Hold, patience: int | None) -> bool:
     """The very same again, and no rule missed it meanwhile."""
-    _, value, quality, at, reason, stamp, baseline = seen
+    _, value, quality, at, reason, stamp, baseline, late = seen
     return (
         value == hold.value
         and type(value) is type(hold.value)
         and quality is hold.quality
         and (patience is None or at - hold.last <= patience)
         and reason == hold.reason
-        and not baseline
+        and not (baseline or late or hold.late)
         and (stamp is hold.last_stamp is None or _newer(stamp, hold.last_stamp))
     )
 
@@ -60,8 +60,8 @@ class _Track:
         return True
 
     def _begin(self, seen: Reading) -> None:
-        _, value, quality, at, reason, stamp, baseline = seen
-        self.hold = Hold(value, at, at, 1, quality, reason, baseline, stamp, stamp)
+        _, value, quality, at, reason, stamp, baseline, late = seen
+        self.hold = Hold(value, at, at, 1, quality, reason, baseline, stamp, stamp, late=late)
         self.position, self.told = len(self.begun), 1
         self.begun.append(self.hold)
 
@@ -171,9 +171,9 @@ def _encode(tracks: Mapping[Key, _Track]) -> bytes | None:
         begins = [instants.setdefault(hold.first, len(instants)) for hold in track.begun]
         stamped = any(hold.stamp is not None for hold in track.begun)
         odd = [
-            [position, hold.quality.value, hold.reason, hold.baseline]
+            [position, hold.quality.value, hold.reason, hold.baseline + 2 * hold.late]
             for position, hold in enumerate(track.begun)
-            if hold.quality is not Quality.GOOD or hold.reason or hold.baseline
+            if hold.quality is not Quality.GOOD or hold.reason or hold.baseline or hold.late
         ]
         ended = [
             [

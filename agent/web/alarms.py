@@ -1,17 +1,12 @@
 """Alarms over the control socket: what is open, and the operator's hand on it."""
 
-from pwd import getpwuid
-from socket import SO_PEERCRED, SOL_SOCKET
-from struct import Struct
-from typing import Final, Protocol
+from typing import Protocol
 
 from aiohttp import web
 
 from agent.model import Action, Json
-from agent.web.answering import Answerer, answered
-from agent.web.orders import Order, read_order
-
-_CREDENTIALS: Final = Struct("3i")
+from agent.web.answering import Answerer, answered, login
+from agent.web.orders import Order, read
 
 
 class Operating(Protocol):
@@ -34,19 +29,9 @@ def alarm_routes(hand: Operating) -> list[web.RouteDef]:
 
     def operate(action: Action) -> Answerer:
         async def answer(request: web.Request) -> Json:
-            return await hand.carry_out(action, read_order(await request.read()), _login(request))
+            return await hand.carry_out(action, read(Order, await request.read()), login(request))
 
         return answer
 
     orders = [web.post(f"/api/alarms/{action.value}", answered(operate(action))) for action in Action]
     return [web.get("/api/alarms", answered(alarms)), *orders]
-
-
-def _login(request: web.Request) -> str:
-    """Whose process asks, as the kernel knows it."""
-    peer = request.get_extra_info("socket")
-    _, user, _ = _CREDENTIALS.unpack(peer.getsockopt(SOL_SOCKET, SO_PEERCRED, _CREDENTIALS.size))
-    try:
-        return getpwuid(user).pw_name
-    except KeyError:
-        return f"user {user}"

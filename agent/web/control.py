@@ -13,6 +13,7 @@ from agent.desk import Desk
 from agent.model import Json
 from agent.web.alarms import Operating, alarm_routes
 from agent.web.answering import Answerer, answered
+from agent.web.sources import Pausing, source_routes
 
 
 class Controlled(Protocol):
@@ -26,6 +27,11 @@ class Controlled(Protocol):
     @property
     def hand(self) -> Operating:
         """Alarms by hand."""
+        ...
+
+    @property
+    def intakes(self) -> Pausing:
+        """The sources by hand."""
         ...
 
     def status(self) -> dict[str, Json]:
@@ -84,6 +90,7 @@ def control_app(agent: Controlled) -> web.Application:
     app.router.add_post("/api/samples/flush", answered(_flush(agent)))
     app.router.add_post("/api/reload", answered(reload))
     app.add_routes(alarm_routes(agent.hand))
+    app.add_routes(source_routes(agent.intakes))
     return app
 
 

@@ -1,12 +1,14 @@
-"""What a person asks to be done to alarms, as it comes over the control socket."""
+"""What a person asks to be done, as it comes over the control socket."""
 
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent.errors import EdgeRelayError
 
 _LONGEST_S: Final = 366 * 86_400
+
+Ordered = TypeVar("Ordered", bound=BaseModel)
 
 
 class MalformedError(EdgeRelayError):
@@ -39,14 +41,14 @@ class Order(BaseModel):
     by: str = ""
 
 
-def read_order(body: bytes) -> Order:
-    """Read an order.
+def read(kind: type[Ordered], body: bytes) -> Ordered:
+    """Read an order of a kind.
 
     Raises:
         MalformedError: it is none.
     """
     try:
-        return Order.model_validate_json(body)
+        return kind.model_validate_json(body)
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_input=False)
         lines = (f"{'.'.join(map(str, each['loc'])) or 'the body'}: {each['msg']}" for each in wrong)

@@ -1,0 +1,121 @@
+"""What the stamps of devices say: how far their clocks are from ours, and what arrives as history.
+
+Freshness never runs by them. They tell two things: a device's clock is wrong by so much (its stamps are
+passed on as they are, so receivers must know), and a value was made long before it arrived: a broker's
+queue, a device that was cut off and sends what it kept (design: sources, "What every source guarantees").
+
+Rules for whoever changes this: pure; a device whose clock is wrong must not have all its values called
+late, for which the usual age of its stamps counts as its clock's error, whatever else it is made of.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from agent.model import SECOND, Reading, Seen, TagSpec
+
+LATE_AFTER: Final = 30 * SECOND
+"""How old a value may be on arrival, where the tag has no `stale_after`."""
+
+WORTH_TELLING: Final = 5 * SECOND
+"""A device's clock may be off by so much before anybody is told."""
+
+_AGREE_WITHIN: Final = 2 * SECOND
+_BELIEVED_AFTER: Final = 10 * SECOND
+_BELIEVED_FROM: Final = 3  # stamps
+
+
+class DeviceClock:
+    """One device's clock, seen through its stamps.
+
+    What a stamp seems old is the error of the clock and the time that the value was under way. The
+    least that was seen is taken for the error. It grows only by stamps that all seem equally old for ten
+    seconds: those of history seem ever younger, because it is handed over faster than it was made.
+
+    Attributes:
+        behind: how far it is behind ours, nanoseconds; negative: ahead.
+    """
+
+    __slots__ = ("_low", "_since", "_times", "behind")
+
+    def __init__(self) -> None:
+        self.behind = 0
+        self._low = self._since = self._times = 0
+
+    def age(self, seems: int, received: int) -> int:
+        """How old a value is by its stamp, nanoseconds.
+
+        Args:
+            seems: UTC by our clock less the stamp.
+            received: monotonic instant of its receipt.
+        """
+        if seems <= self.behind + _AGREE_WITHIN:
+            self.behind, self._times = min(self.behind, seems), 0
+        elif self._times and abs(seems - self._low) <= _AGREE_WITHIN:
+            self._times += 1
+            self._low = min(self._low, seems)
+            if self._times >= _BELIEVED_FROM and received - self._since >= _BELIEVED_AFTER:
+                self.behind, self._times = self._low, 0
+        else:
+            self._low, self._since, self._times = seems, received, 1
+        return seems - self.behind
+
+
+class Arrivals:
+    """The stamps of one source.
+
+    A server has one clock for all of its variables (OPC UA); behind a broker each tag has its own.
+    """
+
+    def __init__(self, specs: Iterable[TagSpec]) -> None:
+        self._limits = {spec.name: spec.stale_after or LATE_AFTER for spec in specs if spec.timed}
+        self._clocks: dict[str, DeviceClock] = {}
+        self._offset: int | None = None
+        self._since: int | None = None
+        self._until = 0
+        self._late = 0
+
+    @property
+    def clocks(self) -> Mapping[str, DeviceClock]:
+        """The clocks by tag; under the empty name that of the server."""
+        return self._clocks
+
+    def marked(self, batch: Sequence[Seen], offset: int) -> Sequence[Seen]:
+        """Give the batch with its history marked as late; `offset` is UTC less monotonic nanoseconds.
+
+        What a device stamped, but no tag's `time:` named, is a value that holds though it is old.
+        """
+        if not any(isinstance(one, Reading) and one.source_time is not None for one in batch):
+            return batch
+        if self._offset is not None and offset != self._offset:  # ours was set: theirs was not
+            for clock in self._clocks.values():
+                clock.behind += offset - self._offset
+        self._offset = offset
+        return [self._seen(one, offset) if isinstance(one, Reading) else one for one in batch]
+
+    def history(self, now: int) -> tuple[int, int] | None:
+        """From when to when there was a burst of history, monotonic; told once, when it has ended.
+
+        None also for a single value: what a broker kept of a quiet device is no interval.
+        """
+        if self._since is None or now - self._until < 2 * SECOND:
+            return None
+        since, several = self._since, self._late > 1
+        self._since, self._late = None, 0
+        return (since, self._until) if several else None
+
+    def _seen(self, reading: Reading, offset: int) -> Reading:
+        stamp, received = reading.source_time, reading.received
+        if stamp is None:
+            return reading
+        limit = self._limits.get(reading.tag)
+        key = "" if limit is None else reading.tag
+        clock = self._clocks.get(key)
+        if clock is None:
+            clock = self._clocks[key] = DeviceClock()
+        age = clock.age(received + offset - stamp, received)
+        if limit is None or not (age > limit or reading.late) or reading.value is None:
+            return reading
+        made = received - max(age, 0)
+        self._since = made if self._since is None else min(self._since, made)
+        self._until, self._late = received, self._late + 1
+        return reading._replace(late=True)

@@ -1,0 +1,99 @@
+"""When a source was not watched: interruptions worth telling, and tags of which nothing comes.
+
+Rules for whoever changes this: pure, in monotonic nanoseconds; whoever looks each second is told each
+thing once.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from agent.model import SECOND, TagSpec
+
+_HELD_FOR: Final = 10 * SECOND
+"""So long a connection must have held before the interruption counts as over: a loose plug is one, not fifty."""
+
+_STARTS_WITHIN: Final = 3 * SECOND
+"""What a source takes to connect when the agent starts is no interruption."""
+
+_WORTH_TELLING: Final = SECOND
+
+_FIRST_WITHIN: Final = 15 * SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Interruption:
+    """Nothing was read from `since` until `until`, because of `reason`."""
+
+    since: int
+    until: int
+    reason: str
+
+
+class Connection:
+    """The ups and downs of one source; it begins down."""
+
+    def __init__(self, started: int) -> None:
+        self._down_since: int | None = None
+        self._up_since: int | None = None
+        self._started: int | None = started
+        self._reason = ""
+
+    def down(self, at: int, reason: str) -> None:
+        """It is lost, or could not be had."""
+        self._up_since = None
+        if self._down_since is None:
+            self._down_since = at if self._started is None else self._started
+        self._reason = self._reason or reason
+
+    def up(self, at: int) -> None:
+        """It is proven."""
+        self._up_since = at
+        if self._started is not None and self._down_since is None and at - self._started > _STARTS_WITHIN:
+            self._down_since, self._reason = self._started, "the connection was not there yet"
+        self._started = None
+
+    def interruption(self, now: int) -> Interruption | None:
+        """What is over and was not told yet."""
+        since, until = self._down_since, self._up_since
+        if since is None or until is None or now - until < _HELD_FOR:
+            return None
+        told = Interruption(since, until, self._reason)
+        self._down_since, self._reason = None, ""
+        return told if until - since >= _WORTH_TELLING else None
+
+    def open(self, now: int) -> Interruption | None:
+        """What would be untold if the agent ended now."""
+        since = self._down_since
+        if since is None:
+            return None
+        return Interruption(since, now if self._up_since is None else self._up_since, self._reason)
+
+
+class Overdue:
+    """Tags of which nothing has come for longer than a value counts as fresh."""
+
+    def __init__(self, specs: Iterable[TagSpec]) -> None:
+        self._limits = {spec.name: spec.stale_after for spec in specs}
+        self._heard: dict[str, int] = {}
+
+    def hear(self, tag: str, at: int) -> None:
+        """Something came, good or bad."""
+        self._heard[tag] = at
+
+    def connected(self) -> None:
+        """A connection begins: what came through the last one does not count."""
+        self._heard.clear()
+
+    def since(self, now: int, up_since: int) -> Mapping[str, int]:
+        """Since when nothing has come, of each tag that should have.
+
+        A tag whose device speaks when it likes (no `stale_after`) should have come once.
+        """
+        overdue = {}
+        for tag, limit in self._limits.items():
+            heard = self._heard.get(tag)
+            allowed = limit if limit is not None else _FIRST_WITHIN if heard is None else None
+            if allowed is not None and now - (last := up_since if heard is None else heard) > allowed:
+                overdue[tag] = last
+        return overdue
