@@ -7,6 +7,7 @@ PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/pip install --quiet
+PEERS := tests/peers/node_modules/.installed
 export PATH := $(PATH):/usr/sbin:/sbin
 
 .PHONY: help demo test lint bench faults lock wheelhouse sbom clean
@@ -26,7 +27,7 @@ help:
 demo: .venv/.installed-demo
 	@$(BIN)/edge-relay demo $(ARGS)
 
-test: .venv/.installed-test lint
+test: .venv/.installed-test lint $(PEERS)
 	@sh .ci/needs chromium:chromium mosquitto:mosquitto systemd-analyze:systemd
 	@$(BIN)/pytest -n 4 --dist worksteal $(ARGS)
 
@@ -58,6 +59,17 @@ $(BIN)/pip:
 	{ echo "make: $(PYTHON) lacks venv; on Debian: apt install make python3-venv" >&2; exit 1; }
 	@$(PYTHON) -m venv .venv
 
+# Servers in JavaScript that the tests run; no script of a package runs, none of them needs to be built.
+$(PEERS): tests/peers/package.json tests/peers/package-lock.json
+	@sh .ci/needs node:nodejs npm:npm
+	@node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' || \
+	{ echo "make: node $$(node --version) is too old for the servers of the tests: install Node.js 18 or newer" >&2; exit 1; }
+	@echo "installing into tests/peers/node_modules"
+	@cd tests/peers && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error --fetch-timeout=30000 >/dev/null || \
+	{ echo "make: npm could not fetch the servers of the tests from $$(npm config get registry 2>/dev/null): see that it can be" \
+	"reached, or name a mirror (npm_config_registry=URL make test) or a proxy (https_proxy=URL make test)" >&2; exit 1; }
+	@touch $@
+
 # One resolution (test.txt) rules the others, so that no two files name different versions.
 # No index address is written: the files serve every mirror, the hashes say what may come from it.
 COMPILE = SSL_CERT_FILE=$${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt} $(LOCKER)/bin/uv pip compile --quiet --no-config \
@@ -88,5 +100,5 @@ sbom: $(LOCKER)/bin/uv .ci/lock/agent.txt
 	@PYTHONWARNINGS=ignore $(LOCKER)/bin/cyclonedx-py requirements --output-reproducible --pyproject pyproject.toml -o dist/sbom.json .ci/lock/agent.txt
 
 clean:
-	@rm -rf .venv build dist wheelhouse .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv build dist wheelhouse tests/peers/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
