@@ -135,7 +135,7 @@ class Describer:
             if not isinstance(value, _SINGLE):
                 tag = {}
         about = _text(content(description))
-        notes = [_access(content(access)), note, "" if about == one.path[-1] else about]
+        notes = [_access(content(access)), note, "" if one.path[-1:] == (about,) else about]
         found = Found(name, place, kind, reading.value, "; ".join(note for note in notes if note), tag)
         return Variable(found, elements)
 
