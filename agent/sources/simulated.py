@@ -6,6 +6,8 @@ samples before it, so a test can say what will be read; nothing heavy is importe
 
 import asyncio
 import random
+from collections.abc import AsyncIterator, Collection
+from dataclasses import replace
 from math import pi, sin
 from typing import Annotated, Final, Literal, Self
 
@@ -13,9 +15,10 @@ from pydantic import Field, model_validator
 
 from agent.clock import Clock
 from agent.config.fields import Duration
-from agent.errors import StoreUnavailable
+from agent.errors import SourceError, StoreUnavailable
 from agent.model import SECOND, Kind, Link, Quality, Reading, TagSpec, Value
 from agent.sources.base import Emit, SourceSection, TagSection
+from agent.sources.exploring import Expected, Found, Look, Scope
 
 _FRESH_POLLS: Final = 3
 _KINDS: Final = {bool: Kind.SWITCH, int: Kind.WHOLE, float: Kind.NUMBER, str: Kind.TEXT}
@@ -131,3 +134,33 @@ async def run(name: str, config: SimulatedSource, emit: Emit, clock: Clock) -> N
             pass  # like a polled source: the next sample is the next attempt
         count = max(count + 1, -((start - clock.monotonic()) // config.every))
         await asyncio.sleep((start + count * config.every - clock.monotonic()) / SECOND)
+
+
+async def look(config: SimulatedSource, clock: Clock, tags: Collection[str]) -> AsyncIterator[Look]:
+    """See `Explorer.look`: the first sample of each."""
+    for name, tag in config.tags.items():
+        if name in tags:
+            reading = Reading(name, sample(name, tag, config, 0), Quality.GOOD, clock.monotonic())
+            yield Look(reading, tag.signal)
+
+
+async def browse(config: SimulatedSource, clock: Clock, scope: Scope) -> AsyncIterator[Found]:  # noqa: ARG001 - as all
+    """See `Explorer.browse`: there is nothing but what is written."""
+    for name, tag in [*config.tags.items()][: scope.limit]:
+        written = tag.model_dump(mode="json", exclude_unset=True, exclude={"period", "stale_after"})
+        yield Found(name, tag.signal, tag.kind.value, sample(name, tag, config, 0), tag=written)
+
+
+async def probe(
+    config: SimulatedSource, clock: Clock, place: str, expect: Expected | None
+) -> AsyncIterator[Found]:
+    """See `Explorer.probe`: a place is a tag.
+
+    Raises:
+        SourceError: there is no such tag.
+    """
+    if place not in config.tags:
+        raise SourceError(f"a simulated source has nothing but its tags, and no {place} among them")
+    async for found in browse(config, clock, Scope()):
+        if found.name == place and found.value is not None:
+            yield replace(found, matches=expect is not None and expect.met_by(found.value))
