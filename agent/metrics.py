@@ -20,6 +20,11 @@ POLL_LATENESS = Histogram(
 SOURCE_UP = Gauge("edge_relay_source_up", "1 while the source's connection is proven.", ["source"])
 ITEMS_WANTED = Gauge("edge_relay_source_items_wanted", "Tags configured on the source.", ["source"])
 ITEMS_ALIVE = Gauge("edge_relay_source_items_alive", "Tags that the device accepted.", ["source"])
+VALUES_LOST = Counter(
+    "edge_relay_source_values_lost_total",
+    "Times that a device said it had dropped values before we fetched them (OPC UA's overflow bit).",
+    ["source"],
+)
 ATTEMPTS = Counter(
     "edge_relay_delivery_attempts_total",
     "Delivery attempts by what came of them: 2xx to 5xx, none (no answer), crash (a bug of ours).",
