@@ -30,7 +30,7 @@ const folder = process.argv[2];
 
 let server = null;
 let variables = new Map(); // of the boiler, by name
-let requests = {}; // by name of the service: how often, and the most operations that one of them asked for
+let requests = {}; // by name of the service: how often
 
 // What JSON cannot say: 64-bit numbers come as text, times as ISO 8601.
 const FROM_JSON = {
@@ -104,14 +104,15 @@ function fill(addressSpace, order) {
 
 function count(request) {
     const name = request.schema.name.replace(/Request$/, "");
-    const asked = Object.values(request).filter(Array.isArray).map((list) => list.length);
-    const seen = (requests[name] ??= { times: 0, most: 0 });
-    seen.times += 1;
-    seen.most = Math.max(seen.most, ...asked);
+    requests[name] = (requests[name] ?? 0) + 1;
 }
 
 function manager(name) {
     return new OPCUACertificateManager({ rootFolder: path.join(folder, name), automaticallyAcceptUnknownCertificate: false });
+}
+
+function trusting(who) {
+    return who === "user" ? server.userCertificateManager : server.serverCertificateManager;
 }
 
 function subscriptions() {
@@ -119,8 +120,8 @@ function subscriptions() {
 }
 
 const commands = {
-    // Options: port, order of the namespaces, sessions at most, lifetime of a channel's keys (ms).
-    async start({ port = 0, order = [BOILER, PRESS], sessions = 100, lifetime = 600_000 }) {
+    // The keys of a channel live for two seconds, so that every longer session renews them.
+    async start({ port = 0, order = [BOILER, PRESS] }) {
         requests = {};
         server = new OPCUAServer({
             port,
@@ -131,8 +132,8 @@ const commands = {
             serverCertificateManager: manager("pki"),
             userCertificateManager: manager("users"),
             userManager: { isValidUser: (user, password) => USER[user] === password },
-            serverCapabilities: { maxSessions: sessions, maxSubscriptions: 1000 },
-            defaultSecureTokenLifetime: lifetime,
+            serverCapabilities: { maxSessions: 100, maxSubscriptions: 100 },
+            defaultSecureTokenLifetime: 2000,
         });
         server.on("request", count);
         await server.initialize();
@@ -160,20 +161,19 @@ const commands = {
         variables.delete(name);
     },
 
-    // What one request may ask for: `maxNodesPerRead`, `maxMonitoredItemsPerCall`...
-    limit(limits) {
-        Object.assign(server.engine.serverCapabilities.operationLimits, limits);
+    // How many sessions, and what one request may ask for: `maxNodesPerRead`, `maxMonitoredItemsPerCall`...
+    limit({ maxSessions = 100, ...operations }) {
+        server.engine.serverCapabilities.maxSessions = maxSessions;
+        Object.assign(server.engine.serverCapabilities.operationLimits, operations);
     },
 
     // In force at once; without this every client and every user is a stranger.
     async trust({ who, certificate }) {
-        const trusting = who === "user" ? server.userCertificateManager : server.serverCertificateManager;
-        await trusting.trustCertificate(fs.readFileSync(certificate));
+        await trusting(who).trustCertificate(fs.readFileSync(certificate));
     },
 
     async reject({ who, certificate }) {
-        const trusting = who === "user" ? server.userCertificateManager : server.serverCertificateManager;
-        await trusting.rejectCertificate(fs.readFileSync(certificate));
+        await trusting(who).rejectCertificate(fs.readFileSync(certificate));
     },
 
     // Lost without a word of the subscription's own, as when a program is loaded.

@@ -4,11 +4,9 @@ One process serves all tests of a worker; `start` and `stop` make a fresh server
 its stdin, so it does not outlive this process, however that ends.
 """
 
-import contextlib
 import json
 import os
 import select
-import signal
 import subprocess
 from pathlib import Path
 from typing import Self
@@ -99,15 +97,7 @@ class NodeOpcua:
         report = self.do("report")
         return report["sessions"], report["subscriptions"], report["items"]
 
-    def most(self, service: str) -> int:
-        """The most operations that one request of that service has asked for."""
-        return self.do("report")["requests"][service]["most"]
-
-    @contextlib.contextmanager
-    def hanging(self):
-        """Connections stay open and nothing is answered, for the length of the block."""
-        self._process.send_signal(signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            self._process.send_signal(signal.SIGCONT)
+    @property
+    def requests(self) -> dict[str, int]:
+        """How often each service was asked for since the start."""
+        return self.do("report")["requests"]
