@@ -162,21 +162,33 @@ class BitField:
         return bool(raw >> self.number & 1), ""
 
 
+class StringBytes(StrEnum):
+    """Which bytes of a register hold characters."""
+
+    BOTH = "both"
+    HIGH = "high"
+    LOW = "low"
+
+
 @dataclass(frozen=True, slots=True)
 class TextField:
-    """A text, two characters a register, as long as `length` or up to the first NUL."""
+    """A text, two characters a register or one, as long as `length` or up to the first NUL."""
 
     length: int
     encoding: str = "utf-8"
     order: ByteOrder = ByteOrder.ABCD
+    string_bytes: StringBytes = StringBytes.BOTH
 
     @property
     def code(self) -> str:
         """Whole registers; an odd length leaves the last byte unread."""
-        return f"{(self.length + 1) // 2 * REGISTER_BYTES}s"
+        registers = (self.length + 1) // 2 if self.string_bytes is StringBytes.BOTH else self.length
+        return f"{registers * REGISTER_BYTES}s"
 
     def value(self, raw: bytes) -> Decoded:
         """The text; what stands behind a NUL is left over from a longer one before."""
+        if self.string_bytes is not StringBytes.BOTH:
+            raw = raw[self.string_bytes is StringBytes.LOW :: REGISTER_BYTES]
         text = raw[: self.length].split(b"\0", 1)[0]
         try:
             return text.decode(self.encoding).rstrip(), ""

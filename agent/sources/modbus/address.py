@@ -7,9 +7,11 @@ plant reads its neighbour's value; so a number that could be either is refused w
 import re
 from typing import Final
 
-from agent.sources.modbus.plan import ADDRESSES, Area
+from agent.sources.modbus.plan import ADDRESSES, BITS_IN_REGISTER, Area
 
 _ADDRESS: Final = re.compile(r"([0134])(\d{4,5})")
+_OF_A_BIT: Final = re.compile(r"([34]\d{4,5})\.(\d{1,2})")
+_LAST_BIT: Final = BITS_IN_REGISTER - 1
 _AREAS: Final = {area.digit: area for area in Area}
 _PRINTED: Final = {"0": "coils", "1": "discrete inputs", "3": "input registers", "4": "holding registers"}
 _FORM: Final = (
@@ -36,6 +38,19 @@ def parse_address(text: str) -> tuple[Area, int]:
     return _AREAS[match[1]], number - 1
 
 
+def parse_bit_address(text: str) -> tuple[Area, int, int | None]:
+    """Read `40011`, or `40011.3` as its area, its offset and the number of its bit.
+
+    Raises:
+        ValueError: not such an address.
+    """
+    if (match := _OF_A_BIT.fullmatch(text)) is None:
+        return *parse_address(text), None
+    if (bit := int(match[2])) > _LAST_BIT:
+        raise ValueError(f"{text}: a register has the bits 0 (the least significant) to {_LAST_BIT}")
+    return *parse_address(match[1]), bit
+
+
 def manual_address(area: Area, offset: int) -> str:
     """Write an address as manuals do: five digits where they suffice."""
     number = offset + 1
@@ -48,6 +63,8 @@ def refuse_bare_number(value: object) -> object:
     Raises:
         ValueError: a plain number, with both of its readings.
     """
+    if isinstance(value, float):  # 40011.10 and 40011.1 are the same number, and two bits
+        raise ValueError(f'{_FORM}; a bit of a register needs quotes as well: "40011.3"')  # noqa: TRY004 - pydantic reports ValueError alone
     if not isinstance(value, int) or isinstance(value, bool):
         return value
     if not 0 <= value < ADDRESSES:

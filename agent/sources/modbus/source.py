@@ -5,9 +5,10 @@ have been read and emitted, and at most one such timeout is spent after a poll; 
 no unit answers. It never writes: see `plan.Area.function`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from operator import attrgetter
+from typing import Final, NamedTuple
 
 from agent.clock import Clock
 from agent.errors import SourceError, StoreUnavailable
@@ -18,7 +19,19 @@ from agent.sources.modbus.config import ModbusSource
 from agent.sources.modbus.connection import Connection, connected
 from agent.sources.modbus.grid import Grid
 from agent.sources.modbus.plan import plan
+from agent.sources.modbus.reads import Reads
 from agent.sources.modbus.unit import Unit
+
+
+class _Learned(NamedTuple):
+    """What a source knows of its devices beyond one session: what reads them, by unit and period."""
+
+    config: ModbusSource
+    reads: dict[int, dict[int, Reads]]
+
+
+_LEARNED: Final[dict[str, _Learned]] = {}
+"""By source: a refused address must not cost a search after each reconnect."""
 
 
 async def run(name: str, config: ModbusSource, emit: Emit, clock: Clock) -> None:
@@ -27,14 +40,47 @@ async def run(name: str, config: ModbusSource, emit: Emit, clock: Clock) -> None
     Raises:
         SourceError: no connection, or no unit behind it answers (any more).
     """
-    blocks = plan(config.points(), config.limits)
-    units = [Unit(number, list(group), clock) for number, group in groupby(blocks, key=attrgetter("unit"))]
+    learned = _LEARNED.get(name)
+    if learned is None or learned.config is not config:
+        learned = _LEARNED[name] = _Learned(config, _reads(config))
+    units = [Unit(number, reads, clock) for number, reads in learned.reads.items()]
     ITEMS_WANTED.labels(name).set(len(config.tags))
     try:
         async with connected(config, clock) as connection:
             await _Session(name, config, units, connection, emit, clock).run()
     finally:
         ITEMS_ALIVE.labels(name).set(0)
+
+
+def _reads(config: ModbusSource) -> dict[int, dict[int, Reads]]:
+    """What reads all tags: by unit, and by period, the shortest first."""
+    reads: dict[int, dict[int, Reads]] = {}
+    for period in _periods(config):
+        points = [point for point in config.points() if config.period(point.tag) == period]
+        for unit, blocks in groupby(plan(points, config.limits), key=attrgetter("unit")):
+            reads.setdefault(unit, {})[period] = Reads(list(blocks))
+    return dict(sorted(reads.items()))
+
+
+def _periods(config: ModbusSource) -> list[int]:
+    return sorted({config.period(tag) for tag in config.tags})
+
+
+class _Beat:
+    """The polls of one period."""
+
+    def __init__(self, grid: Grid, due: int) -> None:
+        self.period = grid.period
+        self.due = due
+        self._grid = grid
+
+    def next(self, now: int) -> int:
+        """Set when it is due next; how many polls were missed."""
+        # A timer may fire a moment early: counted from the instant that was due, no point comes twice.
+        now = max(now, self.due)
+        missed = self._grid.points(self.due, now)
+        self.due = self._grid.after(now)
+        return missed
 
 
 class _Session:
@@ -53,7 +99,7 @@ class _Session:
         self._where = config.endpoint
         self._attempts = 1 + config.retries
         self._timeout = config.timeout
-        self._grid = Grid.of(name, config.poll_every)
+        self._periods = _periods(config)
         self._units = units
         self._connection = connection
         self._emit = emit
@@ -66,37 +112,45 @@ class _Session:
         self._alive = ITEMS_ALIVE.labels(name)
 
     async def run(self) -> None:
-        """Poll at once, and then on the grid."""
-        await self._prove_silent()
-        due = self._clock.monotonic()
-        while True:
-            self._polls.inc()
-            self._lateness.observe(max(self._clock.monotonic() - due, 0) / SECOND)
-            await self._poll()
+        """Poll everything at once, and then each period on its grid."""
+        async with self._connection.poll():
             await self._prove_silent()
-            # A timer may fire a moment early: counted from the instant that was due, no point comes twice.
-            now = max(self._clock.monotonic(), due)
-            self._skipped.inc(self._grid.points(due, now))
-            due = self._grid.after(now)
-            await self._connection.wait(due - self._clock.monotonic())
+            beats = []
+            for period in self._periods:
+                beats.append(_Beat(Grid.of(self._name, period), self._clock.monotonic()))
+                await self._beat(beats[-1])
+        while True:
+            beat = min(beats, key=attrgetter("due"))
+            await self._connection.wait(beat.due - self._clock.monotonic())
+            async with self._connection.poll():
+                await self._beat(beat)
 
-    async def _poll(self) -> None:
-        """Read every unit that answers; all tags in one batch."""
+    async def _beat(self, beat: _Beat) -> None:
+        self._polls.inc()
+        self._lateness.observe(max(self._clock.monotonic() - beat.due, 0) / SECOND)
+        await self._poll(beat.period)
+        await self._prove_silent()
+        self._skipped.inc(beat.next(self._clock.monotonic()))
+
+    async def _poll(self, period: int) -> None:
+        """Read every unit that answers; all tags of the period in one batch."""
         batch: list[Reading] = []
         attempts = self._attempts
         for unit in self._units:
             if unit.silence:
-                batch += unit.silent_readings()
+                batch += unit.silent_readings(period)
                 continue
-            batch += await unit.read(self._connection, attempts)
+            batch += await unit.read(period, self._connection, attempts)
             if unit.silence:  # the line itself may be dead: the others get no patience in this poll
                 attempts = 1
         self._end_if_silent()
         self._alive.set(sum(unit.alive for unit in self._units))
         await self._offer(batch)
-        for unit in self._units:
-            if unit.silence:
-                self._unseen.update(unit.tags)
+        self._unseen.update(self._tags_of_silent())
+
+    def _tags_of_silent(self) -> Iterable[str]:
+        silent = [unit for unit in self._units if unit.silence]
+        return (tag for unit in silent for period in self._periods for tag in unit.tags(period))
 
     async def _prove_silent(self) -> None:
         """Ask units that were silent whether they are there, until one costs us a timeout.
@@ -106,6 +160,8 @@ class _Session:
         for unit in sorted(self._units, key=lambda unit: unit.probe.due):
             if not unit.silence or unit.probe.due > self._clock.monotonic():
                 continue
+            if self._any_answers() and self._connection.doubting:
+                return
             began = self._clock.monotonic()
             await unit.prove(self._connection)
             waited = unit.silence and self._clock.monotonic() - began >= self._timeout

@@ -15,10 +15,13 @@ from agent.codec.modbus import (
     NumberField,
     NumberType,
     RegisterField,
+    StringBytes,
     TextField,
 )
+from agent.config.fields import Duration, format_duration
+from agent.model import MILLISECOND
 from agent.sources.base import Range, TagSection
-from agent.sources.modbus.address import manual_address, parse_address, refuse_bare_number
+from agent.sources.modbus.address import manual_address, parse_bit_address, refuse_bare_number
 from agent.sources.modbus.plan import ADDRESSES, Area, Point
 
 _LARGEST_FACTOR_BITS: Final = 400  # times 64 bits of value that is still within a float
@@ -51,12 +54,22 @@ _IEC_TYPES: Final = {  # IEC 61131-3, table 10
     "STRING": "string",
 }
 _KEYS_OF_NUMBERS: Final = ("scale", "add", "raw_range", "invalid", "valid_range")
-_KEYS_OF_TEXTS: Final = ("length", "encoding")
+_KEYS_OF_TEXTS: Final = ("length", "encoding", "string_bytes")
+_SHORTEST: Final = 10 * MILLISECOND
 
 
 def _check_address(text: str) -> str:
-    parse_address(text)
+    parse_bit_address(text)
     return text
+
+
+def _long_enough(duration: int) -> int:
+    if duration < _SHORTEST:
+        raise ValueError(f"expected {format_duration(_SHORTEST)} or more, got {format_duration(duration)}")
+    return duration
+
+
+Interval = Annotated[Duration, AfterValidator(_long_enough)]
 
 
 def _canonical_type(value: object) -> object:
@@ -71,13 +84,16 @@ class ModbusTag(TagSection):
     """One value in the device."""
 
     address: Annotated[str, BeforeValidator(refuse_bare_number), AfterValidator(_check_address)] | None = None
-    """The address as the manual prints it, counted from 1, in quotes: "40011", "30001", "10001", "00001"."""
+    """The address as the manual prints it, counted from 1, in quotes: "40011", "30001", "10001", "00001";
+    "40011.3" is bit 3 of that register."""
     area: Annotated[Area, Field(strict=False)] | None = None
     """With `offset`, instead of `address`: holding, input, coil or discrete."""
     offset: Annotated[int, Field(ge=0, lt=ADDRESSES)] | None = None
     """With `area`: the address on the wire, counted from 0."""
     unit_id: UnitId | None = None
     """The device's unit id, if it is not the source's."""
+    poll_every: Interval | None = None
+    """How often it is read, if not as often as the source's other tags."""
     type: (
         Annotated[
             _TypeName,
@@ -95,6 +111,8 @@ class ModbusTag(TagSection):
     """For type string: how many characters."""
     encoding: Literal["utf-8", "ascii", "latin-1", "cp1252"] = "utf-8"
     """For type string: how the characters are encoded."""
+    string_bytes: Annotated[StringBytes, Field(strict=False)] = StringBytes.BOTH
+    """For type string: whether a register holds two characters, or one in its high or its low byte."""
     scale: FiniteFloat = 1.0
     """The raw value times this ..."""
     add: FiniteFloat = 0.0
@@ -127,8 +145,10 @@ class ModbusTag(TagSection):
         Raises:
             ValueError: its keys do not go together.
         """
-        area, offset = self._place()
+        area, offset, bit = self._place()
         unit = unit_id if self.unit_id is None else self.unit_id
+        if bit is not None:
+            return Point(tag, unit, area, offset, self._bit_of_address(bit, self.byte_order or order))
         if not area.of_bits:
             return Point(tag, unit, area, offset, self._register_field(self.byte_order or order))
         if self.type not in {None, "bool"}:
@@ -138,18 +158,26 @@ class ModbusTag(TagSection):
         self._refuse((*_KEYS_OF_NUMBERS, *_KEYS_OF_TEXTS, "bit", "byte_order"), f"a {area.value} is one bit")
         return Point(tag, unit, area, offset)
 
-    def _place(self) -> tuple[Area, int]:
+    def _place(self) -> tuple[Area, int, int | None]:
         match self.address, self.area, self.offset:
             case str(address), None, None:
-                return parse_address(address)
+                return parse_bit_address(address)
             case None, Area() as area, int(offset):
-                return area, offset
+                return area, offset, None
             case str(), None, int():
                 raise ValueError("`offset` is an address and goes with `area`; a number to be added is `add`")
             case None, _, _:
                 raise ValueError('expected `address: "40011"`, or `area: holding` together with `offset: 10`')
             case _:
                 raise ValueError("expected either `address`, or `area` and `offset`, not both")
+
+    def _bit_of_address(self, bit: int, order: ByteOrder) -> BitField:
+        if self.type not in {None, "bit", "bool"}:
+            raise ValueError(
+                f"`address: {self.address}` is one bit: leave out `type: {self.type}` or the `.{bit}`"
+            )
+        self._refuse((*_KEYS_OF_NUMBERS, *_KEYS_OF_TEXTS, "bit"), f"`address: {self.address}` is one bit")
+        return BitField(bit, order)
 
     def _register_field(self, order: ByteOrder) -> RegisterField:
         match self.type:
@@ -169,7 +197,7 @@ class ModbusTag(TagSection):
                 self._refuse((*_KEYS_OF_NUMBERS, "bit"), "type string is a text")
                 if self.length is None:
                     raise ValueError("`length` is missing: how many characters the text has at most")
-                return TextField(self.length, self.encoding, order)
+                return TextField(self.length, self.encoding, order, self.string_bytes)
             case _:
                 self._refuse((*_KEYS_OF_TEXTS, "bit"), f"type {self.type} is a number")
                 field = NumberField(

@@ -1,4 +1,4 @@
-"""One socket to a Modbus device: a request goes out, the frame that answers it comes back.
+"""One socket or port to Modbus devices: a request goes out, the frame that answers it comes back.
 
 pymodbus makes and takes apart the frames. Its client is not used, for what it does between them:
 it notices a lost connection only after timeout x retries, drops a late answer together with the
@@ -13,7 +13,9 @@ comes from `Area.function`, which knows the four that read.
 import asyncio
 import logging
 import socket
+import ssl
 import struct
+from collections.abc import Container
 from typing import Final, cast
 
 from pymodbus.exceptions import ModbusException
@@ -25,6 +27,7 @@ from agent.errors import SourceError
 from agent.model import SECOND
 from agent.sources.modbus.address import manual_address
 from agent.sources.modbus.answer import EXCEPTION, Data, Frame, Outcome, Refused, Silent, Wrong, judge
+from agent.sources.modbus.endpoint import Endpoint
 from agent.sources.modbus.plan import Block
 
 # It complains of each such frame, which would be a line at every poll; our reasons say it once.
@@ -46,27 +49,29 @@ _KEEP_ALIVE: Final = (
 
 
 class Wire(asyncio.Protocol):
-    """The protocol of one connected socket."""
+    """The protocol of one connected socket or open port."""
 
-    def __init__(self, where: str, clock: Clock, *, rtu: bool) -> None:
+    def __init__(self, endpoint: Endpoint, clock: Clock, late: Container[int] = ()) -> None:
         """Prepare for `create_connection`.
 
         Args:
-            where: host and port, for messages.
+            endpoint: what is at the other end, for the framing and for messages.
             clock: stamps the answers.
-            rtu: frames of the serial line instead of Modbus TCP.
+            late: units whose answer to a request that was given up may still come; may change.
         """
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         """Done with the reason once the connection is gone."""
         self.astray = False
         """Whether requests and answers may be out of step: this socket is to be replaced."""
-        self._where = where
+        self._endpoint = endpoint
         self._clock = clock
-        self._rtu = rtu
-        self._framer = (FramerRTU if rtu else FramerSocket)(DecodePDU(False))
+        self._late = late
+        self._rtu = endpoint.rtu
+        self._framer = (FramerRTU if endpoint.rtu else FramerSocket)(DecodePDU(False))
         self._transport: asyncio.Transport
         self._buffer = b""
         self._transaction = 0
+        self._asked = 0
         self._heads: tuple[bytes, ...] = ()
         self._waiting: asyncio.Future[Frame | None] | None = None
         self._foreign = 0
@@ -85,12 +90,12 @@ class Wire(asyncio.Protocol):
         self._buffer += data
         self._heard = True
         if len(self._buffer) > _FLOOD:
-            self._lose(f"{self._where} sends without end what nobody asked for: is it a Modbus device?")
+            self._lose(f"{self._endpoint} sends without end what nobody asked for: is it a Modbus device?")
             self.close()
             return
         if self._waiting is None and self._rtu:
             # RTU frames carry no transaction id: an answer that comes late would be taken for the next one.
-            self.astray |= len(self._buffer) >= _SHORTEST_RTU
+            self.astray |= len(self._buffer) >= _SHORTEST_RTU and self._buffer[0] not in self._late
         elif self._rtu:
             self._skip_noise()
         while self._buffer and (used := self._take_frame()):
@@ -98,11 +103,10 @@ class Wire(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the request that waits (called by asyncio)."""
-        cause = f" ({exc})" if exc else ""
-        self._lose(
-            f"{self._where} closed the connection{cause}: "
-            "see whether it restarted, or gave its only connection to another client"
-        )
+        if isinstance(exc, ssl.SSLError):
+            self._lose(f"{self._endpoint} ended the TLS connection ({openssl_words(exc)}): {IF_REFUSED}")
+        else:
+            self._lose(f"{self._endpoint} {self._endpoint.if_lost.format(f' ({exc})' if exc else '')}")
 
     async def ask(self, block: Block, transaction: int, within: int) -> Outcome:
         """Send one request and wait for its answer.
@@ -118,6 +122,7 @@ class Wire(asyncio.Protocol):
         """
         if self.lost.done():
             raise SourceError(await self.lost)
+        self._asked = block.unit
         self._transaction = 0 if self._rtu else transaction
         self._foreign = 0
         self._heard = False
@@ -134,6 +139,9 @@ class Wire(asyncio.Protocol):
         except TimeoutError:
             self.astray = self._rtu or bool(self._buffer)
             return Silent(self._why_silent(block, within))
+        except asyncio.CancelledError:
+            self.astray |= self._rtu  # its answer will come, and somebody else asks next
+            raise
         finally:
             self._waiting = None
         if frame is None:
@@ -164,6 +172,8 @@ class Wire(asyncio.Protocol):
 
     def _skip_noise(self) -> None:
         """Drop what stands before the answer: a line driver that switches adds a byte or two."""
+        if self._buffer and self._buffer[0] in self._late:  # a whole frame, in whose data the head may occur as well
+            return
         for head in self._heads:
             if (start := self._buffer.find(head)) > 0:
                 self._buffer = self._buffer[start:]
@@ -176,6 +186,9 @@ class Wire(asyncio.Protocol):
             return len(self._buffer)
         if not pdu:  # incomplete, or noise: the checksum does not fit
             return used
+        if self._rtu and unit != self._asked and unit in self._late:
+            self._foreign += 1
+            return len(pdu) + _RTU_OVERHEAD  # what stands behind it may be the answer
         if self._rtu:
             # The framer throws away what stands around the frame; a whole second frame may be in it.
             self.astray |= len(self._buffer) - len(pdu) - _RTU_OVERHEAD >= _SHORTEST_RTU
@@ -192,8 +205,16 @@ class Wire(asyncio.Protocol):
             return f"{text}, only late ones to other requests: the device is slow, raise the timeout"
         if not self._heard:
             return text
-        framing, other = ("RTU", "tcp") if self._rtu else ("Modbus TCP", "rtu+tcp")
-        return (
-            f"{text}; what came is no sound {framing} frame: "
-            f"does it speak {other}://, or is the line disturbed?"
-        )
+        framing = "RTU" if self._rtu else "Modbus TCP"
+        return f"{text}; what came is no sound {framing} frame: {self._endpoint.if_garbled}"
+
+
+IF_REFUSED: Final = (
+    "it may not take the agent's certificate: it must be signed by the authority that the device trusts, "
+    "not be expired, and stand in tls: {certificate: FILE, key: FILE}"
+)
+
+
+def openssl_words(error: ssl.SSLError) -> str:
+    """What OpenSSL says of an error, without its numbers."""
+    return (error.reason or error.strerror or str(error)).lower().replace("_", " ")

@@ -10,6 +10,7 @@ from rigs.modbus_server import crc16
 from agent.clock import SystemClock
 from agent.codec.modbus import NumberField, NumberType
 from agent.sources.modbus.answer import Data, Frame, Refused, Silent, Wrong, explain, judge
+from agent.sources.modbus.endpoint import Network
 from agent.sources.modbus.plan import Area, Limits, Point, plan
 from agent.sources.modbus.wire import Wire
 
@@ -145,7 +146,7 @@ async def test_no_bytes_raise_or_block_or_pass_for_an_answer(rtu):
     right = bytes.fromhex("03 04 00 01 00 02")
     slowest = 0.0
     for _ in range(2000):
-        wire = Wire("plc", SystemClock(), rtu=rtu)
+        wire = Wire(Network("plc", 502, rtu=rtu), SystemClock())
         wire.connection_made(NoSocket())
         asked = asyncio.create_task(wire.ask(block(), 7, 1_000_000))
         await asyncio.sleep(0)
@@ -170,7 +171,7 @@ async def test_no_bytes_raise_or_block_or_pass_for_an_answer(rtu):
 
 async def test_pymodbus_does_not_fill_the_log(caplog):
     """A device in another framing would be a line of pymodbus at every poll."""
-    wire = Wire("plc", SystemClock(), rtu=False)
+    wire = Wire(Network("plc", 502), SystemClock())
     wire.connection_made(NoSocket())
 
     wire.data_received(b"\0\1\xff\xff\0\3\1\3\0")

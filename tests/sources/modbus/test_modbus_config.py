@@ -8,8 +8,15 @@ from pydantic import ValidationError
 
 from agent.codec.modbus import BitField, ByteOrder, Linear, NumberField, NumberType, TextField
 from agent.model import SECOND, Kind
-from agent.sources.modbus.config import Endpoint, ModbusSource, parse_url
+from agent.sources.modbus.config import ModbusSource
+from agent.sources.modbus.endpoint import Network, SerialPort, parse_url
 from agent.sources.modbus.plan import Area, Point
+
+
+FORM = (
+    "expected tcp://HOST:PORT, tls://HOST:PORT for Modbus/TCP Security, rtu+tcp://HOST:PORT for a serial gateway "
+    "that passes RTU frames, or rtu:///dev/ttyUSB0?baudrate=19200&parity=E for a serial port"
+)
 
 
 def load(tag=None, **keys: object):
@@ -248,17 +255,17 @@ def test_what_cannot_be_meant_is_refused_with_the_remedy(tag, where, text):
         (
             {"url": "192.168.10.20:502"},
             "url",
-            "expected tcp://HOST:PORT, or rtu+tcp://HOST:PORT for a serial gateway that passes RTU frames",
+            FORM,
         ),
         (
             {"url": "tcp://user:hidden@plc"},
             "url",
-            "expected tcp://HOST:PORT, or rtu+tcp://HOST:PORT for a serial gateway that passes RTU frames",
+            FORM,
         ),
         (
             {"url": "tcp://plc:99999"},
             "url",
-            "expected tcp://HOST:PORT, or rtu+tcp://HOST:PORT for a serial gateway that passes RTU frames",
+            FORM,
         ),
         ({"poll_every": "0s"}, "poll_every", "expected 10ms or more, got 0s"),
         ({"unit_id": 256}, "unit_id", "Input should be less than or equal to 255"),
@@ -296,9 +303,9 @@ def test_a_value_that_no_read_can_carry_is_refused():
 @pytest.mark.parametrize(
     ("url", "endpoint"),
     [
-        ("tcp://192.168.10.20", Endpoint("192.168.10.20", 502, rtu=False)),
-        ("rtu+tcp://gateway.plant:4001", Endpoint("gateway.plant", 4001, rtu=True)),
-        ("tcp://[fd00::7]:1502/", Endpoint("fd00::7", 1502, rtu=False)),
+        ("tcp://192.168.10.20", Network("192.168.10.20", 502)),
+        ("rtu+tcp://gateway.plant:4001", Network("gateway.plant", 4001, rtu=True)),
+        ("tcp://[fd00::7]:1502/", Network("fd00::7", 1502)),
     ],
 )
 def test_urls(url, endpoint):

@@ -444,7 +444,7 @@ async def test_a_device_that_takes_only_short_reads_is_read_in_short_ones():
 
 async def test_a_refused_address_is_taken_back_when_it_is_there(monkeypatch):
     """The program was loaded into the PLC meanwhile: tried again, and then read in one block as before."""
-    monkeypatch.setattr("agent.sources.modbus.unit.Unit._RETEST", (200_000_000, 400_000_000))
+    monkeypatch.setattr("agent.sources.modbus.reads.Reads.RETEST", (200_000_000, 400_000_000))
     sink = Sink()
     tags = holding(*range(20))
     async with ModbusServer(illegal={(1, 13)}) as server, sessions(source(server, tags), sink):

@@ -335,7 +335,7 @@ async def test_a_half_open_connection_is_noticed_by_the_kernel():
     async with ModbusServer() as server:
         config = source(server, holding(0), poll_every="1h")
         async with connected(config, SystemClock()) as connection:
-            options = connection._wire._transport.get_extra_info("socket")
+            options = connection._line._wire._transport.get_extra_info("socket")
             idle, interval, count = (
                 options.getsockopt(socket.IPPROTO_TCP, option)
                 for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
