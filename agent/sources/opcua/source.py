@@ -71,7 +71,7 @@ async def run(name: str, config: OpcUaSource, emit: Emit, clock: Clock, *, timin
 
 def _silence_asyncua() -> None:
     """It logs a line for each publish, and with tracebacks what it also raises, which is told once, by us."""
-    for library in ("asyncua.client", "asyncua.common", "asyncua.crypto"):
+    for library in ("asyncua.client", "asyncua.common", "asyncua.crypto", "asyncua.uaprotocol"):
         logging.getLogger(library).setLevel(logging.CRITICAL + 1)
 
 
