@@ -111,7 +111,7 @@ def _from_now(patience: int) -> float:
 def _leaves(message: Message, clock: Clock) -> list[Leaf]:
     """Give what could be tags: the message's time is one only if there is nothing else."""
     if message.topic.startswith(_SPARKPLUG):
-        return [Leaf((), "", "Sparkplug B", None, note="Sparkplug B: its metrics need payload: sparkplug_b")]
+        return [Leaf((), "", "Sparkplug B", note="Sparkplug B: its metrics need payload: sparkplug_b")]
     found = leaves(message.payload, clock.wall())
     return [leaf for leaf in found if not leaf.is_time] or found
 
@@ -127,7 +127,7 @@ def _found(message: Message, leaf: Leaf, names: Names, *, matches: bool = False)
         if leaf.time:
             tag["time"] = leaf.time
     return Found(
-        names.give(parts),
+        names.give(parts) if leaf.type else "",
         f"{message.topic} {leaf.path}".rstrip(),
         leaf.type,
         leaf.value,

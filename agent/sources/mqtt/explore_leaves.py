@@ -29,6 +29,7 @@ _TIME_NAMES: Final = frozenset(
         "source_timestamp",
     )
 )
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 _DAY: Final = 86_400 * SECOND
 _OLDEST: Final = 366 * _DAY  # a retained message may have waited since the last shutdown
 _JSON_BEGINS: Final = (b"{", b"[", b'"')
@@ -36,12 +37,12 @@ _JSON_BEGINS: Final = (b"{", b"[", b'"')
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """One value of a message.
+    """One value of a message, or a remark on a part of it.
 
     Attributes:
         steps: the way to it; empty: the payload is the value.
         path: the same as the configuration writes it; empty: the payload is plain.
-        type: number, text, true or false, null, binary.
+        type: number, text, true or false, null, binary, unreadable; empty: a remark.
         value: what it holds; None: nothing that a tag could have.
         time: the path of the message's time, if one is beside it or above it.
         is_time: it is that time.
@@ -51,7 +52,7 @@ class Leaf:
     steps: tuple[Step, ...]
     path: str
     type: str
-    value: Value | None
+    value: Value | None = None
     time: str = ""
     is_time: bool = False
     note: str = ""
@@ -63,8 +64,8 @@ def leaves(payload: bytes, wall: int) -> list[Leaf]:
         return [_plain(payload)]
     document = parse_json(payload)
     if isinstance(document, Unreadable):
-        return [Leaf((), "", "unreadable", None, note=document.why)]
-    found = [_leaf(document, steps, value, note, wall) for steps, value, note in _walk(document)]
+        return [Leaf((), "", "unreadable", note=document.why)]
+    found = list(_walk(document, wall))
     times = [leaf for leaf in found if leaf.is_time]
     return [replace(leaf, time=_time_of(leaf, times)) for leaf in found]
 
@@ -72,10 +73,9 @@ def leaves(payload: bytes, wall: int) -> list[Leaf]:
 def _plain(payload: bytes) -> Leaf:
     value = plain_value(payload)
     if isinstance(value, Unreadable):
-        binary = not payload.isascii() and _is_binary(payload)
-        return Leaf((), "", "binary" if binary else "unreadable", None, note=value.why)
-    if isinstance(value, str) and not value.isprintable():
-        return Leaf((), "", "binary", None, note=f"the payload is binary: {excerpt(payload)}")
+        return Leaf((), "", "binary" if _is_binary(payload) else "unreadable", note=value.why)
+    if isinstance(value, str) and _CONTROL.search(value):
+        return Leaf((), "", "binary", note=f"the payload is no text: {excerpt(payload)}")
     return Leaf((), "", _type(value), value)
 
 
@@ -91,11 +91,9 @@ def _type(value: Json) -> str:
     return kind(value).removeprefix("a ")
 
 
-def _walk(document: Json) -> Iterator[tuple[tuple[Step, ...], Json, str]]:
-    """Give every scalar in the order in which it was written, and what was left out."""
-    waiting: list[tuple[tuple[Step, ...], Json]] = [
-        ((), document)
-    ]  # a stack: a payload may be 1,000 levels deep
+def _walk(document: Json, wall: int) -> Iterator[Leaf]:
+    """Give every scalar in the order in which it was written, and remarks on what is left out."""
+    waiting: list[tuple[tuple[Step, ...], Json]] = [((), document)]  # a payload may be 1,000 levels deep
     count = 0
     while waiting and count < MOST_LEAVES:
         steps, value = waiting.pop()
@@ -105,24 +103,24 @@ def _walk(document: Json) -> Iterator[tuple[tuple[Step, ...], Json, str]]:
             case list():
                 shown = value[:_MOST_ELEMENTS]
                 if len(value) > len(shown):
-                    yield steps, None, f"an array of {len(value)}: the first {len(shown)} are shown"
+                    why = f"an array of {len(value):,}: the first {len(shown)} are shown"
+                    yield Leaf(steps, write_path(steps), "", note=why)
                 waiting += [((*steps, at), shown[at]) for at in reversed(range(len(shown)))]
             case _:
                 count += 1
-                yield steps, value, "" if value is not None else "null in this message"
+                yield _leaf(document, steps, value, wall)
+    if waiting:
+        yield Leaf((), "", "", note=f"the message holds more: the first {MOST_LEAVES:,} values are shown")
 
 
-def _leaf(document: Json, steps: tuple[Step, ...], value: Json, note: str, wall: int) -> Leaf:
-    path = write_path(steps)
-    if note:
-        return Leaf(
-            steps, path, "null" if value is None and note.startswith("null") else "array", None, note=note
-        )
-    json_path = JsonPath(path, steps)
-    read = json_value(document, json_path)
+def _leaf(document: Json, steps: tuple[Step, ...], value: Json, wall: int) -> Leaf:
+    path = JsonPath(write_path(steps), steps)
+    read = json_value(document, path)
     if isinstance(read, Unreadable):
-        return Leaf(steps, path, _type(value), None, note=read.why)
-    return Leaf(steps, path, _type(value), read, is_time=_is_time(document, json_path, wall))
+        return Leaf(
+            steps, path.text, _type(value), note="null in this message" if value is None else read.why
+        )
+    return Leaf(steps, path.text, _type(value), read, is_time=_is_time(document, path, wall))
 
 
 def _is_time(document: Json, path: JsonPath, wall: int) -> bool:
