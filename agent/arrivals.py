@@ -22,24 +22,26 @@ WORTH_TELLING: Final = 5 * SECOND
 _AGREE_WITHIN: Final = 2 * SECOND
 _BELIEVED_AFTER: Final = 10 * SECOND
 _BELIEVED_FROM: Final = 3  # stamps
+_ENDED_AFTER: Final = 30 * SECOND
 
 
 class DeviceClock:
     """One device's clock, seen through its stamps.
 
-    What a stamp seems old is the error of the clock and the time that the value was under way. The
-    least that was seen is taken for the error. It grows only by stamps that all seem equally old for ten
-    seconds: those of history seem ever younger, because it is handed over faster than it was made.
+    What a stamp seems old is the error of the clock and the time that the value was under way; the
+    least that is usual is taken for the error. It changes by stamps that all seem equally old for ten
+    seconds: those of history seem ever younger, because it is handed over faster than it was made, and
+    a single stamp out of the blue is no clock.
 
     Attributes:
         behind: how far it is behind ours, nanoseconds; negative: ahead.
     """
 
-    __slots__ = ("_low", "_since", "_times", "behind")
+    __slots__ = ("_first", "_low", "_since", "_times", "behind")
 
     def __init__(self) -> None:
         self.behind = 0
-        self._low = self._since = self._times = 0
+        self._first = self._low = self._since = self._times = 0
 
     def age(self, seems: int, received: int) -> int:
         """How old a value is by its stamp, nanoseconds.
@@ -48,15 +50,16 @@ class DeviceClock:
             seems: UTC by our clock less the stamp.
             received: monotonic instant of its receipt.
         """
-        if seems <= self.behind + _AGREE_WITHIN:
+        if abs(seems - self.behind) <= _AGREE_WITHIN:
             self.behind, self._times = min(self.behind, seems), 0
-        elif self._times and abs(seems - self._low) <= _AGREE_WITHIN:
+        elif self._times and abs(seems - self._first) <= _AGREE_WITHIN:
             self._times += 1
             self._low = min(self._low, seems)
             if self._times >= _BELIEVED_FROM and received - self._since >= _BELIEVED_AFTER:
                 self.behind, self._times = self._low, 0
         else:
-            self._low, self._since, self._times = seems, received, 1
+            self._first = self._low = seems
+            self._since, self._times = received, 1
         return seems - self.behind
 
 
@@ -95,9 +98,10 @@ class Arrivals:
     def history(self, now: int) -> tuple[int, int] | None:
         """From when to when there was a burst of history, monotonic; told once, when it has ended.
 
-        None also for a single value: what a broker kept of a quiet device is no interval.
+        None also for a single value: what a broker kept of a quiet device is no interval; and for what
+        seemed late only until the device's clock was known to be behind.
         """
-        if self._since is None or now - self._until < 2 * SECOND:
+        if self._since is None or now - self._until < _ENDED_AFTER:
             return None
         since, several = self._since, self._late > 1
         self._since, self._late = None, 0
@@ -112,7 +116,10 @@ class Arrivals:
         clock = self._clocks.get(key)
         if clock is None:
             clock = self._clocks[key] = DeviceClock()
+        behind = clock.behind
         age = clock.age(received + offset - stamp, received)
+        if clock.behind - behind > _AGREE_WITHIN:
+            self._since, self._late = None, 0
         if limit is None or not (age > limit or reading.late) or reading.value is None:
             return reading
         made = received - max(age, 0)

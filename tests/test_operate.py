@@ -53,7 +53,7 @@ async def plant(tmp_path, *values):
         await pipeline.emit(
             [Reading(tag, value, Quality.GOOD, now) for tag, value in zip("TU", values, strict=False)]
         )
-        yield SimpleNamespace(hand=Hand(pipeline, CLOCK), store=store, engine=engine)
+        yield SimpleNamespace(hand=Hand(pipeline, CLOCK), store=store, engine=engine, intakes=None)
 
 
 def rules_of(rows):

@@ -16,7 +16,7 @@ from agent.model import Alive, Command, Event, Link, Quality, Reading, Seen, Tag
 from agent.rules.board import Board
 from agent.rules.dependencies import inputs_of
 from agent.rules.hand import end_one_shot, obey, refusal
-from agent.rules.history import Bursts
+from agent.rules.history import Bursts, Repetitions
 from agent.rules.inputs import Source, SourceState, Tag, TagState
 from agent.rules.journal import Holder, Journal
 from agent.rules.runs import AnyState, Run, is_alarm, start_run
@@ -53,6 +53,7 @@ class Stepper:
         self.runs: dict[str, Run] = {}
         self.timers = Timers()
         self.bursts = Bursts()
+        self._repetitions = Repetitions()
         self.journal = Journal()
         self.dirty: dict[str, Holder] = {}
         self.on_step: Callable[[Run, int], None] | None = None
@@ -177,9 +178,9 @@ class Stepper:
         tag = self.watched.get(reading.tag)
         if tag is None:
             return
-        stamp, known, received = reading.source_time, tag.state.last_time, reading.received
-        if known is not None and stamp is not None and stamp <= known and tag.spec.timed:
+        if tag.spec.timed and self._repetitions.passed_over(tag, reading):
             return
+        received = reading.received
         if received > self.board.now or self.timers.next <= received:
             self.pass_time(received)
         if reading.late:
