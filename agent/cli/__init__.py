@@ -20,6 +20,9 @@ COMMANDS: Final = {
     "demo": "agent.cli.demo",
     "init": "agent.cli.init",
     "check": "agent.cli.check",
+    "read": "agent.cli.read",
+    "probe": "agent.cli.probe",
+    "browse": "agent.cli.browse",
     "explain": "agent.cli.explain",
     "test": "agent.cli.test",
     "backtest": "agent.cli.backtest",
@@ -45,7 +48,7 @@ COMMANDS: Final = {
     "keygen": "agent.cli.keygen",
     "schema": "agent.cli.schema",
 }
-"""As --help lists them, in the order of the work: see it, write, prove, run, ask, intervene, deliver, tools."""
+"""As --help lists them, in the order of the work: see it, write, connect, prove, run, ask, intervene, deliver, tools."""
 _EPILOG: Final = """\
 first steps:
   edge-relay demo                    see the whole way on this machine, no PLC needed

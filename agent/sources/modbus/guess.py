@@ -109,8 +109,11 @@ def hexadecimal(content: bytes) -> str:
 
 
 def likely_float(content: bytes) -> ByteOrder | None:
-    """The byte order in which two registers are a float such as sensors give; None: they are hardly one."""
-    for order in ByteOrder:
+    """The byte order in which two registers are a float such as sensors give; None: they are hardly one.
+
+    The two orders with swapped bytes are rare, and read many a small integer as a sensible float.
+    """
+    for order in (ByteOrder.ABCD, ByteOrder.CDAB):
         value, _ = decoded(NumberField(NumberType.FLOAT32, order), content)
         if isinstance(value, float) and _SENSIBLE[0] <= abs(value) < _SENSIBLE[1]:
             return order
@@ -165,7 +168,7 @@ def _scaled(
             found = Found(
                 name_of(meant),
                 _place(meant, field),
-                f"{field.type.value} {words}",
+                words,
                 value,
                 _note(meant, field, content),
                 matches=True,

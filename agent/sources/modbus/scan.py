@@ -96,10 +96,7 @@ async def stretches(device: Device, span: Span, most: int, grain: int) -> AsyncI
             case Refused(code) if code in NOT_THERE and asked.count > 1:
                 scan.refused(asked)
             case Refused(code) if code in NOT_THERE:
-                rest = scan.missing(asked)
-                why = device.why(asked, code)
-                tried = f"; of these {rest.count} only the first was tried" if rest.count > 1 else ""
-                yield Stretch(rest, None, why + tried)
+                yield Stretch(scan.missing(asked), None, f"exception {code}")
             case Refused(code):  # not a matter of addresses: the area is not there, the gateway fails
                 yield Stretch(scan.rest(asked), None, device.why(asked, code))
             case Silent(reason) if silences >= _PATIENCE:

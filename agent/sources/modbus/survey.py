@@ -4,7 +4,7 @@ Rules for whoever changes this file: what nobody can tell from the registers is 
 could become a tag has the keys that read just that value.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from itertools import groupby
 from typing import Final
 
@@ -28,85 +28,105 @@ async def survey(device: Device, span: Span, config: ModbusSource, *, thorough: 
     Raises:
         SourceError: the connection is lost.
     """
-    refused: Stretch | None = None
-    grain = 1 if thorough else _GRAIN
-    async for stretch in stretches(device, span, config.max_registers_per_read, grain):
-        if stretch.content is None:
-            refused = stretch if refused is None else _joined(refused, stretch)
-            continue
-        if refused is not None:
-            yield _told(refused, thorough=thorough)
-            refused = None
-        read = _bits if span.area.of_bits else _registers
-        for found in read(stretch.span, stretch.content, _own(device, config), many=0 if thorough else _MANY):
+    rows = _Rows(device, config, thorough=thorough)
+    async for stretch in stretches(device, span, config.max_registers_per_read, 1 if thorough else _GRAIN):
+        for found in rows.take(stretch):
             yield found
-    if refused is not None:
-        yield _told(refused, thorough=thorough)
+    for found in rows.end():
+        yield found
 
 
-def _joined(before: Stretch, after: Stretch) -> Stretch:
-    count = after.span.start + after.span.count - before.span.start
-    return Stretch(Span(before.span.area, before.span.start, count), None, before.reason)
+class _Rows:
+    """Makes rows of stretches; what may go on in the next one is held back: zeros, a float, a gap."""
 
+    def __init__(self, device: Device, config: ModbusSource, *, thorough: bool) -> None:
+        self._own: dict[str, Json] = {} if device.unit == config.unit_id else {"unit_id": device.unit}
+        self._thorough = thorough
+        self._held: Stretch | None = None
 
-def _told(refused: Stretch, *, thorough: bool) -> Found:
-    tried = (
-        ""
-        if thorough or refused.span.count == 1
-        else f" (one in {_GRAIN} was tried; name the range to try all)"
-    )
-    return Found("", str(refused.span), "", None, f"not there{tried}: {refused.reason}")
-
-
-def _own(device: Device, config: ModbusSource) -> dict[str, Json]:
-    return {} if device.unit == config.unit_id else {"unit_id": device.unit}
-
-
-def _registers(span: Span, content: bytes, own: dict[str, Json], *, many: int) -> Iterator[Found]:
-    """Registers as uint16, and two as one float where they are likely one."""
-    words = [content[at : at + REGISTER_BYTES] for at in range(0, len(content), REGISTER_BYTES)]
-    at = 0
-    while at < len(words):
-        zeros = next((n for n, word in enumerate(words[at:]) if any(word)), len(words) - at)
-        if many and zeros >= many:
-            yield _zeros(Span(span.area, span.start + at, zeros))
-            at += zeros
-            continue
-        meant = Meant(span.area, span.start + at, "")
-        pair = words[at] + words[at + 1] if at + 1 < len(words) else b""
-        if pair and (order := likely_float(pair)) is not None:
-            value, _ = decoded(NumberField(NumberType.FLOAT32, order), pair)
-            type_, keys = "float32", {"type": "float32", "byte_order": order.value}
-            shown = f"{type_} {order.value}"
+    def take(self, stretch: Stretch) -> Iterator[Found]:
+        """One more stretch, in the order of addresses."""
+        held = self._held
+        if held is not None and (held.content is None) is not (stretch.content is None):
+            yield from self.end()
+            held = None
+        if held is not None:
+            joined = Span(stretch.span.area, held.span.start, held.span.count + stretch.span.count)
+            content = None if stretch.content is None else (held.content or b"") + stretch.content
+            stretch = Stretch(joined, content, held.reason)
+        if stretch.content is None:
+            self._held = stretch
         else:
-            pair, value = words[at], int.from_bytes(words[at])
-            type_, keys = "uint16", {"type": "uint16"}
-            shown = type_
-        place = f"{manual_address(meant.area, meant.offset)} {shown}"
-        tag = {"address": manual_address(meant.area, meant.offset)} | keys | own
-        yield Found(_name(meant, own), place, type_, value, hexadecimal(pair), tag)
-        at += len(pair) // REGISTER_BYTES
+            yield from self._tell(stretch, stretch.content, final=False)
 
-
-def _bits(span: Span, content: bytes, own: dict[str, Json], *, many: int) -> Iterator[Found]:
-    values = [bool(content[at >> 3] >> (at & 7) & 1) for at in range(span.count)]
-    at = 0
-    for value, run in groupby(values):
-        count = len(list(run))
-        if many and not value and count >= many:
-            yield _zeros(Span(span.area, span.start + at, count))
+    def end(self) -> Iterator[Found]:
+        """Nothing goes on here."""
+        if (held := self._held) is None:
+            return
+        if held.content is not None:
+            yield from self._tell(held, held.content, final=True)
         else:
-            for offset in range(span.start + at, span.start + at + count):
-                meant = Meant(span.area, offset, "")
-                address = manual_address(span.area, offset)
-                yield Found(_name(meant, own), address, "bool", value, "", {"address": address} | own)
-        at += count
+            sparse = not self._thorough and held.span.count > 1
+            tried = f"; one in {_GRAIN} was tried, name the range to try all" if sparse else ""
+            yield Found("", str(held.span), "", None, f"not there ({held.reason}{tried})")
+        self._held = None
+
+    def _tell(self, stretch: Stretch, content: bytes, *, final: bool) -> Iterator[Found]:
+        """Everything that no later stretch can change, or `final` all of it."""
+        span = stretch.span
+        if span.area.of_bits:
+            self._held = None
+            yield from self._bits(span, content)
+            return
+        words = [content[at : at + REGISTER_BYTES] for at in range(0, len(content), REGISTER_BYTES)]
+        at = 0
+        while at < len(words):
+            zeros = next((n for n, word in enumerate(words[at:]) if any(word)), len(words) - at)
+            if not final and (at + zeros == len(words) or at + 1 == len(words)):
+                break
+            if zeros >= _MANY and not self._thorough:
+                yield _zeros(Span(span.area, span.start + at, zeros))
+                at += zeros
+            else:
+                found, used = self._register(Meant(span.area, span.start + at, ""), words[at : at + 2])
+                yield found
+                at += used
+        left = Span(span.area, span.start + at, len(words) - at)
+        self._held = Stretch(left, content[at * REGISTER_BYTES :]) if left.count else None
+
+    def _register(self, meant: Meant, pair: Sequence[bytes]) -> tuple[Found, int]:
+        """Two registers as a float, if that is likely; else the first as uint16. How many it takes."""
+        address = manual_address(meant.area, meant.offset)
+        order = likely_float(pair[0] + pair[1]) if len(pair) > 1 else None
+        if order is None:
+            tag = {"address": address, "type": "uint16"} | self._own
+            place, raw = f"{address} uint16", hexadecimal(pair[0])
+            return Found(self._name(meant), place, "uint16", int.from_bytes(pair[0]), raw, tag), 1
+        content = pair[0] + pair[1]
+        value, _ = decoded(NumberField(NumberType.FLOAT32, order), content)
+        tag = {"address": address, "type": "float32", "byte_order": order.value} | self._own
+        place, raw = f"{address} float32 {order}", hexadecimal(content)
+        return Found(self._name(meant), place, "float32", value, raw, tag), len(pair)
+
+    def _bits(self, span: Span, content: bytes) -> Iterator[Found]:
+        values = [bool(content[at >> 3] >> (at & 7) & 1) for at in range(span.count)]
+        at = span.start
+        for value, run in groupby(values):
+            count = len(list(run))
+            if count >= _MANY and not value and not self._thorough:
+                yield _zeros(Span(span.area, at, count))
+            else:
+                for offset in range(at, at + count):
+                    meant, address = Meant(span.area, offset, ""), manual_address(span.area, offset)
+                    yield Found(
+                        self._name(meant), address, "bool", value, "", {"address": address} | self._own
+                    )
+            at += count
+
+    def _name(self, meant: Meant) -> str:
+        return f"{f'U{unit}.' if (unit := self._own.get('unit_id')) else ''}{name_of(meant)}"
 
 
 def _zeros(span: Span) -> Found:
     what = "are off" if span.area.of_bits else "hold 0"
     return Found("", str(span), "", None, f"{span.count} {what}")
-
-
-def _name(meant: Meant, own: dict[str, Json]) -> str:
-    return f"{f'U{unit}.' if (unit := own.get('unit_id')) else ''}{name_of(meant)}"

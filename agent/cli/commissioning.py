@@ -1,0 +1,229 @@
+"""What the commands of the commissioning day share: which source is meant, and how what is found is shown.
+
+Rules for whoever changes this: a source by its url needs no configuration at all, one by its name
+needs its own secrets and nobody else's; nothing here knows what a protocol can find.
+"""
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from agent.errors import ConfigError, EdgeRelayError
+from agent.model import Json, Value
+
+if TYPE_CHECKING:
+    from agent.config.model import Configuration
+    from agent.config.yaml_text import Key, Plain
+    from agent.sources import SourceConfig
+
+T = TypeVar("T")
+
+_URL: Final = re.compile(r"([a-z][a-z+.]*)://")
+# What a source is validated with that has a url alone; its tag is never read.
+_BARE: Final[Mapping[str, "dict[Key, Plain]"]] = {
+    "modbus": {"tags": {"unused": {"area": "holding", "offset": 0, "type": "uint16"}}},
+    "opcua": {"security": "none", "tags": {"unused": {"node": "i=2258"}}},
+    "mqtt": {"keep_session": False, "tags": {"unused": {"topic": "unused"}}},
+}
+_TYPES: Final = {
+    **dict.fromkeys(("tcp", "tls", "rtu", "rtu+tcp"), "modbus"),
+    "opc.tcp": "opcua",
+    **dict.fromkeys(("mqtt", "mqtts"), "mqtt"),
+}
+_PLAIN: Final = re.compile(r"[A-Za-z][\w.-]*")
+_WORDS: Final = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
+_REDRAWN_EVERY: Final = 0.2  # seconds
+
+
+def source_of(text: str, path: Path) -> "SourceConfig":
+    """Give the source that is meant: `tcp://192.168.1.5:502`, or one of the configuration by its name.
+
+    Raises:
+        EdgeRelayError: there is none, or the url is none.
+        ConfigError: the configuration has errors.
+    """
+    scheme = _URL.match(text)
+    if scheme is not None:
+        return _by_url(text, scheme[1])
+    from agent.config.messages import did_you_mean
+
+    name = text.removeprefix("source:")
+    configuration = without_secrets(path)
+    if name not in configuration.sources:
+        guess = did_you_mean(name, configuration.sources) if configuration.sources else ": there are none"
+        raise EdgeRelayError(f"there is no source {name}{guess}")
+    return with_secrets(path, configuration, [name])[name]
+
+
+def _by_url(url: str, scheme: str) -> "SourceConfig":
+    from pydantic import TypeAdapter, ValidationError
+
+    from agent.config.messages import findings
+    from agent.sources import SourceConfig
+
+    kind = _TYPES.get(scheme)
+    if kind is None:
+        raise EdgeRelayError(f"{scheme}:// is nothing to read from: expected {', '.join(_TYPES)}")
+    adapter: TypeAdapter[SourceConfig] = TypeAdapter(SourceConfig)
+    data: dict[Key, Plain] = {"type": kind, "url": url, **_BARE[kind]}
+    try:
+        return adapter.validate_python(data)
+    except ValidationError as error:
+        raise EdgeRelayError("; ".join(each.text for each in findings(error, data, adapter))) from None
+
+
+def without_secrets(path: Path) -> "Configuration":
+    """Load the configuration as it is on a machine that has none of its secrets.
+
+    Raises:
+        ConfigError: with all that is wrong.
+    """
+    from agent.config.load import load
+    from agent.config.secrets import NOT_NEEDED
+
+    return load(path, NOT_NEEDED)
+
+
+def with_secrets(
+    path: Path, configuration: "Configuration", names: Collection[str]
+) -> dict[str, "SourceConfig"]:
+    """Give these sources with their own secrets, which must be there; those of destinations need not.
+
+    Raises:
+        ConfigError: a secret is missing.
+    """
+    from pydantic import TypeAdapter
+
+    from agent.config.checking import Checking
+    from agent.config.secrets import Secret
+    from agent.config.walk import texts_in
+    from agent.sources import SourceConfig
+
+    sources = {name: configuration.sources[name] for name in names}
+    secret = [
+        name
+        for name, source in sources.items()
+        if any(isinstance(text, Secret) for _, text in texts_in(source, ()))
+    ]
+    if not secret:
+        return sources
+    checking = Checking(path, os.environ)
+    adapter: TypeAdapter[SourceConfig] = TypeAdapter(SourceConfig)
+    for name in secret:
+        config = checking.validate(("sources", name), checking.named("sources")[name], adapter)
+        if config is not None:
+            sources[name] = config
+    if any(problem.severity == "error" for problem in checking.problems):
+        raise ConfigError(checking.problems)
+    return sources
+
+
+@asynccontextmanager
+async def closing(found: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
+    """Close what an explorer gives, and with it the connection, however much of it was wanted."""
+    try:
+        yield found
+    finally:
+        if isinstance(found, AsyncGenerator):
+            await found.aclose()
+
+
+# --- how things are shown ------------------------------------------------------------------------------
+
+
+def shown(value: Value | None) -> str:
+    """A value as a person reads it: seven digits of a float are what a sensor can mean."""
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "true" if value else "false"
+        case float():
+            return f"{value:.7g}"
+        case _:
+            return str(value)
+
+
+def flow(value: Json) -> str:
+    """A value as one line of YAML, such as `{address: "40011", type: int16}`."""
+    match value:
+        case dict():
+            return f"{{{', '.join(f'{flow(key)}: {flow(each)}' for key, each in value.items())}}}"
+        case list():
+            return f"[{', '.join(map(flow, value))}]"
+        case str() if _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
+            return value
+        case _:
+            return json.dumps(value, ensure_ascii=False)
+
+
+class Rows:
+    """A table whose rows are printed as they come: the columns are as wide as they were thought to be.
+
+    On a terminal a line is cut to what fits; a file or a pipe gets all of it.
+    """
+
+    def __init__(self, head: Sequence[str], widths: Sequence[int]) -> None:
+        self._widths = [max(width, len(name)) for name, width in zip(head, widths, strict=True)]
+        self._head: Sequence[str] | None = head
+
+    def print(self, cells: Sequence[str]) -> None:
+        """Print a row, the first with its head."""
+        if self._head is not None:
+            head, self._head = self._head, None
+            self.print(head)
+        padded = (cell.ljust(width) for cell, width in zip(cells, self._widths, strict=True))
+        self.line("  ".join(padded).rstrip())
+
+    def line(self, text: str) -> None:
+        """Print a line below a row."""
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+        print(text if len(text) <= width else text[: width - 1] + "…", flush=True)
+
+
+class Progress:
+    """What is told on the terminal while nothing is found: how much was, and that work goes on."""
+
+    def __init__(self, what: str) -> None:
+        self.count = 0
+        self._what = what
+        self._shown = False
+
+    def clear(self) -> None:
+        """Make room for a row."""
+        if self._shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            self._shown = False
+
+    async def show(self) -> None:
+        """Redraw until cancelled."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while True:
+            await asyncio.sleep(_REDRAWN_EVERY)
+            text = f"{self._what}: {self.count} found, {loop.time() - began:.0f} s (Ctrl-C ends it)"
+            print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+            self._shown = True
+
+
+@asynccontextmanager
+async def progress(what: str) -> AsyncIterator[Progress]:
+    """Show progress on stderr if that is a terminal."""
+    told = Progress(what)
+    if not sys.stderr.isatty():
+        yield told
+        return
+    task = asyncio.create_task(told.show(), name="progress")
+    try:
+        yield told
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        told.clear()

@@ -1,0 +1,195 @@
+"""Reading tags once, of all sources at the same time: for `read` and for `check --live`.
+
+Rules for whoever changes this: a dead source makes its own tags bad, with the reason, and nothing else;
+nobody waits for it longer than was said.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from agent.cli.asking import NoAgentError, ask
+from agent.cli.commissioning import Rows, closing, shown
+from agent.clock import Clock
+from agent.errors import EdgeRelayError, SourceError
+from agent.model import MILLISECOND, SECOND, Json, Quality, TagSpec, bad
+from agent.sources.exploring import Look
+from agent.stamps import utc_text
+
+if TYPE_CHECKING:
+    from agent.config.model import Configuration
+    from agent.sources import SourceConfig
+
+_WIDEST_TAG: Final = 28
+_WIDTHS: Final = (16, 9, 9, 20, 0)  # value, quality, latency, place, raw
+
+
+class UnknownTagError(EdgeRelayError):
+    """A tag or a source that was named is not in the configuration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is read.
+
+    Attributes:
+        tags: names by source.
+        sources: each with its secrets.
+        within: how long one source may take, nanoseconds.
+    """
+
+    tags: Mapping[str, Collection[str]]
+    sources: Mapping[str, "SourceConfig"]
+    within: int
+
+
+def chosen(
+    configuration: "Configuration", patterns: Collection[str], source: str | None
+) -> dict[str, list[str]]:
+    """Give the tags that are meant, by source: names, globs such as `R1.*`, or all.
+
+    Raises:
+        UnknownTagError: nothing is called so.
+    """
+    from agent.config.messages import did_you_mean
+
+    if source is not None and source not in configuration.sources:
+        raise UnknownTagError(f"there is no source {source}{did_you_mean(source, configuration.sources)}")
+    names = [name for name, tag in configuration.tags.items() if source in {None, tag.source}]
+    for pattern in patterns:
+        if not any(_meant(name, pattern) for name in names):
+            of = f" of {source}" if source else ""
+            raise UnknownTagError(f"there is no tag{of} {pattern}{did_you_mean(pattern, names)}")
+    tags: dict[str, list[str]] = {}
+    for name in names:
+        if not patterns or any(_meant(name, pattern) for pattern in patterns):
+            tags.setdefault(configuration.tags[name].source, []).append(name)
+    return tags
+
+
+def _meant(name: str, pattern: str) -> bool:
+    return name == pattern or fnmatchcase(name, pattern)  # a name may hold [ or *
+
+
+async def look_at(wanted: Wanted, clock: Clock, told: Callable[[Look], None]) -> dict[str, str]:
+    """Read every tag once; each look is `told` as it comes.
+
+    Returns:
+        Why sources could not be read, by name.
+    """
+    failures: dict[str, str] = {}
+    async with asyncio.TaskGroup() as group:
+        for source, tags in wanted.tags.items():
+            work = _look_at_one(wanted.sources[source], tags, wanted.within, clock, told)
+            group.create_task(_note(source, work, failures), name=f"look at {source}")
+    return failures
+
+
+async def _note(source: str, work: AsyncIterator[str], failures: dict[str, str]) -> None:
+    async for reason in work:
+        failures[source] = reason
+
+
+async def _look_at_one(
+    config: "SourceConfig",
+    tags: Collection[str],
+    within: int,
+    clock: Clock,
+    told: Callable[[Look], None],
+) -> AsyncIterator[str]:
+    """Read the tags of one source; gives the reason if it cannot be read."""
+    from agent.sources import explorer
+
+    missing = dict.fromkeys(tags)
+    reason = "the source said nothing of it"
+    try:
+        async with asyncio.timeout(within / SECOND), closing(explorer(config, clock).look(tags)) as looking:
+            async for look in looking:
+                missing.pop(look.reading.tag, None)
+                told(look)
+    except SourceError as error:
+        reason = str(error)
+        yield reason
+    except TimeoutError:
+        reason = f"nothing came within {within / SECOND:g} s (--timeout waits longer)"
+    for tag in missing:
+        told(Look(bad(tag, clock.monotonic(), reason), ""))
+
+
+async def hint_of_pause(data_dir: Path, failures: Mapping[str, str]) -> list[str]:
+    """What to do where a source refuses a second connection because the agent has the first."""
+    if not failures:
+        return []
+    try:
+        await ask(data_dir, "GET", "/api/status")
+    except NoAgentError:
+        return []
+    except EdgeRelayError:
+        pass  # it runs, and that is all that matters
+    return [
+        f"{source}: the running agent is connected to it, and the device may take one connection only: "
+        f"`edge-relay pause source:{source} 10m` frees it"
+        for source in failures
+    ]
+
+
+# --- for people, and for scripts ------------------------------------------------------------------------
+
+
+class LookTable:
+    """The table of looks, row by row; what is wrong stands below its row."""
+
+    def __init__(self, tags: Mapping[str, TagSpec], names: Collection[str], clock: Clock) -> None:
+        widest = min(max(map(len, names), default=3), _WIDEST_TAG)
+        self._tags, self._clock = tags, clock
+        self._rows = Rows(("tag", "value", "quality", "latency", "place", "raw"), (widest, *_WIDTHS))
+
+    def print(self, look: Look) -> None:
+        """Print one."""
+        reading = look.reading
+        unit = self._tags[reading.tag].unit
+        value = shown(reading.value) + (f" {unit}" if unit and reading.value is not None else "")
+        latency = "" if look.latency is None else f"{look.latency / MILLISECOND:.1f} ms"
+        self._rows.print(
+            (reading.tag, value, reading.quality.value, latency, look.place, look.raw + self._stamp(look))
+        )
+        if reading.reason:
+            self._rows.line(f"    {reading.reason}")
+
+    def _stamp(self, look: Look) -> str:
+        stamp = look.reading.source_time
+        if stamp is None:
+            return ""
+        age = (self._clock.wall() - stamp) / SECOND
+        local = datetime.fromtimestamp(stamp // SECOND, UTC).astimezone()
+        how = f"{age:.1f} s ago" if age >= 0 else f"{-age:.1f} s ahead of this machine's clock"
+        return f"  stamped {local:%H:%M:%S}, {how}"
+
+
+def as_json(look: Look, tag: TagSpec, clock: Clock) -> dict[str, Json]:
+    """One look, for scripts."""
+    reading, now = look.reading, clock.wall()
+    stamp = reading.source_time
+    return {
+        "tag": reading.tag,
+        "source": tag.source,
+        "value": reading.value,
+        "unit": tag.unit or None,
+        "quality": reading.quality.value,
+        "reason": reading.reason or None,
+        "place": look.place or None,
+        "raw": look.raw or None,
+        "latency_ms": None if look.latency is None else look.latency / MILLISECOND,
+        "time": utc_text(now),
+        "source_time": None if stamp is None else utc_text(stamp),
+        "age_s": None if stamp is None else (now - stamp) / SECOND,
+    }
+
+
+def is_bad(look: Look) -> bool:
+    """Its value cannot be used."""
+    return look.reading.quality is Quality.BAD

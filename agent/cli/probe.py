@@ -1,0 +1,178 @@
+"""`edge-relay probe`: one place in every way that it could be meant, until it shows what the display shows."""
+
+import argparse
+import json
+import re
+from typing import TYPE_CHECKING, Final
+
+from agent.cli.arguments import add_config_option
+from agent.cli.asking import told
+from agent.errors import EdgeRelayError
+from agent.model import Json
+
+if TYPE_CHECKING:
+    from agent.sources import SourceConfig
+    from agent.sources.exploring import Expected, Found
+
+SUMMARY = "read one address in every type, byte order and base; mark what the display shows"
+
+_NUMBER: Final = re.compile(r"[+-]?\d+(?:[.,](\d+))?")
+_SWITCHES: Final = {"true": True, "on": True, "false": False, "off": False}
+_WIDTHS: Final = (2, 22, 16, 16, 0)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("source", metavar="SOURCE", help="its name in the configuration, or tcp://HOST:PORT")
+    parser.add_argument(
+        "address", metavar="ADDRESS", help="40011, 400011, 10, 0x0A, holding:10; a node; a topic"
+    )
+    parser.add_argument(
+        "--expect", metavar="VALUE", help="what the display at the machine shows: 21.5, on, BATCH7"
+    )
+    parser.add_argument(
+        "--tolerance",
+        type=float,
+        metavar="N",
+        help="how far from it a number may be (default: half of its last digit)",
+    )
+    parser.add_argument(
+        "--unit-id", type=int, metavar="N", help="of Modbus, if not the source's (of a url: 1)"
+    )
+    parser.add_argument("--all", action="store_true", help="the improbable ways too")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print one JSON document, for scripts")
+    form.add_argument("--yaml", action="store_true", help="print the tag's line, to be pasted under `tags:`")
+    add_config_option(parser)
+    parser.epilog = """examples:
+  edge-relay probe plc-line1 40011 --expect 21.5
+  edge-relay probe tcp://192.168.1.5:502 10 --expect 21.5 --unit-id 3     before any configuration exists
+  edge-relay probe plc-line1 holding:12 --expect 5.1 --tolerance 0.3 --yaml >> tags.yaml
+  edge-relay probe boiler "nsu=urn:plant:boiler;s=Steam.Pressure"
+
+Of a Modbus address both readings are tried: manuals count from 1, the wire from 0, and which of them a
+manual means is not always said. What matches comes first, the exact before the scaled (0.1, 0.01, 0.001,
+10, 1/16; 0..27648 where a tag there has a range). Nothing is written to the device.
+
+exit status: 0 it was found, 1 nothing matches or can be read, 2 usage or configuration
+"""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Probe and print."""
+    return told(lambda: _probe(arguments))
+
+
+def expected(text: str, tolerance: float | None) -> "Expected":
+    """What is expected: true/false/on/off, a number (also with a decimal comma), or else a text."""
+    from agent.sources.exploring import Expected
+
+    if text.lower() in _SWITCHES:
+        return Expected(_SWITCHES[text.lower()])
+    number = _NUMBER.fullmatch(text.strip())
+    if number is None:
+        return Expected(text)
+    decimals = len(number[1] or "")
+    value = float(text.replace(",", ".")) if decimals else int(text)
+    return Expected(value, 0.5 * 10.0**-decimals if tolerance is None else tolerance)
+
+
+async def _probe(arguments: argparse.Namespace) -> int:
+    from agent.cli.commissioning import closing, progress, source_of
+    from agent.clock import SystemClock
+    from agent.sources import explorer
+
+    config = _with_unit(source_of(arguments.source, arguments.config), arguments.unit_id)
+    expect = None if arguments.expect is None else expected(arguments.expect, arguments.tolerance)
+    found: list[Found] = []
+    async with (
+        progress(f"{arguments.source} {arguments.address}") as shown,
+        closing(explorer(config, SystemClock()).probe(arguments.address, expect)) as probing,
+    ):
+        async for each in probing:
+            found.append(each)
+            shown.count = len(found)
+    ways = [each for each in found if each.name]
+    matches = [each for each in ways if each.matches]
+    if arguments.json:
+        _print_json(found, arguments)
+    elif arguments.yaml:
+        _print_yaml(matches if expect is not None else ways)
+    else:
+        _show(found, arguments)
+    return 0 if (matches if expect is not None else ways) else 1
+
+
+def _with_unit(config: "SourceConfig", unit: int | None) -> "SourceConfig":
+    from agent.sources.modbus.config import ModbusSource
+
+    if unit is None:
+        return config
+    if not isinstance(config, ModbusSource):
+        raise EdgeRelayError(f"--unit-id is for Modbus, and this source is {config.type}")
+    return config.model_copy(update={"unit_id": unit})
+
+
+def _show(found: "list[Found]", arguments: argparse.Namespace) -> None:
+    from agent.cli.commissioning import Rows, shown
+
+    for each in found:
+        if not each.name and each.type == "":
+            print(f"{each.place}  {each.note}")
+    ways = [each for each in found if each.name or each.type]
+    rows = Rows(("", "place", "value", "", ""), _WIDTHS)
+    for each in ways:
+        if arguments.all or not each.doubtful:
+            mark = "=>" if each.matches else ""
+            type_ = "" if each.type in each.place else each.type
+            rows.print((mark, each.place, shown(each.value), type_, each.note))
+    hidden = sum(each.doubtful for each in ways)
+    if hidden and not arguments.all:
+        print(f"{hidden} improbable ways are not shown: --all")
+    _conclude([each for each in ways if each.name], arguments)
+
+
+def _conclude(ways: "list[Found]", arguments: argparse.Namespace) -> None:
+    from agent.cli.commissioning import flow
+
+    if not ways:
+        print("nothing can be read there")
+        return
+    if arguments.expect is None:
+        print("which of these is it? --expect VALUE, with what the display at the machine shows, tells")
+        return
+    matches = [each for each in ways if each.matches]
+    if not matches:
+        print(f"nothing there is {arguments.expect}: does the value move (--tolerance 1), is it another unit")
+        print(f"(--unit-id), or a place nearby (`edge-relay browse {arguments.source} START`)?")
+        return
+    print(f"{arguments.expect} is {matches[0].place} ({matches[0].type}); as a tag:")
+    print(f"  {flow(matches[0].name)}: {flow(dict(matches[0].tag))}")
+    if len(matches) > 1:
+        print(f"{len(matches) - 1} more ways match: look again when the value has changed")
+
+
+def _print_yaml(ways: "list[Found]") -> None:
+    from agent.cli.commissioning import flow
+
+    for number, each in enumerate(ways):
+        if number == 0 or each.matches:
+            print(f"{'# or ' if number else ''}{flow(each.name)}: {flow(dict(each.tag))}")
+
+
+def _print_json(found: "list[Found]", arguments: argparse.Namespace) -> None:
+    rows = [as_json(each) for each in found if arguments.all or not each.doubtful]
+    print(json.dumps(rows, indent=2, ensure_ascii=False))
+
+
+def as_json(found: "Found") -> dict[str, Json]:
+    """One finding, for scripts."""
+    return {
+        "name": found.name or None,
+        "place": found.place,
+        "type": found.type or None,
+        "value": found.value,
+        "matches": found.matches,
+        "note": found.note,
+        "tag": dict(found.tag),
+    }
