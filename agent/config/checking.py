@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from agent.config.expand import written_column
+from agent.config.fields import PLACE, TAG_NAME
 from agent.config.files import read_files, stamp
 from agent.config.inside import position_inside
 from agent.config.messages import did_you_mean, findings
@@ -24,7 +25,6 @@ from agent.errors import Problem
 Validated = TypeVar("Validated")
 
 _NAME: Final = re.compile(r"\w[\w.-]{0,99}")
-_TAG_NAME: Final = re.compile(r"[^\s{}\"\x00-\x1f\x7f](?:[^{}\"\x00-\x1f\x7f]{0,198}[^\s{}\"\x00-\x1f\x7f])?")
 _NO_MAPS: Final = {"maintenance", "watch"}
 _SCALARS: Final = (bool, int, float, str)
 _NO_VALUE: Final = "a value is missing (`#` begins a comment: a text with it needs quotes)"
@@ -111,7 +111,12 @@ class Checking:
                 self.report(path, _NO_KEYS if len(path) == 2 and section in ENTRIES else _NO_VALUE)  # noqa: PLR2004 - section, name
         for source, entry in self.named("sources").items():
             for tag in keys_of(entry, "tags"):
-                self.check_name(("sources", source, "tags", tag), _TAG_NAME, "text without braces and quotes")
+                self.check_tag_name(("sources", source, "tags", tag))
+
+    def check_tag_name(self, path: Keys) -> None:
+        """The same for a tag, which may have {1} in its name; whether that means something, its source says."""
+        if not TAG_NAME.fullmatch(PLACE.sub("1", str(path[-1]))):
+            self.check_name(path, TAG_NAME, "text without braces and quotes")
 
     def check_name(self, path: Keys, form: re.Pattern[str], expected: str) -> None:
         """Refuse a name that expressions, file names or receivers could not hold."""

@@ -48,6 +48,13 @@ class Section(BaseModel):
     )
 
 
+_NOT_IN_A_NAME: Final = r"{}\"\x00-\x1f\x7f"
+TAG_NAME: Final = re.compile(rf"[^\s{_NOT_IN_A_NAME}](?:[^{_NOT_IN_A_NAME}]{{0,198}}[^\s{_NOT_IN_A_NAME}])?")
+"""What a tag may be called: what expressions, files and receivers can hold."""
+PLACE: Final = re.compile(r"\{[1-9]\}")
+"""Where, in the name of tags that a source names itself, something of its own is put in."""
+
+
 def parse_duration(value: object) -> int:
     """Read `10s`, `5m`, `1h30m`, `500ms`, `14d` as nanoseconds.
 

@@ -22,6 +22,7 @@ from agent.config.checking import Checking
 from agent.config.compile import Plant, compile_rules, unwatched
 from agent.config.doubts import doubts
 from agent.config.expand import Written, expand, wrong_use
+from agent.config.known_tags import KnownTags
 from agent.config.model import AgentSection, Configuration, HttpSection, StoreSection
 from agent.config.rules import ProfileSection, RuleDefaults, RuleSection
 from agent.config.secrets import Secret
@@ -104,6 +105,11 @@ class _Loading(Checking):
         watch = self.optional("watch", _WATCH)
         zone = agent.zone if agent is not None else "UTC"
         specs = self.rules(tags, zone)
+        for name, source, other in tags.clashes():
+            text = (
+                f"it makes a tag `{name}` as well, which is a tag of source {source}: give one another name"
+            )
+            self.report(("sources", other), text)
         self.check_texts("sources", sources)
         self.check_texts("destinations", destinations)
         self.doubt(specs, tags, zone, now_wall)
@@ -117,7 +123,7 @@ class _Loading(Checking):
             sources,
             destinations,
             specs,
-            tags,
+            dict(tags),
             self.written_rules(),
             self.written_sections(),
             None if flood is None else flood.spec(),
@@ -208,18 +214,22 @@ class _Loading(Checking):
         instances = [(each, self.validate(path, filled, _RULE)) for each, filled in expand(entry)]
         return [Written(name, each, section) for each, section in instances if section is not None]
 
-    def tags(self, sources: Mapping[str, SourceConfig]) -> dict[str, TagSpec]:
+    def tags(self, sources: Mapping[str, SourceConfig]) -> KnownTags:
         """Give every tag that is named, right or not; a name belongs to one source only."""
-        tags: dict[str, TagSpec] = {}
+        tags = KnownTags()
         for source, entry in self.named("sources").items():
             config = sources.get(source) or self.without_wrong_tags(source, entry)
             specs = {spec.name: spec for spec in config.tag_specs(source)} if config else {}
+            if config is not None:
+                tags.ask(source, config)
+                for tag, why in config.wrong_names():
+                    self.report(("sources", source, "tags", tag), why, at_key=True)
             for tag in keys_of(entry, "tags"):
-                if tag in tags:
-                    text = f"tag `{tag}` is read by source {tags[tag].source} already: give one another name"
+                if tag in tags.declared:
+                    text = f"tag `{tag}` is read by source {tags.declared[tag].source} already: give one another name"
                     self.report(("sources", source, "tags", tag), text, at_key=True)
                 else:
-                    tags[tag] = specs.get(tag) or TagSpec(tag, source, range=_ANY_RANGE)
+                    tags.declare(specs.get(tag) or TagSpec(tag, source, range=_ANY_RANGE))
         return tags
 
     def without_wrong_tags(self, source: str, entry: Plain) -> SourceConfig | None:

@@ -15,12 +15,12 @@ and offers it again.
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, Field
 
-from agent.config.fields import Duration, Section
+from agent.config.fields import PLACE, Duration, Section
 from agent.model import Seen, TagSpec
 
 Emit: TypeAlias = Callable[[Sequence[Seen]], Awaitable[None]]
@@ -65,4 +65,14 @@ class SourceSection(Section):
 
     @abstractmethod
     def tag_specs(self, source: str) -> list[TagSpec]:
-        """Every tag this source reads, with `stale_after` resolved."""
+        """Every tag this source reads, with `stale_after` resolved; without those of `tag_named`."""
+
+    def tag_named(self, source: str, name: str) -> TagSpec | None:  # noqa: ARG002 - few sources make names
+        """Give a tag that the source names itself, by what it finds (MQTT wildcards); None: it makes no such name."""
+        return None
+
+    def wrong_names(self) -> Iterator[tuple[str, str]]:
+        """Give the tags whose names cannot be, as they are written, and why."""
+        for tag in self.tag_specs(""):
+            if PLACE.search(tag.name):
+                yield tag.name, "{1} stands for what a wildcard in an MQTT topic matched; there is none here"

@@ -1,0 +1,71 @@
+"""The tags that rules may name: those that are declared, and those that a source names itself (MQTT wildcards).
+
+Which of the latter exist shows only when messages arrive; what counts here is that a rule names one.
+So a look-up finds it, and remembers it: the engine gets the tags that somebody asked for, and no more.
+
+Rules for whoever changes this: how a name is made is the source's business; nothing here knows a
+protocol.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from agent.config.fields import PLACE
+from agent.model import TagSpec
+from agent.sources import SourceConfig
+
+
+class KnownTags(Mapping[str, TagSpec]):
+    """Every tag by name; a look-up may add one.
+
+    Attributes:
+        declared: as they are written; a name with {1} in it stands for all that could be made of it.
+    """
+
+    def __init__(self) -> None:
+        self.declared: dict[str, TagSpec] = {}
+        self._known: dict[str, TagSpec] = {}
+        self._makers: dict[str, SourceConfig] = {}
+        self._forms: list[tuple[re.Pattern[str], TagSpec]] = []
+
+    def declare(self, spec: TagSpec) -> None:
+        """Take a tag as it is written."""
+        self.declared[spec.name] = spec
+        if PLACE.search(spec.name):
+            form = ".+".join(map(re.escape, PLACE.split(spec.name)))
+            self._forms.append((re.compile(form), spec))
+        else:
+            self._known[spec.name] = spec
+
+    def ask(self, source: str, config: SourceConfig) -> None:
+        """Find the tags that this source names itself."""
+        self._makers[source] = config
+
+    def __getitem__(self, name: str) -> TagSpec:
+        if name not in self._known:
+            self._known[name] = self._made(name)
+        return self._known[name]
+
+    def _made(self, name: str) -> TagSpec:
+        for source, config in self._makers.items():
+            if (spec := config.tag_named(source, name)) is not None:
+                return spec
+        # A source with errors makes none; a rule over what it would make is not wrong as well.
+        for form, spec in self._forms:
+            if form.fullmatch(name):
+                return replace(spec, name=name)
+        raise KeyError(name)
+
+    def clashes(self) -> Iterator[tuple[str, str, str]]:
+        """Give the names that a second source makes as well: name, the first and the second source."""
+        for spec in self._known.values():
+            for source, config in self._makers.items():
+                if source != spec.source and config.tag_named(source, spec.name) is not None:
+                    yield spec.name, spec.source, source
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(self._known))  # a look-up on the way may add to them
+
+    def __len__(self) -> int:
+        return len(self._known)
