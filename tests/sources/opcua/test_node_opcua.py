@@ -10,8 +10,8 @@ import logging
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA1
-from rigs.census import census, settled
 from rigs.node_opcua import BOILER, PASSWORD, PRESS, USER, NodeOpcua
+from rigs.opcua_server import make_certificate
 from rigs.opcua_session import configure, until, watching
 
 from agent.metrics import ITEMS_ALIVE
@@ -80,6 +80,22 @@ async def test_every_type_is_read_or_refused_in_words(server):
         reading = watch.readings(name)[0]
         assert (reading.value, reading.quality) == (None, Quality.BAD)
         assert reading.reason.startswith(f"the server sent {kind}, which is not supported")
+
+
+async def test_browse_paths_and_elements_of_arrays(server):
+    """A path without namespaces finds the node of ours; of an array one element is a value."""
+    tags = {
+        "path": {"browse_path": "Objects/Boiler/Drum/Pressure"},
+        "element": {"node": f"nsu={BOILER};s=Array", "index": 1},
+        "beyond": {"node": f"nsu={BOILER};s=Array", "index": 3},
+        "nowhere": {"browse_path": "Objects/Boiler/Drum/Level"},
+    }
+    async with watching(configure(server.url, tags=tags)) as watch:
+        await watch.until(lambda: all(watch.readings(name) for name in tags))
+
+    assert (watch.values("path"), watch.values("element")) == ([7.25], [2.5])
+    assert (watch.values("beyond")[0], watch.values("nowhere")[0]) == (None, None)
+    assert "below Objects/Boiler/Drum there is no Level" in watch.readings("nowhere")[0].reason
 
 
 async def test_quality_and_source_time(server):
@@ -184,6 +200,20 @@ async def test_a_wrong_password(server):
     assert server.held == (0, 0, 0)
 
 
+async def test_a_user_certificate(server, secured, tmp_path):
+    """The server holds users' certificates apart from clients', and learns of a new one as of any."""
+    certificate, key = tmp_path / "user.der", tmp_path / "user.pem"
+    make_certificate(certificate, key, "urn:plant:somebody")
+    key.chmod(0o600)
+    user = {"user_certificate": str(certificate), "user_key": str(key)}
+    config = configure(server.url, "Boolean", security=secured, **user)
+
+    assert "BadIdentityTokenRejected" in await refused(config)
+    server.do("trust", who="user", certificate=str(certificate))
+    async with watching(config) as watch:
+        await watch.until(lambda: watch.values("Boolean") == [True])
+
+
 # It comes back
 
 
@@ -257,6 +287,22 @@ async def test_no_request_exceeds_what_the_server_allows(server):
     assert server.requests["CreateMonitoredItems"] - before == 3
 
 
+async def test_cyclic_reads_keep_the_limit_too(server):
+    """Where subscriptions do not work: each request reads no more nodes than the server takes (telegraf#19609)."""
+    names = ["Double", "Float", "Int16", "Int32", "UInt16", "UInt32", "Boolean"]
+    server.do("limit", maxNodesPerRead=3)
+    try:
+        async with watching(configure(server.url, *names, read="cyclic")) as watch:
+            await watch.until(lambda: all(watch.values(name) for name in names))
+            server.set("Int16", 17, "Int16")
+            await watch.until(lambda: watch.values("Int16")[-1] == 17)
+            assert all(one.quality is Quality.GOOD for name in names for one in watch.readings(name))
+            assert server.held == (1, 0, 0)
+    finally:
+        server.do("limit", maxNodesPerRead=0)
+        server.set("Int16", -16, "Int16")
+
+
 async def test_a_server_without_room_says_so(server):
     """A session left behind somewhere is the usual cause (node-red-contrib-opcua#317)."""
     server.do("limit", maxSessions=1)
@@ -271,7 +317,6 @@ async def test_a_server_without_room_says_so(server):
 async def test_thirty_ends_at_any_moment_leave_nothing_at_the_server(server):
     """Stopped while connecting, subscribing or reading: each time the server is told (node-red-contrib-opcua#317)."""
     config = configure(server.url, "Double", "Float")
-    before = census()
     for number in range(30):
         async with watching(config) as watch:
             if number % 3:
@@ -279,4 +324,3 @@ async def test_thirty_ends_at_any_moment_leave_nothing_at_the_server(server):
             else:
                 await watch.until(lambda: watch.values("Double"))
     await until(lambda: server.held == (0, 0, 0) and not server.do("report")["channels"])
-    await settled(before)
