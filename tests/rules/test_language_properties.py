@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from rigs.rules import Player, gate, high, high_high, low, reading, rule, say
 from rigs.stories import assert_whole, facts, instant
 
 from agent.model import SECOND, Alive, Link, Priority, Reading, Tick, WallClock
+from agent.rules.dependencies import expressions_of
 from agent.rules.expression import Expression
 from agent.rules.hours import Hours, Span
 from agent.rules.spec import (
@@ -179,7 +180,11 @@ def play(rules, batches, *, reborn=False, flood=None):
 
 @given(rule_sets(), scenes())
 def test_serialising_and_restoring_after_every_moment_changes_nothing(rules, scene):
-    """For every condition, measure and gate: a kill with the whole state kept gives the very same events."""
+    """For every condition, measure and gate: a kill with the whole state kept gives the very same events.
+
+    Ages are left out: they are looked at when something is read, else at whole seconds, and at a start.
+    """
+    assume(not any(each.ages for spec in rules for each in expressions_of(spec)))
     batches = moments(scene)
 
     assert facts(play(rules, batches, reborn=True).events) == facts(play(rules, batches).events)
