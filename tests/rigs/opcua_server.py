@@ -10,6 +10,7 @@ import contextlib
 import datetime as dt
 import logging
 import threading
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Self
 
@@ -206,32 +207,52 @@ class OpcUaServer:
 
 
 def make_certificate(
-    certificate: Path, key_file: Path, uri: str, *, years: tuple[int, int] = (2020, 2050)
+    certificate: Path,
+    key_file: Path,
+    uri: str,
+    *,
+    years: tuple[int, int] = (2020, 2050),
+    issuer: tuple[Path, Path] | None = None,
+    authority: bool = False,
+    usage: x509.ObjectIdentifier = ExtendedKeyUsageOID.SERVER_AUTH,
 ) -> None:
-    """Write a self-signed certificate of a server and its key."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    """Write a certificate, signed by itself or by an issuer (its certificate and key), and its key."""
+    key = _key(key_file)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, certificate.stem)])
+    signer, signed_by = key, name
+    if issuer is not None:
+        signed_by = x509.load_der_x509_certificate(issuer[0].read_bytes()).subject
+        signer = _key(issuer[1])
+    hosts = [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]
     made = (
         x509.CertificateBuilder()
         .subject_name(name)
-        .issuer_name(name)
+        .issuer_name(signed_by)
         .not_valid_before(dt.datetime(years[0], 1, 1, tzinfo=dt.UTC))
         .not_valid_after(dt.datetime(years[1], 1, 1, tzinfo=dt.UTC))
         .serial_number(x509.random_serial_number())
         .public_key(key.public_key())
         .add_extension(
-            x509.SubjectAlternativeName([x509.UniformResourceIdentifier(uri), x509.DNSName("localhost")]),
-            critical=False,
+            x509.SubjectAlternativeName([x509.UniformResourceIdentifier(uri), *hosts]), critical=False
         )
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .sign(key, hashes.SHA256())
+        .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        .sign(signer, hashes.SHA256())
     )
     certificate.write_bytes(made.public_bytes(serialization.Encoding.DER))
-    key_file.write_bytes(
+
+
+def _key(file: Path) -> rsa.RSAPrivateKey:
+    """The key in the file; a new one if there is none."""
+    if file.exists():
+        return serialization.load_pem_private_key(file.read_bytes(), None)
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    file.write_bytes(
         key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
     )
+    return key
 
 
 class Line:

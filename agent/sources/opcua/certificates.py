@@ -1,55 +1,24 @@
-"""Who we are and whom we talk to: this agent's own certificate, and the check of the server's.
+"""Certificates: reading, naming and comparing them, and whether one is right for a server.
 
-asyncua checks no server certificate unless it is given a validator, and connects to anyone
-(seen with 2.1.0). So the channel is keyed to the pinned certificate, and `check_server` looks at what
-the server presents, every time.
+Pure but for `load_certificate`, and free of asyncua: commands read certificates without a connection.
 
-Rules for whoever changes this file: refuse, and say which certificate, its thumbprint (SHA-1, as the
-tools of all vendors show it) and what to do. Never replace a key or a certificate that is there:
-servers were told to trust it. Files are read anew for each connection, so that a renewed certificate
-counts without a restart.
+Rules for whoever changes this file: say which certificate is meant by its name and its thumbprint
+(SHA-1, as the tools of all vendors show it), and what to do about it.
 """
 
-import os
-import secrets
-import socket
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.hazmat.primitives import hashes
 
 from agent.errors import SourceError
 
-_OTHERS: Final = 0o077
-_OWNER_ALONE: Final = 0o600
-_READABLE: Final = 0o644  # engineers copy it to the servers that are to trust it
-_KEY_BITS: Final = 2048  # the least that all three policies take, and the most that small PLCs do
-_VALIDITY: Final = timedelta(days=3650)  # a plant's servers are told once whom to trust, not every year
-# A machine without a battery starts in 1970; its certificate would have expired by the time its clock is set.
-_NOT_BEFORE_THIS: Final = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """This agent as servers see it.
-
-    Attributes:
-        certificate: DER.
-        key: PEM, not encrypted; the file is readable by its owner alone.
-        application_uri: from the certificate's subject alternative name: servers refuse a client
-            that names itself otherwise (BadCertificateUriInvalid, open62541#2314).
-        told: how messages name it: thumbprint and file.
-    """
-
-    certificate: bytes
-    key: bytes
-    application_uri: str
-    told: str
+_LARGEST_FILE: Final = 65_536
+_LONGEST_CHAIN: Final = 10
+_SOON: Final = timedelta(days=60)
 
 
 def thumbprint(certificate: x509.Certificate) -> str:
@@ -58,201 +27,152 @@ def thumbprint(certificate: x509.Certificate) -> str:
     return digest.hex(" ", 4).upper()
 
 
-def own_identity(pki: Path, wall: int) -> Identity:
-    """Load this agent's certificate and key from `PKI/own/`; make them if there are none.
+def long_thumbprint(certificate: x509.Certificate) -> str:
+    """SHA-256 of the DER form, in groups: nobody can make a second certificate that has it."""
+    return certificate.fingerprint(hashes.SHA256()).hex(" ", 4).upper()
 
-    Blocks (files, and up to a second for a new key). Two sources may come here at once: what is
-    first in place stays, and the certificate is made from the key that is in place.
 
-    Args:
-        pki: the folder of certificates.
-        wall: nanoseconds UTC, where a new certificate's validity begins.
+def told(certificate: x509.Certificate) -> str:
+    """Name a certificate in a message."""
+    return f"{name_of(certificate)}, thumbprint {thumbprint(certificate)}"
+
+
+def name_of(certificate: x509.Certificate) -> str:
+    """Give its subject."""
+    return certificate.subject.rfc4514_string() or "a certificate without a name"
+
+
+def alternative_uris(certificate: x509.Certificate) -> list[str]:
+    """Give the URIs that it is for; the first of a server's is its application URI."""
+    names = _alternative_names(certificate)
+    return [] if names is None else names.get_values_for_type(x509.UniformResourceIdentifier)
+
+
+def is_for_host(certificate: x509.Certificate, host: str) -> bool:
+    """Tell whether it names the host, by name or address."""
+    names = _alternative_names(certificate)
+    if names is None:
+        return False
+    try:
+        return ip_address(host) in names.get_values_for_type(x509.IPAddress)
+    except ValueError:
+        return host.lower() in {name.lower() for name in names.get_values_for_type(x509.DNSName)}
+
+
+def _alternative_names(certificate: x509.Certificate) -> x509.SubjectAlternativeName | None:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, ValueError):  # ValueError: what stands there is damaged
+        return None
+
+
+def chain(shown: bytes) -> list[x509.Certificate]:
+    """Take apart what a server shows: its certificate, and the issuers that some append to it.
 
     Raises:
-        SourceError: the files cannot be made, read or used.
+        ValueError: it does not begin with a certificate.
     """
-    folder = pki / "own"
-    try:
-        key, certificate = _pair(folder / "key.pem", folder / "certificate.der", wall)
-    except OSError as error:
-        raise SourceError(
-            f"cannot use this agent's own certificate in {folder}: {error.strerror}; "
-            "make the folder writable for the agent, or name another one as security: pki:"
-        ) from error
-    except (ValueError, TypeError) as error:
-        raise SourceError(f"cannot use this agent's own certificate in {folder}: {error}") from error
-    if not (uris := _alternative_uris(certificate)):
-        raise SourceError(
-            f"this agent's own certificate in {folder} names no application URI (a URI as subject "
-            "alternative name): OPC UA needs one"
-        )
-    told = f"{thumbprint(certificate)} ({folder / 'certificate.der'})"
-    return Identity(certificate.public_bytes(serialization.Encoding.DER), key, uris[0], told)
+    found: list[x509.Certificate] = []
+    while shown and len(found) < _LONGEST_CHAIN:
+        length = int.from_bytes(shown[2:4], "big") + 4  # a DER SEQUENCE of 256 to 65,535 bytes
+        try:
+            found.append(x509.load_der_x509_certificate(shown[:length]))
+        except ValueError:
+            if not found:
+                raise
+            break  # what follows is nothing that anybody needs
+        shown = shown[length:]
+    if not found:
+        raise ValueError("no certificate")
+    return found
 
 
-def _pair(key_file: Path, certificate_file: Path, wall: int) -> tuple[bytes, x509.Certificate]:
-    key_file.parent.mkdir(parents=True, exist_ok=True)
-    if not key_file.exists():
-        _put(key_file, _new_key(), _OWNER_ALONE)
-    if key_file.stat().st_mode & _OTHERS:
-        raise SourceError(f"{key_file} can be read by others: chmod 600 {key_file}")
-    pem = key_file.read_bytes()
-    key = _load_key(pem)
-    if not certificate_file.exists():
-        _put(certificate_file, _new_certificate(key, wall), _READABLE)
-    certificate = _parse(certificate_file.read_bytes())
-    if certificate.public_key() != key.public_key():
-        raise SourceError(
-            f"{certificate_file} does not belong to {key_file}: put the pair back, or remove both files "
-            "to have a new pair made, which every server must then be told to trust"
-        )
-    return pem, certificate
-
-
-def pinned_certificate(file: Path) -> x509.Certificate:
-    """Load the certificate that the configuration pins. Blocks on the file.
+def load_certificate(file: Path, key: str) -> x509.Certificate:
+    """Load the certificate that the configuration names under a key. Blocks on the file.
 
     Raises:
         SourceError: there is no such file, or no certificate in it.
     """
     try:
-        return _parse(file.read_bytes())
+        return parse(file.read_bytes())
     except OSError as error:
-        raise SourceError(f"cannot read server_certificate {file}: {error.strerror}") from error
+        raise SourceError(f"cannot read {key} {file}: {error.strerror}") from error
     except ValueError as error:
-        raise SourceError(f"server_certificate {file} is no certificate in DER or PEM form") from error
+        raise SourceError(f"{key} {file} is no certificate in DER or PEM form") from error
 
 
-def leaf(chain: bytes) -> x509.Certificate:
-    """Take the first certificate of what a server shows: some append their issuers to it.
-
-    Raises:
-        ValueError: that is no certificate.
-    """
-    return x509.load_der_x509_certificate(chain[: int.from_bytes(chain[2:4], "big") + 4])
-
-
-def check_server(
-    presented: x509.Certificate, pinned: x509.Certificate, application_uri: str | None, wall: int
-) -> None:
-    """Accept the certificate that a server presents, or refuse it.
-
-    Not checked against the address: an exact certificate is pinned, so whoever holds its key is the
-    server, under whichever address a plant's network gives it.
-
-    Args:
-        presented: what the server showed.
-        pinned: what the configuration names.
-        application_uri: what the server calls itself; None where it was not asked.
-        wall: nanoseconds UTC.
+def parse(content: bytes) -> x509.Certificate:
+    """Read a certificate in DER or PEM form.
 
     Raises:
-        SourceError: refused; the message names the certificate and the way out.
+        ValueError: it is none.
     """
-    if presented != pinned:
-        raise SourceError(
-            f"refused the server's certificate: it shows {_name(presented)}, thumbprint {thumbprint(presented)}, "
-            f"but server_certificate is {_name(pinned)}, thumbprint {thumbprint(pinned)}; if the server's "
-            "certificate was replaced on purpose, put the new one into that file, else somebody stands in between"
-        )
-    now = datetime.fromtimestamp(wall / 1e9, UTC)
-    if not presented.not_valid_before_utc <= now <= presented.not_valid_after_utc:
-        raise SourceError(
-            f"refused the server's certificate {_name(presented)}, thumbprint {thumbprint(presented)}: it is "
-            f"valid from {presented.not_valid_before_utc:%Y-%m-%d %H:%M} to "
-            f"{presented.not_valid_after_utc:%Y-%m-%d %H:%M} UTC and this machine's clock says "
-            f"{now:%Y-%m-%d}: set the clock, or renew the certificate at the server and here"
-        )
-    if application_uri is not None and application_uri not in (uris := _alternative_uris(presented)):
-        raise SourceError(
-            f"refused the server's certificate {_name(presented)}, thumbprint {thumbprint(presented)}: it is for "
-            f"{' '.join(uris) or 'no application URI'}, but the server calls itself {application_uri} "
-            "(BadCertificateUriInvalid): make a new certificate at the server"
-        )
-
-
-def _name(certificate: x509.Certificate) -> str:
-    return certificate.subject.rfc4514_string() or "a certificate without a name"
-
-
-def _alternative_uris(certificate: x509.Certificate) -> list[str]:
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return []
-    return names.get_values_for_type(x509.UniformResourceIdentifier)
-
-
-def _parse(content: bytes) -> x509.Certificate:
+    if len(content) > _LARGEST_FILE:
+        raise ValueError("too large for a certificate")
     if content.lstrip().startswith(b"-----BEGIN"):
         return x509.load_pem_x509_certificate(content)
     return x509.load_der_x509_certificate(content)
 
 
-def _load_key(pem: bytes) -> rsa.RSAPrivateKey:
-    key = serialization.load_pem_private_key(pem, password=None)
-    if not isinstance(key, rsa.RSAPrivateKey):
-        raise ValueError("the key is not an RSA key, which all policies need")  # noqa: TRY004 - told as any bad file
-    return key
+def check_pinned(presented: x509.Certificate, pinned: x509.Certificate) -> None:
+    """Refuse any certificate but the one that the configuration names.
+
+    Not checked against the address: whoever holds the key of an exact certificate is the server, under
+    whichever address a plant's network gives it.
+
+    Raises:
+        SourceError: refused.
+    """
+    if presented != pinned:
+        raise SourceError(
+            f"refused the server's certificate: it shows {told(presented)}, but server_certificate is "
+            f"{told(pinned)}; if the server's certificate was replaced on purpose, put the new one into that "
+            "file, else somebody stands in between"
+        )
 
 
-def _put(path: Path, content: bytes, mode: int) -> None:
-    """Create a file whole; leave the one that is there, if any."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            return
-    finally:
-        draft.unlink()
+def is_valid(certificate: x509.Certificate, wall: int) -> bool:
+    """Tell whether it is valid at `wall`, nanoseconds UTC."""
+    return certificate.not_valid_before_utc <= _moment(wall) <= certificate.not_valid_after_utc
 
 
-def _new_key() -> bytes:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=_KEY_BITS)
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+def _moment(wall: int) -> datetime:
+    return datetime.fromtimestamp(wall / 1e9, UTC)
 
 
-def _new_certificate(key: rsa.RSAPrivateKey, wall: int) -> bytes:
-    """Self-signed, with the fields of an application instance certificate (OPC 10000-6, 6.2.2)."""
-    host = socket.gethostname()
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Edge Relay@{host}"[:64])])
-    start = max(datetime.fromtimestamp(wall / 1e9, UTC) - timedelta(days=1), _NOT_BEFORE_THIS)
-    usage = x509.KeyUsage(
-        digital_signature=True,
-        content_commitment=True,
-        key_encipherment=True,
-        data_encipherment=True,
-        key_agreement=False,
-        key_cert_sign=True,  # it signs itself
-        crl_sign=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
-    names: list[x509.GeneralName] = [
-        x509.UniformResourceIdentifier(f"urn:{host}:edge-relay"),
-        x509.DNSName(host),
-    ]
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .not_valid_before(start)
-        .not_valid_after(start + _VALIDITY)
-        .serial_number(x509.random_serial_number())
-        .public_key(key.public_key())
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=False)
-        .add_extension(usage, critical=False)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
-    )
-    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+def check_validity(presented: x509.Certificate, wall: int) -> None:
+    """Refuse a certificate that is not valid now; `wall` is nanoseconds UTC.
+
+    Raises:
+        SourceError: refused; the clock is shown beside the validity, for it may be the one that is wrong.
+    """
+    if not is_valid(presented, wall):
+        raise SourceError(
+            f"refused the server's certificate {told(presented)}: it is "
+            f"valid from {presented.not_valid_before_utc:%Y-%m-%d %H:%M} to "
+            f"{presented.not_valid_after_utc:%Y-%m-%d %H:%M} UTC and this machine's clock says "
+            f"{_moment(wall):%Y-%m-%d}: set the clock, or renew the certificate at the server and here"
+        )
+
+
+def check_application(presented: x509.Certificate, application_uri: str) -> None:
+    """Refuse a certificate that is not for what the server calls itself.
+
+    Raises:
+        SourceError: refused.
+    """
+    if application_uri not in (uris := alternative_uris(presented)):
+        raise SourceError(
+            f"refused the server's certificate {told(presented)}: it is for "
+            f"{' '.join(uris) or 'no application URI'}, but the server calls itself {application_uri} "
+            "(BadCertificateUriInvalid): make a new certificate at the server"
+        )
+
+
+def expiry(certificate: x509.Certificate, wall: int) -> str:
+    """Say that it expires within 60 days, or has; empty: it lasts longer. `wall` is nanoseconds UTC."""
+    now = _moment(wall)
+    end = certificate.not_valid_after_utc
+    if end - now > _SOON:
+        return ""
+    return f"{'expires' if end > now else 'expired'} on {end:%Y-%m-%d}"

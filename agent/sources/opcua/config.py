@@ -5,67 +5,48 @@ remedy in the message; a security that protects is the default, and what protect
 written out (design: reliability, X8).
 """
 
-import base64
 import re
-from pathlib import Path
 from typing import Annotated, Final, Literal, Self
-from urllib.parse import unquote, urlsplit
-from uuid import UUID
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema, model_validator
 
-from agent.config.fields import Duration, Section
+from agent.config.fields import Duration, FilePath, Section
 from agent.config.secrets import Secret, SecretPlaces
 from agent.model import MILLISECOND, SECOND, TagSpec
 from agent.sources.base import SourceSection, TagSection
+from agent.sources.opcua.nodes import split_node, split_path
 
 DEFAULT_PORT: Final = 4840  # IANA's, for opc.tcp
-_LARGEST_NUMERIC: Final = 2**32 - 1  # a numeric identifier is a UInt32 (OPC 10000-6, 5.2.2.9)
-_NODE: Final = re.compile(r"(?:nsu=([^;]+);|ns=(\d+);)?([isgb])=(.+)", re.DOTALL)
-_NODE_FORMS: Final = (
-    "expected a node id: nsu=urn:plant:boiler;s=Steam.Pressure (it survives a restart of the server), "
-    "ns=2;s=Steam.Pressure, or i=2258"
-)
+_STALE_READS: Final = 3  # read cyclically, a value is stale after so many periods (design: sources)
+_PERCENT: Final = re.compile(r"(\d+(?:\.\d+)?) ?%")
 _SECURITY_CHOICES: Final = (
-    "say how the connection is protected: `security: {server_certificate: boiler.der}` "
-    "(signed and encrypted, the server known by its certificate) or `security: none` (anyone on the "
-    "network can read and alter the values)"
+    "say how the connection is protected: `security: sign_and_encrypt` (then trust the server's certificate "
+    "once, with `edge-relay trust SOURCE`) or `security: none` (anyone on the network can read and alter "
+    "the values)"
 )
-
-
-def split_node(text: str) -> tuple[str | int, str]:
-    """Split a node id into its namespace (URI or index) and the rest, such as `s=Steam.Pressure`.
-
-    A URI's `%3B` and `%25` stand for `;` and `%` (OPC 10000-6, 5.1.12).
-
-    Raises:
-        ValueError: not a node id.
-    """
-    if (match := _NODE.fullmatch(text)) is None:
-        raise ValueError(f"{_NODE_FORMS}; got {text!r}")
-    uri, index, kind, identifier = match.groups()
-    if not _identifies(kind, identifier):
-        raise ValueError(f"{_NODE_FORMS}; {identifier!r} is not what follows {kind}=")
-    return unquote(uri) if uri else int(index or 0), f"{kind}={identifier}"
-
-
-def _identifies(kind: str, identifier: str) -> bool:
-    try:
-        match kind:
-            case "i":
-                return 0 <= int(identifier) <= _LARGEST_NUMERIC
-            case "g":
-                UUID(identifier)
-            case "b":
-                base64.b64decode(identifier, validate=True)
-    except ValueError:
-        return False
-    return True
 
 
 def _node(text: str) -> str:
     split_node(text)
     return text
+
+
+def _path(text: str) -> str:
+    split_path(text)
+    return text
+
+
+def _deadband(value: object) -> object:
+    """Check a number, or a percentage of the range."""
+    if isinstance(value, str) and (match := _PERCENT.fullmatch(value)) is not None:
+        if not 0 < float(match[1]) < 100:  # noqa: PLR2004 - percent
+            raise ValueError(f"expected a deadband between 0% and 100%, got {value}")
+    elif isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+        raise ValueError(
+            "expected a deadband: a number in the tag's unit, such as 0.5, or of its range, such as 1%"
+        )
+    return value
 
 
 def _url(text: str) -> str:
@@ -84,13 +65,6 @@ def _url(text: str) -> str:
     return parts._replace(netloc=f"{shown}:{port or DEFAULT_PORT}").geturl()
 
 
-def _beside_configuration(value: object, info: ValidationInfo) -> object:
-    """Take a relative path as relative to the configuration's folder."""
-    if not isinstance(value, str):
-        return value
-    return (info.context.folder if isinstance(info.context, SecretPlaces) else Path()) / value
-
-
 def _spelled_out(value: object) -> object:
     """Read `security: none` as `security: {mode: none}`."""
     if value is None:
@@ -98,14 +72,65 @@ def _spelled_out(value: object) -> object:
     return {"mode": value} if isinstance(value, str) else value
 
 
-File = Annotated[Path, BeforeValidator(_beside_configuration)]
+def _in_data_dir(value: object, info: ValidationInfo) -> object:
+    """Let the certificates lie beside the store, unless another folder is written."""
+    if value is not None:
+        return value
+    return (info.context if isinstance(info.context, SecretPlaces) else SecretPlaces()).data_dir / "pki"
 
 
 class OpcUaTag(TagSection):
     """One variable of the server."""
 
-    node: Annotated[str, AfterValidator(_node)]
+    node: Annotated[str, AfterValidator(_node)] | None = None
     """The node id: `nsu=URI;s=NAME`, or `ns=2;s=NAME` where the server's namespaces never move."""
+    browse_path: Annotated[str, AfterValidator(_path)] | None = None
+    """Or the path on which the server shows it, such as `Objects/Boiler/Steam`; looked up at each connect."""
+    index: Annotated[int, Field(ge=0)] | None = None
+    """Of an array: the element, from 0."""
+    deadband: (
+        Annotated[
+            float | str,
+            BeforeValidator(_deadband),
+            WithJsonSchema(
+                {
+                    "anyOf": [
+                        {"type": "number", "exclusiveMinimum": 0},
+                        {"type": "string", "pattern": r"^\d+(\.\d+)? ?%$"},
+                    ]
+                }
+            ),
+        ]
+        | None
+    ) = None
+    """The server need not send a change of less: `0.5` in the tag's unit, or `1%` of its range."""
+
+    @model_validator(mode="after")
+    def _is_named_once(self) -> Self:
+        if (self.node is None) == (self.browse_path is None):
+            raise ValueError(
+                "name the variable by one of `node: nsu=urn:plant:boiler;s=Steam.Pressure` and "
+                "`browse_path: Objects/Boiler/Steam`"
+            )
+        if isinstance(self.deadband, str) and self.range is None:
+            raise ValueError(
+                f"a deadband of {self.deadband} needs a range: [low, high], of which it is a part"
+            )
+        return self
+
+    @property
+    def place(self) -> str:
+        """Where it stands, for a person."""
+        element = "" if self.index is None else f"[{self.index}]"
+        return f"{self.node or self.browse_path}{element}"
+
+    @property
+    def least_change(self) -> float | None:
+        """The deadband in the tag's unit; None: every change counts."""
+        if not isinstance(self.deadband, str):
+            return self.deadband
+        low, high = self.range or (0.0, 0.0)
+        return float(self.deadband.rstrip("% ")) / 100 * (high - low)
 
 
 class OpcUaSecurity(Section):
@@ -115,21 +140,15 @@ class OpcUaSecurity(Section):
     """Whether messages are signed, and encrypted."""
     policy: Literal["Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss"] = "Basic256Sha256"
     """The cryptography; the server must offer it."""
-    server_certificate: File | None = None
-    """The server's certificate (DER or PEM): the only one that this source talks to."""
-    pki: File = Path("/var/lib/edge-relay/pki")
-    """Folder of this agent's own certificate and key (`own/`), made there on first use."""
+    server_certificate: FilePath | None = None
+    """The server's certificate (DER or PEM), and no other; none: one that was trusted by `edge-relay trust`."""
+    pki: Annotated[FilePath, BeforeValidator(_in_data_dir)] = Field(
+        default_factory=lambda: None,
+        validate_default=True,  # _in_data_dir fills it in
+    )
+    """Folder of certificates: this agent's `own/`, servers `trusted/` and `rejected/`, `issuers/`; default: DATA_DIR/pki."""
     insecure_password: bool = False
     """Send the password even where anyone on the network can read it."""
-
-    @model_validator(mode="after")
-    def _knows_the_server(self) -> Self:
-        if self.mode != "none" and self.server_certificate is None:
-            raise ValueError(
-                f"mode {self.mode} needs server_certificate: export the server's certificate (DER or PEM) "
-                "with its configuration tool and name the file here"
-            )
-        return self
 
 
 class OpcUaSource(SourceSection):
@@ -141,15 +160,23 @@ class OpcUaSource(SourceSection):
     """`opc.tcp://HOST:PORT`, port 4840 if none is written."""
     security: Annotated[
         OpcUaSecurity,
-        BeforeValidator(_spelled_out, json_schema_input_type=Literal["none"] | OpcUaSecurity),
+        BeforeValidator(
+            _spelled_out, json_schema_input_type=Literal["none", "sign", "sign_and_encrypt"] | OpcUaSecurity
+        ),
     ] = Field(default_factory=lambda: None, validate_default=True)
-    """`none`, or how the connection is protected."""
+    """`none`, `sign`, `sign_and_encrypt`, or all of how the connection is protected."""
     user: str | None = Field(default=None, min_length=1)
-    """User name; none: anonymous."""
+    """User name; without it and without `user_certificate`: anonymous."""
     password: Secret | None = None
     """The user's password."""
+    user_certificate: FilePath | None = None
+    """Or the user's certificate (DER or PEM)."""
+    user_key: FilePath | None = None
+    """The key of the user's certificate (PEM, RSA, not encrypted, readable by the agent alone)."""
+    read: Literal["subscribe", "cyclic"] = "subscribe"
+    """cyclic: read every `sample_every`, for a server whose subscriptions do not work."""
     sample_every: Annotated[Duration, Field(gt=0)] = 500 * MILLISECOND
-    """How often the server looks at a variable."""
+    """How often the server looks at a variable, or the agent reads it."""
     publish_every: Annotated[Duration, Field(gt=0)] = 500 * MILLISECOND
     """How often the server sends what changed."""
     queue_size: Annotated[int, Field(ge=1, le=10_000)] | None = None
@@ -168,9 +195,21 @@ class OpcUaSource(SourceSection):
         if self.security.mode == "none" and not self.security.insecure_password:
             raise ValueError(
                 "security none would show the password to anyone on the network: protect the connection "
-                "(`security: {server_certificate: FILE}`), or accept that with "
+                "(`security: sign_and_encrypt`), or accept that with "
                 "`security: {mode: none, insecure_password: true}`"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _has_one_user(self) -> Self:
+        if (self.user_certificate is None) != (self.user_key is None):
+            raise ValueError("user_certificate and user_key belong together: name both files")
+        if self.user_certificate is None:
+            return self
+        if self.user is not None:
+            raise ValueError("write either user and password, or user_certificate and user_key")
+        if self.security.mode == "none":
+            raise ValueError("a user certificate needs a protected connection: `security: sign_and_encrypt`")
         return self
 
     @property
@@ -179,18 +218,20 @@ class OpcUaSource(SourceSection):
         return self.queue_size or max(10, 2 * -(-self.publish_every // self.sample_every))
 
     def tag_specs(self, source: str) -> list[TagSpec]:
-        """See `SourceSection.tag_specs`; without `stale_after`: fresh while the keep-alives arrive.
+        """See `SourceSection.tag_specs`; subscribed without `stale_after`: fresh while the keep-alives arrive.
 
         A value that moves all the time arrives as often as the slower of sampling and publishing.
         """
+        cyclic = self.read == "cyclic"
+        fresh = _STALE_READS * self.sample_every if cyclic and self.stale_after is None else self.stale_after
         return [
             TagSpec(
                 name,
                 source,
                 unit=tag.unit,
                 range=tag.range,
-                stale_after=self.stale_after if tag.stale_after is None else tag.stale_after,
-                every=max(self.sample_every, self.publish_every),
+                stale_after=fresh if tag.stale_after is None else tag.stale_after,
+                every=self.sample_every if cyclic else max(self.sample_every, self.publish_every),
             )
             for name, tag in self.tags.items()
         ]

@@ -3,6 +3,9 @@
 asyncua's `Client.connect` is not used: it starts a watchdog that declares a server lost that answers
 in 1.3 s, and a supervisor whose errors nobody sees (seen with 2.1.0). Its steps, which are public, are
 taken one by one, so that each failure is told apart and nothing reconnects but the agent's supervisor.
+asyncua also checks no server certificate unless it is given a validator, and connects to anyone (seen
+with 2.1.0): here a channel is keyed to a certificate that was checked, and checked again before anything
+secret is sent.
 
 Rules for whoever changes this file: a fresh `Client` for each connection (a used one can hang,
 opcua-asyncio#1660); every wait is bounded; what was opened is closed on every way out, for each
@@ -10,56 +13,46 @@ session left behind is one less for an S7-1500 (node-red-contrib-opcua#317).
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
 from asyncua import ua
 from asyncua.client.client import Client
-from asyncua.client.ua_client import UaClientState
-from asyncua.crypto.security_policies import (
-    SecurityPolicy,
-    SecurityPolicyAes128Sha256RsaOaep,
-    SecurityPolicyAes256Sha256RsaPss,
-    SecurityPolicyBasic256Sha256,
-    SecurityPolicyNone,
-)
+from asyncua.crypto.security_policies import SecurityPolicyNone
 from asyncua.crypto.uacrypto import CertProperties
-from asyncua.ua.uaerrors import UaError
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 
 from agent.clock import Clock
 from agent.errors import SourceError
 from agent.model import SECOND
-from agent.sources.opcua.certificates import Identity, check_server, leaf, own_identity, pinned_certificate
+from agent.sources.opcua.certificates import (
+    chain,
+    check_application,
+    check_pinned,
+    check_validity,
+    load_certificate,
+)
 from agent.sources.opcua.config import OpcUaSource
+from agent.sources.opcua.discovery import FAILURES, MODES, POLICIES, close, offers, reach, shown, wanted
+from agent.sources.opcua.identity import Identity, UserIdentity, own_identity, user_identity
 from agent.sources.opcua.refusals import explain
+from agent.sources.opcua.trust import TrustStore, expiring
 
-FAILURES: Final = (UaError, OSError, InvalidSignature)
-"""What asyncua raises for weather; TimeoutError and ConnectionError are OSErrors."""
+_log: Final = logging.getLogger(__name__)
 
-_CLOSING: Final = 1.5  # seconds for goodbye; a silent server drops the session itself after _SESSION
 _SESSION: Final = 60_000  # milliseconds without a request after which the server may drop our session
+_LATE_ANSWER: Final = 1.0  # seconds for the answer that names a session which nobody wants any more
 _LEAST_RENEWAL: Final = 1.0  # seconds, whatever lifetime the server dictates for the channel
-_POLICIES: Final[dict[str, type[SecurityPolicy]]] = {
-    "Basic256Sha256": SecurityPolicyBasic256Sha256,
-    "Aes128_Sha256_RsaOaep": SecurityPolicyAes128Sha256RsaOaep,
-    "Aes256_Sha256_RsaPss": SecurityPolicyAes256Sha256RsaPss,
+_LOGINS: Final = {
+    ua.UserTokenType.Anonymous: "anonymous",
+    ua.UserTokenType.UserName: "user name and password",
+    ua.UserTokenType.Certificate: "a user certificate",
 }
-_MODES: Final = {
-    "none": ua.MessageSecurityMode.None_,
-    "sign": ua.MessageSecurityMode.Sign,
-    "sign_and_encrypt": ua.MessageSecurityMode.SignAndEncrypt,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class _Credentials:
-    identity: Identity
-    pinned: x509.Certificate
 
 
 @asynccontextmanager
@@ -71,20 +64,26 @@ async def connected(name: str, config: OpcUaSource, clock: Clock) -> AsyncIterat
             fails within the block, so that all weather is told in the same words.
     """
     client = Client(config.url, timeout=config.timeout / SECOND)
-    credentials = None
+    client.name = "Edge Relay"
+    client.description = f"Edge Relay {name}"
+    client.application_uri = "urn:edge-relay"
+    client.session_timeout = _SESSION
+    guard = None
     try:
         if config.security.mode != "none":
-            credentials = await asyncio.to_thread(_credentials, config, clock)
-        await _introduce(client, name, config, credentials, clock)
-        await _open(client, config, credentials, clock)
+            guard = await _guard(name, config, clock)
+            await guard.secure(client)
+        await _open(client, config, guard)
+        for warning in await asyncio.to_thread(expiring, config, clock.wall()):
+            _log.warning("%s: %s", name, warning)
         yield client
     except FAILURES as error:
-        identity = None if credentials is None else credentials.identity
-        raise SourceError(f"{config.url}: {explain(error, config, identity)}") from error
+        identities = (None, None) if guard is None else (guard.identity, guard.user)
+        raise SourceError(f"{config.url}: {explain(error, config, *identities)}") from error
     except SourceError as error:
         raise SourceError(f"{config.url}: {error}") from error.__cause__
     finally:
-        await _close(client)
+        await close(client)
 
 
 async def keep_channel(client: Client) -> None:
@@ -99,82 +98,112 @@ async def keep_channel(client: Client) -> None:
         await client.open_secure_channel(renew=True)
 
 
-def _credentials(config: OpcUaSource, clock: Clock) -> _Credentials:
-    """Read the files. Blocks."""
-    if config.security.server_certificate is None:
-        raise SourceError("server_certificate is missing")
-    identity = own_identity(config.security.pki, clock.wall())
-    return _Credentials(identity, pinned_certificate(config.security.server_certificate))
+@dataclass(frozen=True, slots=True)
+class _Guard:
+    """Who we are on a secured connection, and whom we take for the server.
+
+    Attributes:
+        name, config, clock: of the source.
+        identity: this agent.
+        user: in whose name the server is read, if that is a certificate.
+        pinned: the only server that is taken; None: the trust store decides.
+        issuers: what the server sends along with its certificate.
+        peer: the server's certificate, which was checked.
+    """
+
+    name: str
+    config: OpcUaSource
+    clock: Clock
+    identity: Identity
+    user: UserIdentity | None
+    pinned: bool
+    peer: x509.Certificate
+    issuers: list[x509.Certificate]
+
+    async def secure(self, client: Client) -> None:
+        """Set who we are, whom we expect, and how we talk; nothing is sent yet."""
+        client.application_uri = self.identity.application_uri
+        client.certificate_validator = self._check_again
+        # As bytes: given paths, asyncua reads them in worker threads of its own.
+        await client.set_security(
+            POLICIES[self.config.security.policy],
+            CertProperties(self.identity.certificate, "der"),
+            CertProperties(self.identity.key, "pem"),
+            server_certificate=CertProperties(self.peer.public_bytes(serialization.Encoding.DER), "der"),
+            mode=MODES[self.config.security.mode],
+        )
+
+    async def _check_again(self, presented: x509.Certificate, server: ua.ApplicationDescription) -> None:
+        """Check what the session was answered with, over a channel that only its owner could read."""
+        if self.pinned:
+            check_pinned(presented, self.peer)
+            check_validity(presented, self.clock.wall())
+        else:
+            await _check_trusted(self.name, self.config, [presented, *self.issuers], self.clock)
+        check_application(presented, server.ApplicationUri)
 
 
-async def _introduce(
-    client: Client, name: str, config: OpcUaSource, credentials: _Credentials | None, clock: Clock
+async def _guard(name: str, config: OpcUaSource, clock: Clock) -> _Guard:
+    """Read the files, and find out whom to key the channel to."""
+    security, key = config.security, config.user_key
+    identity = await asyncio.to_thread(own_identity, security.pki, clock.wall())
+    user = None
+    if config.user_certificate is not None and key is not None:
+        user = await asyncio.to_thread(user_identity, config.user_certificate, key)
+    if (file := security.server_certificate) is not None:
+        peer = await asyncio.to_thread(load_certificate, file, "server_certificate")
+        return _Guard(name, config, clock, identity, user, pinned=True, peer=peer, issuers=[])
+    server = await shown(config)
+    await _check_trusted(name, config, server.certificates, clock)
+    check_application(server.certificates[0], server.application_uri)
+    peer, *issuers = server.certificates
+    return _Guard(name, config, clock, identity, user, pinned=False, peer=peer, issuers=issuers)
+
+
+async def _check_trusted(
+    name: str, config: OpcUaSource, certificates: list[x509.Certificate], clock: Clock
 ) -> None:
-    """Set who we are, whom we expect, and how we talk; nothing is sent yet."""
-    client.name = "Edge Relay"
-    client.description = f"Edge Relay {name}"
-    client.application_uri = "urn:edge-relay"
-    client.session_timeout = _SESSION
-    if credentials is None:
-        return
-
-    async def check(presented: x509.Certificate, server: ua.ApplicationDescription) -> None:
-        check_server(presented, credentials.pinned, server.ApplicationUri, clock.wall())
-
-    client.application_uri = credentials.identity.application_uri
-    client.certificate_validator = check
-    # As bytes: given paths, asyncua reads them in worker threads of its own.
-    await client.set_security(
-        _POLICIES[config.security.policy],
-        CertProperties(credentials.identity.certificate, "der"),
-        CertProperties(credentials.identity.key, "pem"),
-        server_certificate=CertProperties(credentials.pinned.public_bytes(serialization.Encoding.DER), "der"),
-        mode=_MODES[config.security.mode],
-    )
+    host = urlsplit(config.url).hostname or ""
+    store = TrustStore(config.security.pki)
+    await asyncio.to_thread(store.check, certificates, host, name, clock.wall())
 
 
-async def _open(client: Client, config: OpcUaSource, credentials: _Credentials | None, clock: Clock) -> None:
-    before = _cancellations()
-    await client.connect_socket()
-    _heed_cancellation(before)
+async def _open(client: Client, config: OpcUaSource, guard: _Guard | None) -> None:
+    await reach(client, config)
     try:
         await client.send_hello()
         await client.open_secure_channel()
-        await client.create_session()
+        await _create_session(client)
     except FAILURES:
-        await _find_mismatch(config, credentials, clock)
-        _heed_cancellation(before)
+        await _find_mismatch(config, guard)
         raise
-    _keep_password(client, config)
+    _check_login(client, config)
+    user = None if guard is None else guard.user
+    client.user_private_key = None if user is None else user.key
     await client.activate_session(
-        username=config.user, password=None if config.password is None else config.password.reveal()
+        username=config.user,
+        password=None if config.password is None else config.password.reveal(),
+        certificate=None if user is None else user.certificate,
     )
 
 
-def _cancellations() -> int:
-    """How often this task was cancelled, with what a TaskGroup of an earlier session never took back.
+async def _create_session(client: Client) -> None:
+    """Create the session; cancelled meanwhile, wait for the answer, for the server has made it by then.
 
-    Before Python 3.13 a group whose child fails while the parent waits for it leaves its own
-    cancellation counted (cpython#116720), so only a count that rises means that somebody wants an end.
+    Without the token in that answer nobody can close it, and it stays there until it times out (seen with
+    node-opcua).
     """
-    task = asyncio.current_task()
-    return 0 if task is None else task.cancelling()
+    creating = asyncio.create_task(client.create_session(), name=f"{client.description}: create session")
+    try:
+        await asyncio.shield(creating)
+    except asyncio.CancelledError:
+        with suppress(*FAILURES):
+            async with asyncio.timeout(_LATE_ANSWER):
+                await creating
+        raise
 
 
-def _heed_cancellation(before: int) -> None:
-    """End a session that was cancelled in the moment in which its socket was connected.
-
-    asyncua connects in `asyncio.wait_for`, which before Python 3.12 forgets a cancellation that comes
-    together with the result (cpython#86296): the session would go on, and the agent would never end.
-
-    Raises:
-        asyncio.CancelledError: it was.
-    """
-    if _cancellations() > before:
-        raise asyncio.CancelledError
-
-
-async def _find_mismatch(config: OpcUaSource, credentials: _Credentials | None, clock: Clock) -> None:
+async def _find_mismatch(config: OpcUaSource, guard: _Guard | None) -> None:
     """See whether the server shows another certificate, or offers no such security.
 
     A server whose certificate was swapped cannot read what we say, so it is silent or hangs up;
@@ -183,33 +212,33 @@ async def _find_mismatch(config: OpcUaSource, credentials: _Credentials | None, 
     Raises:
         SourceError: that is why.
     """
+    if guard is not None and not guard.pinned:
+        return  # it was asked a moment ago
     with suppress(*FAILURES, ValueError):
-        endpoints = await Client(
-            config.url, timeout=config.timeout / SECOND
-        ).connect_and_get_server_endpoints()
-        if credentials is not None:
-            for shown in {e.ServerCertificate for e in endpoints if e.ServerCertificate}:
-                check_server(leaf(shown), credentials.pinned, None, clock.wall())
-        policy = SecurityPolicyNone if credentials is None else _POLICIES[config.security.policy]
-        wanted = (_MODES[config.security.mode], policy.URI)
-        if wanted not in (offers := {(e.SecurityMode, e.SecurityPolicyUri) for e in endpoints}):
-            raise SourceError(
-                f"the server does not offer {_offer(*wanted)}; it offers "
-                f"{', '.join(sorted(_offer(*offer) for offer in offers)) or 'nothing'}: "
-                "choose one of these under security, or allow it at the server"
-            )
+        endpoints = await offers(config)
+        for certificate in {each.ServerCertificate for each in endpoints if each.ServerCertificate}:
+            if guard is not None:
+                check_pinned(chain(certificate)[0], guard.peer)
+                check_validity(guard.peer, guard.clock.wall())
+        wanted(config, endpoints)
 
 
-def _offer(mode: ua.MessageSecurityMode, policy: str) -> str:
-    word = next((word for word, known in _MODES.items() if known == mode), str(mode))
-    return word if word == "none" else f"{word} with {policy.rpartition('#')[2]}"
-
-
-def _keep_password(client: Client, config: OpcUaSource) -> None:
-    """Refuse to send a password in clear over a channel that is only signed.
+def _check_login(client: Client, config: OpcUaSource) -> None:
+    """Refuse to log in where the server takes no such login, or where a password could be read.
 
     The server's token policy decides how it travels (OPC 10000-4, 7.41); asyncua would warn and send.
     """
+    kind = ua.UserTokenType.Anonymous
+    if config.user_certificate is not None:
+        kind = ua.UserTokenType.Certificate
+    elif config.user is not None:
+        kind = ua.UserTokenType.UserName
+    offered = {policy.TokenType for policy in client._policy_ids or ()}  # noqa: SLF001 - asyncua has no word for it
+    if offered and kind not in offered:
+        logins = ", ".join(_LOGINS.get(each, each.name) for each in sorted(offered))
+        raise SourceError(
+            f"the server takes no login by {_LOGINS[kind]}; it takes {logins}: write one of these, or allow it there"
+        )
     if config.password is None or config.security.insecure_password or config.security.mode != "sign":
         return
     if client.server_policy(ua.UserTokenType.UserName).SecurityPolicyUri == SecurityPolicyNone.URI:
@@ -217,15 +246,3 @@ def _keep_password(client: Client, config: OpcUaSource) -> None:
             "the server wants the password in clear over a connection that is not encrypted: "
             "use mode sign_and_encrypt, or accept that with insecure_password: true"
         )
-
-
-async def _close(client: Client) -> None:
-    """Say goodbye, so that the server keeps neither session nor subscription, then hang up."""
-    try:
-        with suppress(*FAILURES):
-            async with asyncio.timeout(_CLOSING):
-                await client.close_session()
-                if client.uaclient.state is UaClientState.CHANNEL_OPEN:
-                    await client.close_secure_channel()  # asyncua fails on one that has no keys yet
-    finally:
-        client.disconnect_socket()

@@ -1,4 +1,4 @@
-"""Between asyncua's publish loop and the session: what has arrived and was not taken yet.
+"""Between whoever receives and the one task that emits: what has arrived and was not taken yet.
 
 Rules for whoever changes this file: `put` is called from the publish loop, where an exception would
 be swallowed and a wait would hold up the keep-alives: it does neither. What does not fit is never
@@ -8,41 +8,55 @@ begins with a baseline.
 
 import asyncio
 from collections import deque
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, TypeAlias
 
 from asyncua import ua
 
 from agent.clock import Clock
 from agent.errors import SourceError
+from agent.model import Reading
+
+Arrival: TypeAlias = "ua.PublishResult | Sequence[Reading]"
 
 _EACH: Final = 60  # values of each tag: half a minute of a stuck disk at the default pace
 _MORE: Final = 1000
 
 
 class Inbox:
-    """Publish responses in the order of their arrival, each with the monotonic instant of its receipt."""
+    """Publish responses and readings in the order of their arrival, each with the monotonic instant of its receipt."""
 
     def __init__(self, tags: int, clock: Clock) -> None:
         self._limit = _EACH * tags + _MORE
         self._clock = clock
-        self._waiting: deque[tuple[int, ua.PublishResult]] = deque()
+        self._waiting: deque[tuple[int, Arrival]] = deque()
         self._values = 0
         self._failure = ""
         self._arrived = asyncio.Event()
 
     def put(self, result: ua.PublishResult) -> None:
         """Keep a publish response; an empty one is a keep-alive."""
-        self._values += sum(
-            len(part.MonitoredItems)
-            for part in result.NotificationMessage.NotificationData or ()
-            if isinstance(part, ua.DataChangeNotification)
-        )
+        parts = result.NotificationMessage.NotificationData or ()
+        changes = [part for part in parts if isinstance(part, ua.DataChangeNotification)]
+        self._keep(result, sum(len(change.MonitoredItems) for change in changes))
+
+    def tell(self, readings: Sequence[Reading]) -> None:
+        """Keep what was read on a timer, or is known to be missing."""
+        self._keep(readings, len(readings))
+
+    @property
+    def holds_readings(self) -> bool:
+        """What was told before was not taken yet."""
+        return any(not isinstance(each, ua.PublishResult) for _, each in self._waiting)
+
+    def _keep(self, arrival: Arrival, values: int) -> None:
+        self._values += values
         if self._values > self._limit:
             self.fail(
                 f"more than {self._limit} values wait for the store: see whether the disk is slow or full"
             )
         if not self._failure:
-            self._waiting.append((self._clock.monotonic(), result))
+            self._waiting.append((self._clock.monotonic(), arrival))
             self._arrived.set()
 
     def fail(self, reason: str) -> None:
@@ -64,7 +78,7 @@ class Inbox:
                 f"the server sent nothing for {silence:g}s, not even a keep-alive: check cable, switch and server"
             ) from error
 
-    def take(self) -> list[tuple[int, ua.PublishResult]]:
+    def take(self) -> list[tuple[int, Arrival]]:
         """Take all there is.
 
         Raises:

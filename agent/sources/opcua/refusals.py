@@ -11,10 +11,10 @@ from asyncua.ua.uaerrors import UaStatusCodeError
 from cryptography.exceptions import InvalidSignature
 
 from agent.config.fields import format_duration
-from agent.sources.opcua.certificates import Identity
 from agent.sources.opcua.config import OpcUaSource
+from agent.sources.opcua.identity import Identity, UserIdentity
 
-_USER: Final = "the server refuses {user}: check user and password of this source"
+_USER: Final = "the server refuses {user}: check {login} of this source, and its rights at the server"
 _CERTIFICATE: Final = "the server refuses this agent's certificate: add it to the trusted certificates of the server: {certificate}"
 _FULL: Final = "the server takes no more clients: close another one, or wait until it drops old sessions"
 _ADVICE: Final = {
@@ -33,6 +33,9 @@ _ADVICE: Final = {
         "by the server's clock this agent's certificate is not valid: set the clocks of server and agent; "
         "if it has expired, remove certificate and key to have new ones made: {certificate}"
     ),
+    StatusCodes.BadInvalidTimestamp: (
+        "the clocks of server and agent are too far apart: set them, best by a time server for both"
+    ),
     StatusCodes.BadTooManySessions: _FULL,
     StatusCodes.BadMaxConnectionsReached: _FULL,
     StatusCodes.BadTooManySubscriptions: _FULL,
@@ -40,11 +43,13 @@ _ADVICE: Final = {
 }
 
 
-def explain(error: Exception, config: OpcUaSource, identity: Identity | None) -> str:  # noqa: PLR0911 - a table
+def explain(  # noqa: PLR0911 - a table
+    error: Exception, config: OpcUaSource, identity: Identity | None = None, user: UserIdentity | None = None
+) -> str:
     """Say what a failure means and what to do; `identity` is None where the connection is not secured."""
     match error:
         case UaStatusCodeError():
-            return _explain_status(error.code, config, identity)
+            return _explain_status(error.code, config, identity, user)
         case ConnectionRefusedError():
             return "nothing answers at this address and port: check that the OPC UA server runs, and its port"
         case TimeoutError():
@@ -65,12 +70,20 @@ def explain(error: Exception, config: OpcUaSource, identity: Identity | None) ->
     return f"{reason or error}: check the address, the network and the server's own log"
 
 
-def _explain_status(code: int, config: OpcUaSource, identity: Identity | None) -> str:
+def _explain_status(
+    code: int, config: OpcUaSource, identity: Identity | None, user: UserIdentity | None
+) -> str:
     name, meaning = get_name_and_doc(code)
     if (advice := _ADVICE.get(code)) is None:
         return f"{name}: {meaning}"
+    whom, login = "a client without user", "user and password"
+    if user is not None:
+        whom, login = f"the user certificate {user.told}", "user_certificate"
+    elif config.user:
+        whom = f"user {config.user!r}"
     words = advice.format(
-        user=f"user {config.user!r}" if config.user else "a client without user",
+        user=whom,
+        login=login,
         certificate=identity.told if identity else "none is in use",
         uri=identity.application_uri if identity else "none",
     )

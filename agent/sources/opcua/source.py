@@ -1,4 +1,4 @@
-"""One session with one OPC UA server: connect, subscribe, hand over what arrives.
+"""One session with one OPC UA server: connect, subscribe (or read on a timer), hand over what arrives.
 
 Rules for whoever changes this file: one task alone emits, so that the order of a tag's values holds;
 whatever proves the connection (a value, a keep-alive) is told as `Alive`, for a constant value stays
@@ -20,17 +20,20 @@ from asyncua.observer import Observer
 
 from agent.clock import Clock
 from agent.errors import StoreUnavailable
-from agent.metrics import ITEMS_ALIVE, ITEMS_WANTED
+from agent.metrics import ITEMS_ALIVE, ITEMS_WANTED, POLL_LATENESS, POLLS, POLLS_SKIPPED
 from agent.model import SECOND, Alive, Link, Reading, Seen
 from agent.sources.base import Emit, until_one_fails
+from agent.sources.opcua.calls import Calls
 from agent.sources.opcua.config import OpcUaSource
 from agent.sources.opcua.connection import connected, keep_channel
 from agent.sources.opcua.inbox import Inbox
-from agent.sources.opcua.subscription import Items, subscribe
+from agent.sources.opcua.items import Items
+from agent.sources.opcua.subscription import subscribe
 from agent.sources.opcua.values import status_reason
 
 _ALIVE_EVERY: Final = SECOND
 _SILENT_KEEP_ALIVES: Final = 3
+_LOOK_EVERY: Final = SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +45,14 @@ class Timing:
         silence: without a word for so long, the server is lost (or three keep-alives, if it insists
             on rarer ones).
         retry: between attempts at the items that the server refused.
+        first_value: how long the server may take for the first value of an item that it accepted.
         offer_again: after the store could not take what was emitted.
     """
 
     keep_alive: int = 5 * SECOND
     silence: int = 15 * SECOND
     retry: int = 60 * SECOND
+    first_value: int = 15 * SECOND
     offer_again: int = SECOND
 
 
@@ -107,26 +112,56 @@ class _Session:
         """Subscribe, then hand over what arrives until there is no more."""
         client.uaclient.observer = _LossWatch(self._inbox)
         session = client.uaclient.session
-        subscription, keep_alive = await subscribe(
-            session, self._config, self._timing.keep_alive, self._inbox.put
-        )
-        items = Items(session, subscription, self._name, self._config)
-        refused = await items.create(self._clock.monotonic())
+        calls = await Calls.of(session)
+        subscription = None
+        if self._config.read == "subscribe":
+            keep_alive, put = self._timing.keep_alive, self._inbox.put
+            subscription = await subscribe(session, self._name, self._config, keep_alive, put)
+        # Without a subscription, what is read on the timer is the only sign of life.
+        signs = self._config.sample_every if subscription is None else subscription.keep_alive
+        silence = max(self._timing.silence, _SILENT_KEEP_ALIVES * signs)
+        items = Items(self._name, self._config, calls, subscription, self._clock)
+        refused = await items.begin()
         await self._offer([Link(self._name, up=True, at=self._clock.monotonic()), *refused], items)
-        silence = max(self._timing.silence, _SILENT_KEEP_ALIVES * keep_alive)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._deliver(items, silence), name=f"{self._name}: deliver")
-                tasks.create_task(self._retry(items), name=f"{self._name}: retry refused items")
+                tasks.create_task(self._poll(items), name=f"{self._name}: read on a timer")
+                tasks.create_task(self._look_after(items), name=f"{self._name}: look after missing tags")
                 tasks.create_task(keep_channel(client), name=f"{self._name}: renew keys")
                 await until_one_fails()
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from None  # the others are its echoes
 
-    async def _retry(self, items: Items) -> None:
+    async def _look_after(self, items: Items) -> None:
+        """Ask anew for what never came, and again for what was refused."""
+        due = self._clock.monotonic() + self._timing.retry
         while True:
-            await asyncio.sleep(self._timing.retry / SECOND)
-            await items.retry()
+            await asyncio.sleep(min(_LOOK_EVERY, self._timing.retry, self._timing.first_value) / SECOND)
+            late = items.late(self._timing.first_value)
+            if late or self._clock.monotonic() >= due:
+                if news := [*late, *await items.retry()]:
+                    self._inbox.tell(news)  # once the server has answered: what is told is a sign of its life
+                due = self._clock.monotonic() + self._timing.retry
+
+    async def _poll(self, items: Items) -> None:
+        """Read on a timer what the server will not watch; a time that is missed is skipped, and counted."""
+        polls, skipped = POLLS.labels(self._name), POLLS_SKIPPED.labels(self._name)
+        lateness = POLL_LATENESS.labels(self._name)
+        period, due = self._config.sample_every, self._clock.monotonic()
+        while True:
+            if items.cyclic and self._inbox.holds_readings:  # the store is slower: newer ones will do
+                skipped.inc()
+            elif items.cyclic:
+                polls.inc()
+                lateness.observe(max(self._clock.monotonic() - due, 0) / SECOND)
+                self._inbox.tell(await items.poll())
+            now = max(self._clock.monotonic(), due)
+            missed = (now - due) // period
+            if items.cyclic:
+                skipped.inc(missed)
+            due += (missed + 1) * period
+            await asyncio.sleep((due - now) / SECOND)
 
     async def _deliver(self, items: Items, silence: int) -> None:
         while True:
@@ -141,12 +176,16 @@ class _Session:
             SourceError: the connection is lost, or the server ended the subscription.
         """
         seen: list[Seen] = []
-        for received, result in self._inbox.take():
-            for part in result.NotificationMessage.NotificationData or ():
-                if isinstance(part, ua.DataChangeNotification):
-                    seen += items.read(part, received)
-                elif isinstance(part, ua.StatusChangeNotification):
-                    self._inbox.fail(f"the server ended the subscription: {status_reason(part.Status.value)}")
+        for received, arrival in self._inbox.take():
+            if isinstance(arrival, ua.PublishResult):
+                for part in arrival.NotificationMessage.NotificationData or ():
+                    if isinstance(part, ua.DataChangeNotification):
+                        seen += items.read(part, received)
+                    elif isinstance(part, ua.StatusChangeNotification):
+                        reason = status_reason(part.Status.value)
+                        self._inbox.fail(f"the server ended the subscription: {reason}")
+            else:
+                seen += arrival
             if received - self._told_alive >= _ALIVE_EVERY:
                 self._told_alive = received
                 seen.append(Alive(self._name, received))

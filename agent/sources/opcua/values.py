@@ -5,6 +5,7 @@ uncertain value came back as a good one); a value that cannot be used is None wi
 a guess; nothing here raises, whatever a server sends.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from math import isfinite
 from typing import Final
@@ -27,6 +28,8 @@ _REMEDIES: Final = {
     StatusCodes.BadNodeIdUnknown: "check the node id in the configuration against the server's tree",
     StatusCodes.BadNodeIdInvalid: "check the node id in the configuration against the server's tree",
     StatusCodes.BadAttributeIdInvalid: "the node is an object or a folder: name one of its variables",
+    StatusCodes.BadIndexRangeNoData: "the array has no such element: they count from 0",
+    StatusCodes.BadIndexRangeInvalid: "the node has no elements to choose from: remove `index`",
     StatusCodes.BadNotReadable: "allow reading this variable at the server",
     StatusCodes.BadUserAccessDenied: "allow the user of this source to read this variable at the server",
     StatusCodes.BadNotConnected: "check the server's own connection to the device",
@@ -67,14 +70,35 @@ def is_node_gone(data: ua.DataValue) -> bool:
     return _status_of(data) & _NAME_BITS in _NODE_GONE
 
 
-def to_reading(tag: str, data: ua.DataValue, received: int, *, baseline: bool) -> Reading:
-    """Turn one notification into a reading; `received` is monotonic nanoseconds."""
+def to_reading(
+    tag: str,
+    data: ua.DataValue,
+    received: int,
+    *,
+    baseline: bool,
+    index: int | None = None,
+    cut: bool = False,
+) -> Reading:
+    """Turn one notification into a reading; `received` is monotonic nanoseconds.
+
+    Args:
+        tag: its name.
+        data: what the server sent.
+        received: when.
+        baseline: it is the first value.
+        index: of an array: the element that is wanted.
+        cut: the server was asked for that element alone.
+    """
     status = _status_of(data)
     source_time = _nanoseconds(data.SourceTimestamp)
     severity = status >> 30
     if severity not in (_GOOD, _UNCERTAIN):  # 3 is reserved, and bad (OPC 10000-4, 7.39)
         return Reading(tag, None, Quality.BAD, received, status_reason(status), source_time, baseline)
     raw = None if data.Value is None else data.Value.Value
+    if index is not None:
+        if (reason := _out_of_reach(raw, index, cut=cut)) or not isinstance(raw, list):
+            return Reading(tag, None, Quality.BAD, received, reason, source_time, baseline)
+        raw = raw[0] if _is_cut(raw, cut=cut) else raw[index]
     value = _plain(raw)
     if value is None:
         return Reading(tag, None, Quality.BAD, received, _unusable(raw), source_time, baseline)
@@ -82,6 +106,19 @@ def to_reading(tag: str, data: ua.DataValue, received: int, *, baseline: bool) -
         reason = status_reason(status)
         return Reading(tag, value, Quality.UNCERTAIN, received, reason, source_time, baseline)
     return Reading(tag, value, Quality.GOOD, received, "", source_time, baseline)
+
+
+def _is_cut(raw: Sequence[object], *, cut: bool) -> bool:
+    return cut and len(raw) == 1
+
+
+def _out_of_reach(raw: object, index: int, *, cut: bool) -> str:
+    """Say why there is no such element; empty where there is."""
+    if not isinstance(raw, list):
+        return f"the server sent {_kind(raw)}, which is no array: remove `index`"
+    if index < len(raw) or _is_cut(raw, cut=cut):
+        return ""
+    return f"the array has {len(raw)} elements, and index {index} is beyond its end: they count from 0"
 
 
 def _plain(raw: object) -> Value | None:  # noqa: PLR0911 - a table of types
@@ -104,18 +141,28 @@ def _plain(raw: object) -> Value | None:  # noqa: PLR0911 - a table of types
 
 
 def _unusable(raw: object) -> str:
+    if raw is None:
+        return "the server sent no value (null): see whether the device behind it delivers"
+    if isinstance(raw, float):
+        return f"the server sent {raw}, which is no number: look at the calculation at the server"
+    remedy = (
+        "name one of its elements by `index`" if isinstance(raw, list) else "name a node with a single value"
+    )
+    return f"the server sent {_kind(raw)}, which is not supported: {remedy}"
+
+
+def _kind(raw: object) -> str:
     match raw:
         case None:
-            return "the server sent no value (null): see whether the device behind it delivers"
-        case float():
-            return f"the server sent {raw}, which is no number: look at the calculation at the server"
+            return "no value (null)"
+        case bool() | int() | float() | str() | ua.LocalizedText() | UUID() | datetime():
+            return "a single value"
         case list():
-            kind = "an array"
+            return "an array"
         case bytes():
-            kind = "a byte string"
+            return "a byte string"
         case _:
-            kind = f"a structure ({type(raw).__name__})"
-    return f"the server sent {kind}, which is not supported: name a node with a single value"
+            return f"a structure ({type(raw).__name__})"
 
 
 def _nanoseconds(stamp: datetime | None) -> int | None:

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from agent.config.load import load as load_file
 from agent.config.secrets import SecretPlaces
 from agent.model import SECOND, TagSpec
-from agent.sources.opcua.config import OpcUaSource, split_node
+from agent.sources.opcua.config import OpcUaSource, OpcUaTag
 
 TAGS = {"BOILER.STEAM": {"node": "nsu=urn:plant:boiler;s=Steam.Pressure"}}
 PINNED = {"server_certificate": "boiler.der"}
@@ -22,48 +23,6 @@ def message(**changes: object):
     with pytest.raises(ValidationError) as refused:
         load(**changes)
     return "\n".join(error["msg"] for error in refused.value.errors())
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("nsu=urn:plant:boiler;s=Steam.Pressure", ("urn:plant:boiler", "s=Steam.Pressure")),
-        ("nsu=http://plant/%3Ba%25;s=a;b=c", ("http://plant/;a%", "s=a;b=c")),
-        ("ns=2;s=Steam", (2, "s=Steam")),
-        ('ns=3;s="DB1"."T"', (3, 's="DB1"."T"')),
-        ("ns=4;i=1001", (4, "i=1001")),
-        ("i=2258", (0, "i=2258")),
-        (
-            "ns=2;g=09087e75-8e5e-499b-954f-f2a9603db28a",
-            (2, "g=09087e75-8e5e-499b-954f-f2a9603db28a"),
-        ),
-        ("ns=2;b=M/RbKBsRVkePCePcx24oRA==", (2, "b=M/RbKBsRVkePCePcx24oRA==")),
-    ],
-)
-def test_split_node(text, expected):
-    """A node id is a namespace, by URI or index, and an identifier."""
-    assert expected == split_node(text)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "Steam.Pressure",
-        "2;s=Steam",
-        "ns=;s=a",
-        "ns=2;s=",
-        "ns=2;i=abc",
-        "i=4294967296",
-        "ns=2;g=1",
-        "ns=2;b=%",
-        "nsu=;s=a",
-        "",
-    ],
-)
-def test_what_is_no_node_id_is_refused_with_examples(text):
-    """The message shows the forms, the one that survives a restart first."""
-    with pytest.raises(ValueError, match=r"expected a node id: nsu=urn:plant:boiler;s=Steam.Pressure"):
-        split_node(text)
 
 
 @pytest.mark.parametrize(
@@ -86,14 +45,22 @@ def test_url_has_a_port(text, expected):
         ({"url": "opc.tcp://plc:99999"}, "expected opc.tcp://HOST:PORT"),
         ({"url": f"opc.tcp://{'a' * 64}"}, "expected opc.tcp://HOST:PORT"),
         ({"url": "opc.tcp://u:p@plc"}, "write them as user: and password:"),
-        ({"security": ...}, "`security: {server_certificate: boiler.der}`"),
+        ({"security": ...}, "`security: sign_and_encrypt` (then trust the server's certificate once"),
         ({"security": ...}, "`security: none`"),
-        ({"security": "sign"}, "mode sign needs server_certificate: export"),
-        ({"security": {}}, "mode sign_and_encrypt needs server_certificate"),
         ({"security": "of course"}, "'none', 'sign' or 'sign_and_encrypt'"),
         ({"security": {**PINNED, "policy": "Basic128Rsa15"}}, "'Basic256Sha256', 'Aes128_Sha256_RsaOaep'"),
         ({"password": "x"}, "a password needs a user"),
         ({"user": "u", "password": "x"}, "would show the password to anyone on the network"),
+        ({"user_certificate": "u.der"}, "user_certificate and user_key belong together"),
+        (
+            {"user": "u", "user_certificate": "u.der", "user_key": "u.pem", "security": PINNED},
+            "either user and password, or user_certificate and user_key",
+        ),
+        (
+            {"user_certificate": "u.der", "user_key": "u.pem"},
+            "a user certificate needs a protected connection",
+        ),
+        ({"read": "poll"}, "'subscribe' or 'cyclic'"),
         ({"tags": {}}, "at least 1 item"),
         ({"queue_size": 0}, "greater than or equal to 1"),
         ({"publish_every": "0s"}, "greater than 0"),
@@ -107,6 +74,55 @@ def test_refused(changes, expected):
 def test_a_password_is_in_no_message():
     """Refusing a password does not print it."""
     assert "hunter2" not in message(user="u", password="hunter2")
+
+
+@pytest.mark.parametrize(
+    ("tag", "expected"),
+    [
+        ({}, "name the variable by one of `node: nsu=urn:plant:boiler;s=Steam.Pressure` and `browse_path:"),
+        ({"node": "i=1", "browse_path": "Objects/A"}, "name the variable by one of"),
+        ({"browse_path": "Boiler/Steam"}, "it begins with Objects"),
+        ({"node": "i=1", "index": -1}, "greater than or equal to 0"),
+        (
+            {"node": "i=1", "deadband": 0},
+            "a number in the tag's unit, such as 0.5, or of its range, such as 1%",
+        ),
+        ({"node": "i=1", "deadband": True}, "expected a deadband"),
+        ({"node": "i=1", "deadband": "one"}, "expected a deadband"),
+        ({"node": "i=1", "deadband": "100%", "range": [0, 1]}, "between 0% and 100%"),
+        ({"node": "i=1", "deadband": "1%"}, "a deadband of 1% needs a range: [low, high]"),
+    ],
+)
+def test_a_tag_that_is_refused(tag, expected):
+    """Each refusal says what to write instead."""
+    assert expected in message(tags={"T": tag})
+
+
+@pytest.mark.parametrize(
+    ("tag", "place", "least_change"),
+    [
+        ({"node": "ns=2;s=a"}, "ns=2;s=a", None),
+        ({"browse_path": "Objects/2:Boiler", "deadband": 0.5}, "Objects/2:Boiler", 0.5),
+        (
+            {"node": 'ns=3;s="DB"."a"[3]', "index": 0, "deadband": "2 %", "range": [-50, 150]},
+            'ns=3;s="DB"."a"[3][0]',
+            4.0,
+        ),
+    ],
+)
+def test_a_tag(tag, place, least_change):
+    """A deadband in percent is of the tag's own range; square brackets of a node id are the server's."""
+    section = OpcUaTag.model_validate(tag)
+
+    assert (section.place, section.least_change) == (place, least_change)
+
+
+@pytest.mark.parametrize("security", ["sign_and_encrypt", {}, {"policy": "Aes256_Sha256_RsaPss"}])
+def test_without_a_pinned_certificate_the_trust_store_decides(security):
+    """`security: sign_and_encrypt` is all there is to write; `edge-relay trust` does the rest."""
+    config = load(security=security)
+
+    assert (config.security.mode, config.security.server_certificate) == ("sign_and_encrypt", None)
 
 
 def test_security_is_on_by_default():
@@ -130,6 +146,20 @@ def test_files_lie_beside_the_configuration():
 
     assert Path("/etc/edge-relay/boiler.der") == security.server_certificate
     assert Path("/var/lib/edge-relay/pki") == security.pki
+
+
+def test_certificates_lie_beside_the_store(tmp_path):
+    """`pki` follows the agent's data directory, so that two agents on a machine are two identities."""
+    (tmp_path / "sources.yaml").write_text(f"""
+agent: {{site: s, name: n, data_dir: data}}
+sources:
+  boiler: {{type: opcua, url: "opc.tcp://plc", security: sign, tags: {{T: {{node: i=2258}}}}}}
+  other: {{type: opcua, url: "opc.tcp://plc", security: {{pki: {tmp_path}/x}}, tags: {{U: {{node: i=2258}}}}}}
+""")
+    sources = load_file(tmp_path, {}).sources
+
+    assert sources["boiler"].security.pki == tmp_path / "data" / "pki"
+    assert sources["other"].security.pki == tmp_path / "x"
 
 
 @pytest.mark.parametrize(
@@ -163,8 +193,19 @@ def test_tag_specs():
     ]
 
 
+def test_read_on_a_timer_a_value_is_stale_after_three_periods():
+    """No keep-alives prove it, so freshness follows the period, as with Modbus."""
+    tags = {"a": {"node": "ns=2;s=a"}, "b": {"node": "ns=2;s=b", "stale_after": "9s"}}
+    specs = load(tags=tags, read="cyclic", sample_every="2s", publish_every="5s").tag_specs("boiler")
+
+    assert [(spec.stale_after, spec.every) for spec in specs] == [
+        (6 * SECOND, 2 * SECOND),
+        (9 * SECOND, 2 * SECOND),
+    ]
+
+
 def test_editors_may_offer_none():
-    """The schema for editors takes the short form as well."""
+    """The schema for editors takes the short forms as well."""
     schema = OpcUaSource.model_json_schema()["properties"]["security"]
 
-    assert {"const": "none", "type": "string"} in schema["anyOf"]
+    assert {"enum": ["none", "sign", "sign_and_encrypt"], "type": "string"} in schema["anyOf"]

@@ -9,7 +9,7 @@ from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 from cryptography.exceptions import InvalidSignature
 from rigs.opcua_session import configure
 
-from agent.sources.opcua.certificates import Identity
+from agent.sources.opcua.identity import Identity, UserIdentity
 from agent.sources.opcua.refusals import explain
 
 IDENTITY = Identity(b"", b"", "urn:plant-pc:edge-relay", "9F3C0A11 (/pki/own/certificate.der)")
@@ -44,9 +44,28 @@ CONFIG = configure("opc.tcp://plc", "x", timeout="5s")
         ),
         (UaStatusCodeError(ua.StatusCodes.BadCertificateUriInvalid), IDENTITY, "urn:plant-pc:edge-relay"),
         (UaStatusCodeError(ua.StatusCodes.BadCertificateTimeInvalid), IDENTITY, "set the clocks"),
+        (
+            UaStatusCodeError(ua.StatusCodes.BadInvalidTimestamp),
+            IDENTITY,
+            "the clocks of server and agent are too far apart: set them",
+        ),
         (UaStatusCodeError(ua.StatusCodes.BadOutOfMemory), None, "BadOutOfMemory: Not enough memory"),
     ],
 )
 def test_explain(error, identity, expected):
-    """Cause and remedy, and the status by the name that tools show."""
+    """Cause and remedy, and the status by the name that tools show.
+
+    Clocks that differ are called so, and not an invalid endpoint (node-red-contrib-opcua#595, node-opcua#1435).
+    """
     assert expected in explain(error, CONFIG, identity)
+
+
+def test_a_refused_user_certificate_is_named():
+    """With its file, for it is what the server must be told to take."""
+    user = UserIdentity(None, None, "AB12 (/etc/relay.der)")
+    refused = UaStatusCodeError(ua.StatusCodes.BadIdentityTokenRejected)
+
+    assert explain(refused, CONFIG, IDENTITY, user) == (
+        "BadIdentityTokenRejected: the server refuses the user certificate AB12 (/etc/relay.der): "
+        "check user_certificate of this source, and its rights at the server"
+    )

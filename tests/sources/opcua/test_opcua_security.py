@@ -9,8 +9,9 @@ from rigs.opcua_server import make_certificate
 from rigs.opcua_session import SkewedClock, configure, watching
 
 from agent.clock import SystemClock
-from agent.sources.opcua.certificates import own_identity, thumbprint
+from agent.sources.opcua.certificates import thumbprint
 from agent.sources.opcua.connection import connected, keep_channel
+from agent.sources.opcua.identity import own_identity
 
 YEAR = 365 * 86_400
 

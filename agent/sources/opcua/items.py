@@ -1,0 +1,217 @@
+"""What the server was asked to watch: one monitored item for each tag, each accepted or refused alone.
+
+A tag that the server will not watch, though it may be read, is read on a timer instead.
+
+Rules for whoever changes this file: an item that is missing is asked for again on a timer, with its
+node looked up anew, for a PLC often answers before its program runs (telegraf#19186: one such node ended
+all of them); so is one that was accepted and never sent a value. Nothing here runs in two tasks at once
+but `poll` beside one of the others.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from asyncua import ua
+from asyncua.ua.attribute_ids import AttributeIds
+from asyncua.ua.status_codes import StatusCodes
+from asyncua.ua.uaerrors import UaStatusCodeError
+
+from agent.clock import Clock
+from agent.config.fields import format_duration
+from agent.model import MILLISECOND, Reading
+from agent.sources.opcua.calls import Calls
+from agent.sources.opcua.config import OpcUaSource
+from agent.sources.opcua.resolving import resolve_all
+from agent.sources.opcua.standing import Standing
+from agent.sources.opcua.subscription import NONE_TAKEN, Subscription
+from agent.sources.opcua.values import status_reason
+
+_log: Final = logging.getLogger(__name__)
+
+_NO_DEADBAND: Final = {
+    StatusCodes.BadMonitoredItemFilterUnsupported,
+    StatusCodes.BadMonitoredItemFilterInvalid,
+    StatusCodes.BadFilterNotAllowed,
+    StatusCodes.BadDeadbandFilterInvalid,
+}
+
+
+class Items:
+    """The items of one session.
+
+    Attributes:
+        cyclic: the nodes that are read on a timer, by handle.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: OpcUaSource,
+        calls: Calls,
+        subscription: Subscription | None,
+        clock: Clock,
+    ) -> None:
+        self.cyclic: dict[int, ua.NodeId] = {}
+        self._name = name
+        self._config = config
+        self._calls = calls
+        self._subscription = subscription
+        self._clock = clock
+        self._standing = Standing(name, config, cuts_arrays=calls.cuts_arrays)
+        self._server_ids: dict[int, int] = {}
+        self._expected: dict[int, int] = {}  # since when the first value of an accepted item is waited for
+
+    async def begin(self) -> list[Reading]:
+        """Ask for all tags; give a bad reading for each that is refused."""
+        tags = self._standing.tags
+        refused = await self._ask_for(range(len(tags)))
+        self._standing.count()
+        if refused:
+            _log.warning(
+                "%s: %d of %d tags were refused by the server, such as %s: %s",
+                self._name,
+                len(refused),
+                len(tags),
+                refused[0].tag,
+                refused[0].reason,
+            )
+        return refused
+
+    async def retry(self) -> list[Reading]:
+        """Ask again for those that are missing; give a bad reading where the reason is another one now."""
+        if not (wanted := list(self._standing.missing)):
+            return []
+        known = set(self._standing.missing.values())
+        if self._subscription is not None:
+            stale = [self._server_ids.pop(handle) for handle in wanted if handle in self._server_ids]
+            await self._calls.forget(self._subscription.number, stale)
+        for handle in wanted:
+            self._standing.begin_anew(handle)
+            self.cyclic.pop(handle, None)
+        await self._calls.refresh()
+        return [reading for reading in await self._ask_for(wanted) if reading.reason not in known]
+
+    def late(self, within: int) -> list[Reading]:
+        """Give up on items that were accepted and sent no value for `within` nanoseconds; until a `retry`."""
+        now = self._clock.monotonic()
+        late = [handle for handle, since in self._expected.items() if now - since >= within]
+        readings: list[Reading] = []
+        for handle in late:
+            del self._expected[handle]
+            if handle in self._standing.missing:
+                continue  # it was told
+            tag, section = self._standing.tags[handle]
+            reason = (
+                f"the server accepted {section.place} and has sent no value for {format_duration(within)}: "
+                "it is asked for anew; see whether the device behind the server delivers"
+            )
+            _log.warning("%s: tag %s: %s", self._name, tag, reason)
+            readings.append(self._standing.mark(handle, reason, now))
+        self._standing.count()
+        return readings
+
+    def read(self, change: ua.DataChangeNotification, received: int) -> list[Reading]:
+        """Turn a notification into readings, and note which nodes are gone."""
+        readings: list[Reading] = []
+        for item in change.MonitoredItems:
+            if item.ClientHandle < len(self._standing.tags):  # a server may make mistakes
+                self._expected.pop(item.ClientHandle, None)
+                readings.append(self._standing.read(item.ClientHandle, item.Value, received))
+        return readings
+
+    async def poll(self) -> list[Reading]:
+        """Read what is not watched."""
+        nodes = list(self.cyclic.items())
+        answers = await self._calls.read([self._value_of(handle, node) for handle, node in nodes])
+        received = self._clock.monotonic()
+        return [
+            self._standing.read(handle, data, received)
+            for (handle, _), data in zip(nodes, answers, strict=True)
+        ]
+
+    async def _ask_for(self, handles: Iterable[int]) -> list[Reading]:
+        """Find the nodes and have them watched, or read; give bad readings for the rest."""
+        tags = {handle: self._standing.tags[handle][1] for handle in handles}
+        refused: list[Reading] = []
+        nodes: dict[int, ua.NodeId] = {}
+        for handle, node in (await resolve_all(self._calls, tags)).items():
+            if isinstance(node, str):
+                refused.append(self._standing.mark(handle, node, self._clock.monotonic()))
+            else:
+                nodes[handle] = node
+        if self._subscription is None:
+            self.cyclic |= nodes
+            return refused
+        return refused + await self._watch(self._subscription, nodes)
+
+    async def _watch(
+        self, subscription: Subscription, nodes: Mapping[int, ua.NodeId], *, plainly: bool = False
+    ) -> list[Reading]:
+        """Create the items; `plainly`: without deadbands."""
+        requests = [self._item(handle, node, plainly=plainly) for handle, node in nodes.items()]
+        try:
+            results = await self._calls.monitor(subscription.number, requests)
+        except UaStatusCodeError as error:
+            if error.code not in NONE_TAKEN:
+                raise
+            self._read_instead(nodes, error.code)
+            return []
+        refused: list[Reading] = []
+        unfiltered: dict[int, ua.NodeId] = {}
+        unwatched: dict[int, ua.NodeId] = {}
+        code = 0
+        for (handle, node), result in zip(nodes.items(), results, strict=True):
+            tag, section = self._standing.tags[handle]
+            if result.StatusCode.is_good():
+                self._server_ids[handle] = result.MonitoredItemId
+                self._expected[handle] = self._clock.monotonic()
+            elif result.StatusCode.value in _NO_DEADBAND and section.deadband is not None and not plainly:
+                unfiltered[handle] = node
+                _log.info("%s: the server has no deadband for tag %s: it sends every change", self._name, tag)
+            elif result.StatusCode.value in NONE_TAKEN:
+                unwatched[handle] = node
+                code = result.StatusCode.value
+            else:
+                reason = f"{section.place} was refused, {status_reason(result.StatusCode.value)}"
+                refused.append(self._standing.mark(handle, reason, self._clock.monotonic()))
+        if unwatched:
+            self._read_instead(unwatched, code)
+        return refused + (await self._watch(subscription, unfiltered, plainly=True) if unfiltered else [])
+
+    def _read_instead(self, nodes: Mapping[int, ua.NodeId], code: int) -> None:
+        _log.warning(
+            "%s: the server will not watch %d of %d tags, %s; they are read every %s instead",
+            self._name,
+            len(nodes),
+            len(self._standing.tags),
+            status_reason(code),
+            format_duration(self._config.sample_every),
+        )
+        self.cyclic |= nodes
+
+    def _item(self, handle: int, node: ua.NodeId, *, plainly: bool) -> ua.MonitoredItemCreateRequest:
+        parameters = ua.MonitoringParameters(
+            ClientHandle=ua.IntegerId(handle),
+            SamplingInterval=self._config.sample_every / MILLISECOND,
+            QueueSize=ua.Counter(self._config.server_queue),
+        )
+        least = self._standing.tags[handle][1].least_change
+        if least is not None and not plainly:
+            parameters.Filter = ua.DataChangeFilter(
+                Trigger=ua.DataChangeTrigger.StatusValue,
+                DeadbandType=ua.UInt32(ua.DeadbandType.Absolute),
+                DeadbandValue=ua.Double(least),
+            )
+        return ua.MonitoredItemCreateRequest(
+            ItemToMonitor=self._value_of(handle, node),
+            MonitoringMode=ua.MonitoringMode.Reporting,
+            RequestedParameters=parameters,
+        )
+
+    def _value_of(self, handle: int, node: ua.NodeId) -> ua.ReadValueId:
+        index = self._standing.tags[handle][1].index
+        cut = self._calls.cuts_arrays and index is not None
+        return ua.ReadValueId(
+            NodeId=node, AttributeId=AttributeIds.Value, IndexRange=str(index) if cut else None
+        )

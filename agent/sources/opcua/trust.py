@@ -1,0 +1,256 @@
+"""Which servers are trusted: the certificates in a folder that engineers know from other OPC UA software.
+
+    PKI/own/        this agent's certificate and key
+    PKI/trusted/    servers that a person has trusted, each by its very certificate
+    PKI/issuers/    authorities: whom they certify is trusted, as far as the certificate names the host;
+                    `*.crl` beside them: whom they certify no more
+    PKI/rejected/   servers that were refused, for a person to look at
+
+Free of asyncua: the commands, and warnings of what expires, need no connection.
+
+Rules for whoever changes this: everything is read anew for each check, so that what a person or a tool
+changes on disk counts at the next connect; nothing here trusts by itself; what strangers can make us
+write is bounded.
+"""
+
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from agent.errors import SourceError
+from agent.sources.opcua.certificates import (
+    alternative_uris,
+    check_validity,
+    expiry,
+    is_for_host,
+    is_valid,
+    parse,
+    thumbprint,
+    told,
+)
+from agent.sources.opcua.config import OpcUaSource
+from agent.sources.opcua.identity import READABLE, make_folder, own_file, put
+
+TRUSTED: Final = "trusted"
+ISSUERS: Final = "issuers"
+REJECTED: Final = "rejected"
+
+_FORMS: Final = {".der", ".pem", ".crt", ".cer"}
+_MOST_REJECTED: Final = 20  # a server may show a new one each time
+_LONGEST_NAME: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A certificate in the store; `state` is the folder that it lies in."""
+
+    state: str
+    certificate: x509.Certificate
+    file: Path
+
+
+class TrustStore:
+    """The certificates under one PKI folder. Every method blocks on files."""
+
+    def __init__(self, pki: Path) -> None:
+        self.pki = pki
+
+    def kept(self, *states: str) -> list[Kept]:
+        """Give what lies in these folders, by file name; files that are no certificate are passed over."""
+        found: list[Kept] = []
+        for state in states:
+            for file in sorted((self.pki / state).glob("*")):
+                if file.suffix.lower() in _FORMS:
+                    with suppress(OSError, ValueError):
+                        found.append(Kept(state, parse(file.read_bytes()), file))
+        return found
+
+    def check(self, shown: list[x509.Certificate], host: str, source: str, wall: int) -> None:
+        """Accept the certificate of a server, or refuse it and keep it in `rejected/`.
+
+        Args:
+            shown: the server's certificate, then the issuers that it sent along.
+            host: the host of the source's url; an issuer's word counts for the hosts that it names.
+            source: the source's name, for the remedy.
+            wall: nanoseconds UTC.
+
+        Raises:
+            SourceError: refused; the message names the certificate and the way out.
+        """
+        try:
+            self._check(shown, host, source, wall)
+        except SourceError:
+            with suppress(OSError):  # a folder that cannot be written: the refusal is what counts
+                self._reject(shown[0])
+            raise
+        check_validity(shown[0], wall)
+
+    def _check(self, shown: list[x509.Certificate], host: str, source: str, wall: int) -> None:
+        presented = shown[0]
+        trusted = [each.certificate for each in self.kept(TRUSTED)]
+        if presented not in trusted:
+            if not self._is_certified(shown, wall):
+                raise SourceError(_unknown(presented, trusted, source))
+            if not is_for_host(presented, host) or not _may_serve(presented):
+                raise SourceError(
+                    f"refused the server's certificate {told(presented)}: a certificate in {ISSUERS}/ vouches for "
+                    f"it, but not as a server at {host}: have it made for that name or address, or trust this "
+                    f"very certificate with `edge-relay trust {source}`"
+                )
+
+    def _is_certified(self, shown: list[x509.Certificate], wall: int) -> bool:
+        """Tell whether an issuer of ours signed it, or signed the issuer that it brought along."""
+        anchors = [each.certificate for each in self.kept(ISSUERS)]
+        lists = self._revocation_lists()
+        current = shown[0]
+        for below in range(len(shown)):
+            if (anchor := _signer(current, anchors, below, wall)) is not None:
+                return not _is_revoked(current, anchor, lists)
+            signer = _signer(current, shown[1:], below, wall)
+            if signer is None or _is_revoked(current, signer, lists):
+                return False
+            current = signer
+        return False
+
+    def _revocation_lists(self) -> list[x509.CertificateRevocationList]:
+        found: list[x509.CertificateRevocationList] = []
+        for file in (self.pki / ISSUERS).glob("*.crl"):
+            with suppress(OSError, ValueError):
+                content = file.read_bytes()
+                pem = content.lstrip().startswith(b"-----BEGIN")
+                found.append(x509.load_pem_x509_crl(content) if pem else x509.load_der_x509_crl(content))
+        return found
+
+    def trust(self, certificate: x509.Certificate) -> Path:
+        """Trust a certificate from now on; give its file."""
+        return self._move(certificate, TRUSTED, REJECTED)
+
+    def revoke(self, certificate: x509.Certificate) -> Path:
+        """Trust a certificate no more; give the file where it is kept."""
+        return self._move(certificate, REJECTED, TRUSTED)
+
+    def _move(self, certificate: x509.Certificate, to: str, away: str) -> Path:
+        make_folder(self.pki / to)
+        file = self.pki / to / _file_name(certificate)
+        put(file, certificate.public_bytes(serialization.Encoding.DER), READABLE)
+        for each in self.kept(away):
+            if each.certificate == certificate:
+                each.file.unlink()
+        return file
+
+    def _reject(self, certificate: x509.Certificate) -> None:
+        make_folder(self.pki / REJECTED)
+        file = self.pki / REJECTED / _file_name(certificate)
+        put(file, certificate.public_bytes(serialization.Encoding.DER), READABLE)
+        file.touch()  # the latest to be refused is the last to be forgotten
+        files = sorted((self.pki / REJECTED).glob("*.der"), key=lambda each: each.stat().st_mtime_ns)
+        for oldest in files[:-_MOST_REJECTED]:
+            oldest.unlink(missing_ok=True)
+
+
+def expiring(config: OpcUaSource, wall: int) -> list[str]:
+    """Say which certificates of a source expire within 60 days, or have: this agent's, and servers'. Blocks.
+
+    Args:
+        config: the source.
+        wall: nanoseconds UTC.
+    """
+    if config.security.mode == "none":
+        return []
+    own = [own_file(config.security.pki)]
+    pinned = config.security.server_certificate
+    theirs = (
+        [each.file for each in TrustStore(config.security.pki).kept(TRUSTED)] if pinned is None else [pinned]
+    )
+    users = [] if config.user_certificate is None else [config.user_certificate]
+    found: list[str] = []
+    for whose, files in (("this agent's", own), ("the server's", theirs), ("the user's", users)):
+        for file in files:
+            with suppress(OSError, ValueError):  # told when it is used
+                certificate = parse(file.read_bytes())
+                if end := expiry(certificate, wall):
+                    found.append(
+                        f"{whose} OPC UA certificate {told(certificate)} ({file}) {end}: renew it in time"
+                    )
+    return found
+
+
+def _unknown(presented: x509.Certificate, trusted: list[x509.Certificate], source: str) -> str:
+    uris = set(alternative_uris(presented))
+    before = next((each for each in trusted if uris & set(alternative_uris(each))), None)
+    if before is None:
+        return (
+            f"refused the server's certificate {told(presented)}: nobody has trusted it yet; compare the thumbprint "
+            f"with the one that the server's own tool shows, then `edge-relay trust {source}`"
+        )
+    return (
+        f"refused the server's certificate: it shows {told(presented)}, but the one that was trusted is "
+        f"{told(before)}; if the server's certificate was replaced on purpose, `edge-relay trust {source}`, "
+        "else somebody stands in between"
+    )
+
+
+def _signer(
+    signed: x509.Certificate, candidates: list[x509.Certificate], below: int, wall: int
+) -> x509.Certificate | None:
+    """Find who signed it among those who may; `below`: how many authorities stand between it and the server's."""
+    return next((each for each in candidates if _may_sign(each, below, wall) and _signed(signed, each)), None)
+
+
+def _may_sign(issuer: x509.Certificate, below: int, wall: int) -> bool:
+    try:
+        basic = issuer.extensions.get_extension_for_class(x509.BasicConstraints).value
+    except (x509.ExtensionNotFound, ValueError):
+        return False
+    try:
+        signs = issuer.extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign
+    except x509.ExtensionNotFound:
+        signs = True
+    deep_enough = basic.path_length is None or below <= basic.path_length
+    return basic.ca and signs and deep_enough and is_valid(issuer, wall)
+
+
+def _signed(signed: x509.Certificate, issuer: x509.Certificate) -> bool:
+    try:
+        signed.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def _may_serve(certificate: x509.Certificate) -> bool:
+    """Tell whether an authority certified it as a server; a client's certificate of the same plant is none."""
+    try:
+        usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return True
+    except ValueError:
+        return False
+    return ExtendedKeyUsageOID.SERVER_AUTH in usage
+
+
+def _is_revoked(
+    certificate: x509.Certificate, issuer: x509.Certificate, lists: list[x509.CertificateRevocationList]
+) -> bool:
+    key = issuer.public_key()
+    return isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey) and any(
+        each.issuer == issuer.subject
+        and each.is_signature_valid(key)
+        and each.get_revoked_certificate_by_serial_number(certificate.serial_number) is not None
+        for each in lists
+    )
+
+
+def _file_name(certificate: x509.Certificate) -> str:
+    """`boiler [8F3A...].der`, as other OPC UA software names them; whatever a stranger calls himself."""
+    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    name = re.sub(r"[^\w.-]+", "_", str(names[0].value) if names else "")[:_LONGEST_NAME].strip("._")
+    return f"{name or 'server'} [{thumbprint(certificate).replace(' ', '')}].der"
