@@ -89,8 +89,7 @@ def control_app(agent: Controlled) -> web.Application:
     app.router.add_post("/api/destinations/{destination}/enable", answered(enable))
     app.router.add_post("/api/samples/flush", answered(_flush(agent)))
     app.router.add_post("/api/reload", answered(reload))
-    app.add_routes(alarm_routes(agent.hand))
-    app.add_routes(source_routes(agent.intakes))
+    app.add_routes([*alarm_routes(agent.hand), *source_routes(agent.intakes)])
     return app
 
 
