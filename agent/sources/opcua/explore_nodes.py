@@ -5,8 +5,8 @@ the namespace by its URI, always; a value is told with its quality or not at all
 server's own (a data type, a unit) is shown as the server writes it.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from math import isfinite
 from typing import Final
@@ -16,10 +16,10 @@ from asyncua import ua
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIdNames
 
-from agent.model import Json, Reading
+from agent.model import Json
 from agent.sources.exploring import Found
 from agent.sources.naming import Names
-from agent.sources.opcua.explore_space import Space, value_of
+from agent.sources.opcua.explore_space import Space, attribute, content
 from agent.sources.opcua.values import to_reading
 
 UNIT: Final = "EngineeringUnits"
@@ -29,6 +29,7 @@ _SINGLE: Final = (bool, int, float, str, datetime, UUID, ua.LocalizedText, type(
 _EXCERPT: Final = 60
 _CURRENT_READ: Final = 1 << ua.AccessLevel.CurrentRead
 _CURRENT_WRITE: Final = 1 << ua.AccessLevel.CurrentWrite
+_DATA_TYPE: Final = 1
 _DESCRIBED_BY: Final = (
     AttributeIds.Value,
     AttributeIds.DataType,
@@ -36,7 +37,6 @@ _DESCRIBED_BY: Final = (
     AttributeIds.UserAccessLevel,
     AttributeIds.Description,
 )
-_AT_HAND: Final = 10_000.0  # milliseconds: a survey takes what the server has, and does not stir the devices
 
 
 @dataclass(slots=True)
@@ -58,19 +58,6 @@ class Branch:
     properties: dict[str, ua.NodeId] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
-    """A variable and what it holds.
-
-    Attributes:
-        found: as it is told.
-        elements: of an array, each as it is told.
-    """
-
-    found: Found
-    elements: Sequence[Found] = ()
-
-
 class Describer:
     """Describes variables; remembers the names it has given, and those of the server's data types."""
 
@@ -81,23 +68,25 @@ class Describer:
         self._names = Names()
         self._types: dict[ua.NodeId, str] = {}
 
-    async def describe(self, variables: Sequence[Branch], *, fresh: bool = False) -> list[Variable]:
-        """Read all that is told of these variables; `fresh`: from the devices, not what is at hand."""
+    async def describe(self, variables: Sequence[Branch], *, elements: bool = False) -> list[Found]:
+        """Read all that is told of these variables; `elements`: of an array, tell each of them as well."""
         wanted: list[ua.ReadValueId] = []
         for one in variables:
-            wanted += [value_of(one.node, attribute) for attribute in _DESCRIBED_BY]
-            wanted += [value_of(node) for node in one.properties.values()]
-        answers = iter(await self._space.read(wanted, max_age=0 if fresh else _AT_HAND))
-        read = [
-            (
-                one,
-                [next(answers) for _ in _DESCRIBED_BY],
-                {name: content(next(answers)) for name in one.properties},
-            )
-            for one in variables
-        ]
-        await self._learn_types([content(attributes[1]) for _, attributes, _ in read])
-        return [self._variable(one, attributes, properties) for one, attributes, properties in read]
+            wanted += [attribute(one.node, which) for which in _DESCRIBED_BY]
+            wanted += [attribute(node) for node in one.properties.values()]
+        answers = iter(await self._space.read(wanted))
+        read: list[tuple[Branch, list[ua.DataValue], dict[str, object]]] = []
+        for one in variables:
+            attributes = [next(answers) for _ in _DESCRIBED_BY]
+            read.append((one, attributes, {name: content(next(answers)) for name in one.properties}))
+        await self._learn_types([content(attributes[_DATA_TYPE]) for _, attributes, _ in read])
+        told: list[Found] = []
+        for one, attributes, properties in read:
+            found = self._variable(one, attributes, properties)
+            told.append(found)
+            if elements:
+                told += self._elements(one, found, attributes[0], _section(properties))
+        return told
 
     async def _learn_types(self, types: Sequence[object]) -> None:
         """Ask how the server calls those of its data types that are not everyone's."""
@@ -107,7 +96,7 @@ class Describer:
             if one.NamespaceIndex == 0 and isinstance(number, int) and number in ObjectIdNames:
                 self._types[one] = ObjectIdNames[number]
         own = [one for one in new if one not in self._types]
-        names = await self._space.read([value_of(one, AttributeIds.BrowseName) for one in own])
+        names = await self._space.read([attribute(one, AttributeIds.BrowseName) for one in own])
         for one, data in zip(own, names, strict=True):
             name = content(data)
             self._types[one] = (
@@ -115,48 +104,44 @@ class Describer:
             )
 
     def _variable(
-        self, one: Branch, attributes: Sequence[ua.DataValue], properties: dict[str, object]
-    ) -> Variable:
+        self, one: Branch, attributes: Sequence[ua.DataValue], properties: Mapping[str, object]
+    ) -> Found:
         data, data_type, rank, access, description = attributes
-        place = self._space.place(one.node)
-        name = self._names.give(one.path)
-        reading = to_reading(name, data, self._now, baseline=False)
-        kind = self._kind(content(data_type), content(rank), data)
-        tag = {"node": place} | _section(properties)
-        value = content(data)
-        elements: list[Found] = []
-        if isinstance(value, list):
-            note = f"an array: {_excerpt(value)}"
-            reading = reading._replace(value=None, reason="")
-            elements = self._elements(Found(name, place, kind, tag=tag), value, data)
-            tag = {}
-        else:
-            note = reading.reason
-            if not isinstance(value, _SINGLE):
-                tag = {}
+        reading = to_reading("", data, self._now, baseline=False)
+        value, place = content(data), self._space.place(one.node)
         about = _text(content(description))
-        notes = [_access(content(access)), note, "" if one.path[-1:] == (about,) else about]
-        found = Found(name, place, kind, reading.value, "; ".join(note for note in notes if note), tag)
-        return Variable(found, elements)
+        notes = [
+            _access(content(access)),
+            _of_array(value) if isinstance(value, list) and _is_good(data) else reading.reason,
+            "" if one.path[-1:] == (about,) else about,
+        ]
+        tag: dict[str, Json] = {"node": place, **_section(properties)} if isinstance(value, _SINGLE) else {}
+        return Found(
+            self._names.give(one.path),
+            place,
+            self._kind(content(data_type), content(rank), data),
+            reading.value,
+            "; ".join(note for note in notes if note),
+            tag,
+        )
 
-    def _elements(self, array: Found, values: Sequence[object], data: ua.DataValue) -> list[Found]:
+    def _elements(
+        self, one: Branch, array: Found, data: ua.DataValue, section: dict[str, Json]
+    ) -> Iterator[Found]:
         """Tell each element as the tag that it could be."""
-        if any(isinstance(value, list) for value in values):
-            return []  # a matrix: a tag names an element of a row only
-        told: list[Found] = []
-        for index, value in enumerate(values[:MOST_ELEMENTS]):
-            reading = to_reading("", replace(data, Value=ua.Variant(value)), self._now, baseline=False)
-            told.append(
-                Found(
-                    f"{array.name}_{index}",
-                    f"{array.place}[{index}]",
-                    array.type.partition("[")[0],
-                    reading.value,
-                    reading.reason,
-                    dict(array.tag) | {"index": index},
-                )
+        values = content(data)
+        if not isinstance(values, list) or any(isinstance(value, list) for value in values):
+            return  # a tag cannot name an element of a matrix
+        for index in range(min(len(values), MOST_ELEMENTS)):
+            reading = to_reading("", data, self._now, baseline=False, index=index)
+            yield Found(
+                self._names.give((*one.path, str(index))),
+                f"{array.place}[{index}]",
+                array.type.partition("[")[0],
+                reading.value,
+                reading.reason,
+                {"node": array.place, "index": index, **section},
             )
-        return told
 
     def _kind(self, data_type: object, rank: object, data: ua.DataValue) -> str:
         """Name the data type, with the dimensions of an array: `Double[5]`."""
@@ -172,11 +157,6 @@ class Describer:
         return f"{name}[]" if isinstance(rank, int) and rank >= 0 else name
 
 
-def content(data: ua.DataValue) -> object:
-    """Give what a value holds; None if it is none."""
-    return None if data.Value is None else data.Value.Value
-
-
 def raw(data: ua.DataValue) -> str:
     """Show what was on the wire: `Double 21.5 Good`."""
     status = "Good" if data.StatusCode is None else data.StatusCode.name
@@ -185,12 +165,7 @@ def raw(data: ua.DataValue) -> str:
     return f"{data.Value.VariantType.name} {_excerpt(data.Value.Value)} {status}"
 
 
-def reading_of(tag: str, data: ua.DataValue, received: int) -> Reading:
-    """Give what the running agent would have emitted as the first value of a tag."""
-    return to_reading(tag, data, received, baseline=True)
-
-
-def _section(properties: dict[str, object]) -> dict[str, Json]:
+def _section(properties: Mapping[str, object]) -> dict[str, Json]:
     """Write unit and range as a tag's section takes them."""
     section: dict[str, Json] = {}
     unit, limits = properties.get(UNIT), properties.get(RANGE)
@@ -201,6 +176,14 @@ def _section(properties: dict[str, object]) -> dict[str, Json]:
         if low < high:
             section["range"] = [low, high]
     return section
+
+
+def _is_good(data: ua.DataValue) -> bool:
+    return data.StatusCode is None or data.StatusCode.is_good()
+
+
+def _of_array(values: Sequence[object]) -> str:
+    return f"an array, of which a tag names one element by its `index`: {_excerpt(values)}"
 
 
 def _text(text: object) -> str:

@@ -1,18 +1,16 @@
 """A server's address space, asked for in portions that the server can take.
 
-Rules for whoever changes this file: one request at a time, none larger than the operation limits of
-the server (OPC 10000-5, 6.3.11), and where a server keeps its limits to itself, smaller ones as soon
-as it complains (telegraf#19609); a continuation point that is not followed to its end is given back,
-for servers have few; a namespace is told by its URI, because its index moves with a restart
-(node-red-contrib-opcua#478). Only Read, Browse and BrowseNext are called.
+Rules for whoever changes this file: Read, Browse, BrowseNext and TranslateBrowsePaths alone are called,
+one at a time; a continuation point that is not followed to its end is given back, for servers have few;
+a namespace is told by its URI, because its index moves with a restart (node-red-contrib-opcua#478).
 """
 
 import asyncio
 from base64 import b64encode
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
-from typing import Final, Self, TypeVar
+from typing import Final, Self
 
 from asyncua import ua
 from asyncua.client.client import Client
@@ -21,23 +19,21 @@ from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.status_codes import StatusCodes
 from asyncua.ua.uaerrors import UaStatusCodeError
 
-from agent.sources.opcua.connection import FAILURES
+from agent.sources.opcua.calls import Calls
+from agent.sources.opcua.discovery import FAILURES
 
-_T = TypeVar("_T")
-_R = TypeVar("_R")
-
-READS: Final = 500  # attributes in one request to a server that names no limit
-BROWSES: Final = 50  # nodes in one request, likewise
-_REFERENCES: Final = 500  # of one node in one answer; the rest is fetched in further ones
-_RENEW_AT: Final = 0.75  # of the channel's lifetime (OPC 10000-4, 5.6.2)
-_TOO_MUCH: Final = (
+REFERENCES: Final = 500  # of one node in one answer; the rest is fetched in further ones
+_BROWSES: Final = 50  # nodes in one request to a server that names no limit
+_TOO_MUCH: Final = (  # some servers name no limit, and have one
     StatusCodes.BadTooManyOperations,
     StatusCodes.BadResponseTooLarge,
-    StatusCodes.BadRequestTooLarge,
     StatusCodes.BadEncodingLimitsExceeded,
 )
-_ESCAPES: Final = str.maketrans({"%": "%25", ";": "%3B"})  # OPC 10000-6, 5.1.12
+_RENEW_AT: Final = 0.75  # of the channel's lifetime (OPC 10000-4, 5.6.2)
+_BROWSE_LIMIT: Final = ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerBrowse
+_HIERARCHY: Final = ua.NodeId(ua.Int32(ObjectIds.HierarchicalReferences))
 _HAS_PROPERTY: Final = ua.NodeId(ua.Int32(ObjectIds.HasProperty))
+_ESCAPES: Final = str.maketrans({"%": "%25", ";": "%3B"})  # OPC 10000-6, 5.1.12
 _LETTERS: Final = {
     ua.NodeIdType.String: "s",
     ua.NodeIdType.Guid: "g",
@@ -63,31 +59,27 @@ class Child:
 
 
 class Space:
-    """The address space of one server, over one session."""
+    """The address space of one server, over one session; made by `open`.
 
-    def __init__(self, client: Client, namespaces: list[str], reads: int, browses: int) -> None:
-        """See `open`; `reads` and `browses`: how many operations one request may hold."""
+    Attributes:
+        calls: the other services of the session.
+    """
+
+    def __init__(self, client: Client, calls: Calls) -> None:
+        self.calls = calls
         self._client = client
         self._session = client.uaclient.session
-        self.namespaces = namespaces
-        self._reads = reads
-        self._browses = browses
+        self._portion = _BROWSES
         self._keyed = asyncio.get_running_loop().time()
 
     @classmethod
     async def open(cls, client: Client) -> Self:
-        """Read what the server says of itself: its namespaces and how much it takes at a time."""
-        facts = [
-            ObjectIds.Server_NamespaceArray,
-            ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead,
-            ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerBrowse,
-        ]
-        space = cls(client, [], 1, BROWSES)
-        answers = await space.read([value_of(ua.NodeId(ua.Int32(fact))) for fact in facts])
-        names, reads, browses = [None if data.Value is None else data.Value.Value for data in answers]
-        space.namespaces = [str(name) for name in names] if isinstance(names, list) else []
-        space._reads = _at_most(reads, READS)
-        space._browses = _at_most(browses, BROWSES)
+        """Read what the server says of itself: its namespaces, and how much it takes at a time."""
+        space = cls(client, await Calls.of(client.uaclient.session))
+        (limit,) = await space.read([attribute(ua.NodeId(ua.Int32(_BROWSE_LIMIT)))])
+        most = content(limit)
+        if isinstance(most, int) and most > 0:  # zero: no limit (OPC 10000-5, 6.3.11)
+            space._portion = min(most, _BROWSES)
         return space
 
     def place(self, node: ua.NodeId) -> str:
@@ -98,77 +90,78 @@ class Space:
             if isinstance(node.Identifier, bytes)
             else str(node.Identifier)
         )
-        index = node.NamespaceIndex
-        if index == 0:
+        index, namespaces = node.NamespaceIndex, self.calls.namespaces
+        if index == 0:  # the standard's own, wherever
             return f"{kind}={identifier}"
-        if index >= len(self.namespaces):
+        if index >= len(namespaces):
             return f"ns={index};{kind}={identifier}"
-        return f"nsu={self.namespaces[index].translate(_ESCAPES)};{kind}={identifier}"
+        return f"nsu={namespaces[index].translate(_ESCAPES)};{kind}={identifier}"
 
-    async def read(self, wanted: Sequence[ua.ReadValueId], *, max_age: float = 0) -> list[ua.DataValue]:
-        """Read attributes, in order.
-
-        Args:
-            wanted: of any number of nodes.
-            max_age: milliseconds; how old a value may be that the server has at hand. Zero: it asks the device.
-        """
-
-        async def ask(portion: Sequence[ua.ReadValueId]) -> list[ua.DataValue]:
-            parameters = ua.ReadParameters(
-                MaxAge=max_age, TimestampsToReturn=ua.TimestampsToReturn.Both, NodesToRead=list(portion)
-            )
-            return await self._session.read(parameters)
-
-        answers: list[ua.DataValue] = []
-        for at in range(0, len(wanted), self._reads):
-            answers += await self._portioned(wanted[at : at + self._reads], ask)
-        return answers
+    async def read(self, wanted: Sequence[ua.ReadValueId]) -> list[ua.DataValue]:
+        """Read attributes of any number of nodes, in order."""
+        await self._keep_channel()
+        return await self.calls.read(wanted)
 
     async def children(self, nodes: Sequence[ua.NodeId]) -> AsyncGenerator[tuple[int, Child], None]:
         """Give the objects and variables below each node, with the node's place in `nodes`.
 
-        A node that the server does not let us look into has none. Close the iterator (`aclosing`).
+        A node that the server does not let us look into has none. To be closed (`aclosing`).
         """
-        for at in range(0, len(nodes), self._browses):
-            portion = nodes[at : at + self._browses]
-            results = await self._portioned([_forward(node) for node in portion], self._browse)
-            again = [one for one, result in enumerate(results) if _ran_out(result)]
+        at = 0
+        while at < len(nodes):
+            portion = nodes[at : at + self._portion]
+            try:
+                results = await self._browse(portion)
+            except UaStatusCodeError as error:
+                if error.code not in _TOO_MUCH or len(portion) == 1:
+                    raise
+                self._portion = len(portion) // 2
+                continue
+            alone = [one for one, result in enumerate(results) if _ran_out_of_points(result)]
             async with aclosing(self._pages(results)) as found:
                 async for one, child in found:
                     yield at + one, child
-            for one in again:  # the others have given their continuation points back by now
-                async with aclosing(self._pages(await self._browse([_forward(portion[one])]))) as found:
+            for one in alone:  # the others have given their continuation points back by now
+                async with aclosing(self._pages(await self._browse([portion[one]]))) as found:
                     async for _, child in found:
                         yield at + one, child
+            at += len(portion)
 
-    async def _browse(self, portion: Sequence[ua.BrowseDescription]) -> list[ua.BrowseResult]:
+    async def _browse(self, portion: Sequence[ua.NodeId]) -> list[ua.BrowseResult]:
+        await self._keep_channel()
         return await self._session.browse(
             ua.BrowseParameters(
                 View=ua.ViewDescription(),
-                RequestedMaxReferencesPerNode=_REFERENCES,
-                NodesToBrowse=list(portion),
+                RequestedMaxReferencesPerNode=ua.Counter(REFERENCES),
+                NodesToBrowse=[_below(node) for node in portion],
             )
         )
 
-    async def _pages(self, results: list[ua.BrowseResult]) -> AsyncGenerator[tuple[int, Child], None]:
+    async def _pages(self, results: Sequence[ua.BrowseResult]) -> AsyncGenerator[tuple[int, Child], None]:
         """Give all that the results hold, and what they left for later."""
         waiting = {one: result.ContinuationPoint for one, result in enumerate(results) if _goes_on(result)}
         try:
             for one, result in enumerate(results):
                 for child in self._children(result):
                     yield one, child
-                while one in waiting:
-                    await self._keep_channel()
-                    parameters = ua.BrowseNextParameters(ContinuationPoints=[waiting[one]])
-                    (page,) = await self._session.browse_next(parameters)
-                    del waiting[one]
+                while (point := waiting.pop(one, None)) is not None:
+                    (page,) = await self._next([point])
                     if _goes_on(page):
                         waiting[one] = page.ContinuationPoint
                     for child in self._children(page):
                         yield one, child
         finally:
             if waiting:
-                await self._release(list(waiting.values()))
+                with suppress(*FAILURES):  # the connection may be why we stop
+                    await self._next(list(waiting.values()), release=True)
+
+    async def _next(
+        self, points: list[ua.ContinuationPoint], *, release: bool = False
+    ) -> list[ua.BrowseResult]:
+        await self._keep_channel()
+        return await self._session.browse_next(
+            ua.BrowseNextParameters(ReleaseContinuationPoints=release, ContinuationPoints=points)
+        )
 
     def _children(self, result: ua.BrowseResult) -> list[Child]:
         return [
@@ -189,31 +182,9 @@ class Space:
         if node.ServerIndex:
             return None
         index = int(node.NamespaceIndex)
-        if node.NamespaceUri in self.namespaces:
-            index = self.namespaces.index(node.NamespaceUri)
+        if node.NamespaceUri in self.calls.namespaces:
+            index = self.calls.namespaces.index(node.NamespaceUri)
         return ua.NodeId(node.Identifier, ua.Int16(index), node.NodeIdType)
-
-    async def _release(self, points: list[bytes]) -> None:
-        with suppress(*FAILURES):  # the connection may be why we stop
-            await self._session.browse_next(
-                ua.BrowseNextParameters(ReleaseContinuationPoints=True, ContinuationPoints=points)
-            )
-
-    async def _portioned(
-        self, portion: Sequence[_T], ask: Callable[[Sequence[_T]], Awaitable[list[_R]]]
-    ) -> list[_R]:
-        """Ask; where that was too much at once, ask for each half."""
-        await self._keep_channel()
-        try:
-            return await ask(portion)
-        except UaStatusCodeError as error:
-            if error.code not in _TOO_MUCH or len(portion) == 1:
-                raise
-        middle = len(portion) // 2
-        return [
-            *await self._portioned(portion[:middle], ask),
-            *await self._portioned(portion[middle:], ask),
-        ]
 
     async def _keep_channel(self) -> None:
         """Renew the keys in time; here, for a walk has no task beside it that could."""
@@ -223,28 +194,32 @@ class Space:
             await self._client.open_secure_channel(renew=True)
 
 
-def value_of(node: ua.NodeId, attribute: AttributeIds = AttributeIds.Value) -> ua.ReadValueId:
-    """Name an attribute of a node, its value unless another is meant."""
-    return ua.ReadValueId(NodeId=node, AttributeId=attribute)
-
-
-def _at_most(limit: object, ours: int) -> int:
-    """Zero or nothing: the server names no limit."""
-    return min(limit, ours) if isinstance(limit, int) and limit > 0 else ours
-
-
-def _forward(node: ua.NodeId) -> ua.BrowseDescription:
-    return ua.BrowseDescription(
-        NodeId=node,
-        BrowseDirection=ua.BrowseDirection.Forward,
-        ReferenceTypeId=ua.NodeId(ua.Int32(ObjectIds.HierarchicalReferences)),
-        IncludeSubtypes=True,
-        NodeClassMask=ua.NodeClass.Object | ua.NodeClass.Variable,
-        ResultMask=ua.BrowseResultMask.All,
+def attribute(
+    node: ua.NodeId, which: AttributeIds = AttributeIds.Value, element: int | None = None
+) -> ua.ReadValueId:
+    """Name an attribute of a node to read; of an array, one element of it alone."""
+    return ua.ReadValueId(
+        NodeId=node, AttributeId=which, IndexRange=None if element is None else str(element)
     )
 
 
-def _ran_out(result: ua.BrowseResult) -> bool:
+def content(data: ua.DataValue) -> object:
+    """Give what a value holds; None if it is none."""
+    return None if data.Value is None else data.Value.Value
+
+
+def _below(node: ua.NodeId) -> ua.BrowseDescription:
+    return ua.BrowseDescription(
+        NodeId=node,
+        BrowseDirection=ua.BrowseDirection.Forward,
+        ReferenceTypeId=_HIERARCHY,
+        IncludeSubtypes=True,
+        NodeClassMask=ua.UInt32(ua.NodeClass.Object | ua.NodeClass.Variable),
+        ResultMask=ua.UInt32(ua.BrowseResultMask.All),
+    )
+
+
+def _ran_out_of_points(result: ua.BrowseResult) -> bool:
     return int(result.StatusCode.value) == StatusCodes.BadNoContinuationPoints
 
 
