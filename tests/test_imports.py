@@ -60,13 +60,13 @@ LEVELS = {
 }
 KINDS = {"sources", "destinations", "inbound"}
 # What the adapters of one kind share: the contract, the configuration's table, the folder itself.
-SHARED = {"__init__", "base", "config", "exploring"}
+SHARED = {"__init__", "base", "config", "dns", "exploring"}
 # An adapter's sections are built of these; the loader and the whole configuration are not its business.
 CONFIG_FOR_ADAPTERS = {"fields", "secrets"}
 
 # The core's libraries beside the standard one. orjson: exact for 64-bit integers, and the bytes that
-# are signed must be those that are stored.
-CORE_LIBRARIES = {"cryptography", "orjson"}
+# are signed must be those that are stored. google: Protocol Buffers, in which Sparkplug B is written.
+CORE_LIBRARIES = {"cryptography", "google", "orjson"}
 # Standard modules that are a clock, the dice or the outside; the core is handed what they would tell.
 NOT_IN_CORE = {
     *("asyncio", "concurrent", "logging", "multiprocessing", "os", "pathlib", "random", "secrets"),
@@ -259,7 +259,7 @@ def test_the_rules_leave_the_lawful_alone(path, text):
 @pytest.mark.parametrize("module", ["agent.config.load", "agent.app", "agent.__main__"])
 def test_nothing_is_paid_for_a_protocol_that_is_not_configured(module):
     """The adapters' libraries are imported with the first source or destination of their kind."""
-    heavy = "{'asyncua', 'pymodbus', 'paho', 'nats', 'amqtt'}"
+    heavy = "{'asyncua', 'pymodbus', 'paho', 'nats', 'amqtt', 'google'}"
     child = subprocess.run(
         [sys.executable, "-c", f"import sys, {module}; print(sorted({heavy} & set(sys.modules)))"],
         capture_output=True,
