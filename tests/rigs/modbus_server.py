@@ -7,6 +7,7 @@ the `Exchange`; `server.behave` is the one in force.
 
 import asyncio
 import contextlib
+import ssl
 import struct
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -99,6 +100,7 @@ class ModbusServer:
         most: registers or bits in one read, more is refused with exception 3.
         dead: units that never answer.
         transparent: a serial server that sends what comes from the line to whoever is connected last.
+        context: with it, Modbus/TCP Security is spoken (TLS).
         requests: every request so far.
         accepted: how many connections were opened so far.
     """
@@ -110,6 +112,7 @@ class ModbusServer:
     dead: set = field(default_factory=set)
     added: int = 0
     transparent: bool = False
+    context: ssl.SSLContext | None = None
     requests: list = field(default_factory=list)
     accepted: int = 0
     connections: set = field(default_factory=set)
@@ -120,7 +123,8 @@ class ModbusServer:
 
     @property
     def url(self):
-        return f"{'rtu+tcp' if self.rtu else 'tcp'}://127.0.0.1:{self.port}"
+        scheme = "rtu+tcp" if self.rtu else "tls" if self.context else "tcp"
+        return f"{scheme}://127.0.0.1:{self.port}"
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -131,7 +135,7 @@ class ModbusServer:
 
     async def start(self):
         """Listen, on the same port after a stop."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=self.context)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self):

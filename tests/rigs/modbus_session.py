@@ -3,6 +3,9 @@
 import asyncio
 import contextlib
 
+from rigs.modbus_serial import SerialModbusServer
+from rigs.modbus_server import ModbusServer
+
 from agent.clock import SystemClock
 from agent.errors import SourceError
 from agent.model import Link, Quality, Reading
@@ -10,6 +13,16 @@ from agent.sources.modbus.config import ModbusSource
 from agent.sources.modbus.source import run
 
 PATIENCE = 8.0  # seconds a test waits for something that takes milliseconds on an idle machine
+
+
+LINES = ("tcp", "rtu+tcp", "serial")
+
+
+def server_on(line, folder, **keys: object):
+    """The misbehaving server on one of `LINES`."""
+    if line == "serial":
+        return SerialModbusServer(name=folder / "ttyUSB0", **keys)
+    return ModbusServer(rtu=line == "rtu+tcp", **keys)
 
 
 def source(server, tags, **keys: object):

@@ -89,7 +89,10 @@ def _why_refused(tls: ModbusTls | None, failure: OSError | None) -> str:
         case ssl.SSLError():
             return f"no TLS connection ({openssl_words(failure)}): {IF_REFUSED}"
         case ConnectionError() if tls is not None:
-            remedy = "is Modbus/TCP Security enabled in the device, and the port right (mostly 802)?"
+            remedy = (
+                "is Modbus/TCP Security enabled in the device, the port right (mostly 802), and the agent's "
+                "certificate trusted there?"
+            )
         case ConnectionError():
             remedy = (
                 "is Modbus enabled in the device, the port right, and no other client on its only connection?"

@@ -58,6 +58,7 @@ class Line:
         self._transaction = 0
         self._rest_until = 0
         self._quiet_until = 0
+        self._unknown = True  # what was asked before this line was ours
         self._leave_alone: dict[int, int] = {}
         self._silent: set[int] = set()
 
@@ -167,6 +168,11 @@ class Line:
         except SourceError as error:
             self._lose(str(error))
             raise
+        if self._unknown and self._endpoint.rtu:
+            # A session before us may have left a question; a transparent serial server hands the answer to
+            # whoever is connected by then.
+            self._quiet_until = self._clock.monotonic() + timeout
+        self._unknown = False
         wire.lost.add_done_callback(lambda lost: self._lose(lost.result()) if self._wire is wire else None)
         if self.config.pause_after_connect:
             self._rest_until = max(

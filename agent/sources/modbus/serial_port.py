@@ -114,6 +114,7 @@ def open_port(port: SerialPort) -> int:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _set_raw(descriptor, port)
             fcntl.ioctl(descriptor, termios.TIOCEXCL)
+            termios.tcflush(descriptor, termios.TCIOFLUSH)
         except BaseException:
             os.close(descriptor)
             raise

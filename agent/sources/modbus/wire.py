@@ -27,7 +27,7 @@ from agent.errors import SourceError
 from agent.model import SECOND
 from agent.sources.modbus.address import manual_address
 from agent.sources.modbus.answer import EXCEPTION, Data, Frame, Outcome, Refused, Silent, Wrong, judge
-from agent.sources.modbus.endpoint import Endpoint
+from agent.sources.modbus.endpoint import Endpoint, Network
 from agent.sources.modbus.plan import Block
 
 # It complains of each such frame, which would be a line at every poll; our reasons say it once.
@@ -75,7 +75,8 @@ class Wire(asyncio.Protocol):
         self._heads: tuple[bytes, ...] = ()
         self._waiting: asyncio.Future[Frame | None] | None = None
         self._foreign = 0
-        self._heard = False
+        self._heard = self._ever_heard = False
+        self._secured = isinstance(endpoint, Network) and endpoint.tls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Set up the socket (called by asyncio)."""
@@ -88,7 +89,7 @@ class Wire(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take in what came, and hand over the frame that is waited for (called by asyncio)."""
         self._buffer += data
-        self._heard = True
+        self._heard = self._ever_heard = True
         if len(self._buffer) > _FLOOD:
             self._lose(f"{self._endpoint} sends without end what nobody asked for: is it a Modbus device?")
             self.close()
@@ -102,9 +103,11 @@ class Wire(asyncio.Protocol):
             self._buffer = self._buffer[used:]
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End the request that waits (called by asyncio)."""
+        """End the request that waits, and say why (called by asyncio)."""
         if isinstance(exc, ssl.SSLError):
             self._lose(f"{self._endpoint} ended the TLS connection ({openssl_words(exc)}): {IF_REFUSED}")
+        elif self._secured and not self._ever_heard:  # with TLS 1.3 a client is refused after its handshake
+            self._lose(f"{self._endpoint} closed the connection before its first answer: {IF_REFUSED}")
         else:
             self._lose(f"{self._endpoint} {self._endpoint.if_lost.format(f' ({exc})' if exc else '')}")
 
@@ -172,7 +175,9 @@ class Wire(asyncio.Protocol):
 
     def _skip_noise(self) -> None:
         """Drop what stands before the answer: a line driver that switches adds a byte or two."""
-        if self._buffer and self._buffer[0] in self._late:  # a whole frame, in whose data the head may occur as well
+        if (
+            self._buffer and self._buffer[0] in self._late
+        ):  # a whole frame, in whose data the head may occur as well
             return
         for head in self._heads:
             if (start := self._buffer.find(head)) > 0:
