@@ -1,11 +1,14 @@
 """What a message's bytes say: a value, and the device's own time.
 
 Rules for whoever changes this file: pure functions of bytes; nothing in a payload may raise (it is
-written by strangers), what cannot be read is `Unreadable` with a reason for a person; sizes are
-bounded before anything is parsed; nothing is guessed: a time without zone is not a time.
+written by strangers), what cannot be read is `Unreadable` with a reason for a person, which quotes
+nothing of the payload (reasons reach the log and the receivers, and a payload may hold a secret);
+sizes are bounded before anything is parsed; nothing is guessed: a time without zone is not a time.
 """
 
+import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias, cast
@@ -13,13 +16,14 @@ from typing import Final, TypeAlias, cast
 import orjson
 
 from agent.codec.json_path import JsonPath, Missing, find, kind
+from agent.codec.modbus import REGISTER_BYTES, NumberField, register_decoder, width
 from agent.model import Json, Value
 
 LARGEST_PAYLOAD: Final = 1_000_000
 """Bytes. A reading is a few hundred; a megabyte is a picture or a mistake."""
 
 _LONGEST_TEXT: Final = 4_096
-_EXCERPT: Final = 80
+_SHOWN: Final = 200  # bytes of a payload that is set aside
 _NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?")
 _INTEGER: Final = re.compile(r"[+-]?\d{1,19}")
 _NOT_FINITE: Final = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
@@ -32,29 +36,34 @@ _NANOSECONDS_PER_UNIT: Final = ((1e11, 1_000_000_000), (1e14, 1_000_000), (1e17,
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """There is no value in this; `why` completes the sentence "no value: ..."."""
+    """There is no value in this.
+
+    Attributes:
+        why: completes the sentence "no value: ...".
+        said: the payload is all right, it says itself that there is no value.
+    """
 
     why: str
+    said: bool = False
 
 
 Document: TypeAlias = "Json | Unreadable"
 
+_NO_NUMBER: Final = Unreadable("it is not a finite number")
 _EMPTY: Final = Unreadable("the payload is empty (with that a retained message is deleted)")
 
 
 def excerpt(payload: bytes) -> str:
-    """Show the beginning of a payload, printable and short."""
-    text = payload[: _EXCERPT * 4].decode("utf-8", "backslashreplace")
+    """Show the first 200 bytes of a payload as text; what is not printable is escaped."""
+    text = payload[:_SHOWN].decode("utf-8", "backslashreplace")
     text = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
-    return text if len(text) <= _EXCERPT and len(payload) <= _EXCERPT * 4 else f"{text[:_EXCERPT]}..."
+    return text if len(payload) <= _SHOWN else f"{text}..."
 
 
 def _too_large(payload: bytes) -> Unreadable | None:
     if len(payload) <= LARGEST_PAYLOAD:
         return None
-    return Unreadable(
-        f"the payload has {len(payload):,} bytes, more than {LARGEST_PAYLOAD:,}: {excerpt(payload)}"
-    )
+    return Unreadable(f"the payload has {len(payload):,} bytes, more than {LARGEST_PAYLOAD:,}")
 
 
 def parse_json(payload: bytes) -> Document:
@@ -69,7 +78,10 @@ def parse_json(payload: bytes) -> Document:
     except orjson.JSONDecodeError as error:
         if not payload:
             return _EMPTY
-        return Unreadable(f"the payload is not JSON ({error.msg} at byte {error.pos}): {excerpt(payload)}")
+        hint = ""
+        if payload[error.pos :].lstrip(b"-").startswith((b"NaN", b"Infinity")):
+            hint = ": NaN and Infinity are no JSON, a value that is not known is null"
+        return Unreadable(f"the payload is not JSON ({error.msg} at byte {error.pos}){hint}")
 
 
 def json_value(document: Document, path: JsonPath) -> Value | Unreadable:
@@ -84,42 +96,74 @@ def json_value(document: Document, path: JsonPath) -> Value | Unreadable:
             return Unreadable(f"{path} is text of {len(found):,} characters, more than {_LONGEST_TEXT:,}")
         case bool() | int() | float() | str():
             return found
+        case None:
+            return Unreadable(f"the device says null: {path} is there and has no value", said=True)
         case _:
             return Unreadable(f"{path} is {kind(found)}: expected a number, true, false or text")
 
 
 def plain_value(payload: bytes) -> Value | Unreadable:
     """Read a payload that is the value itself: a number, true, false, or else text."""
+    text = plain_text(payload)
+    if isinstance(text, Unreadable):
+        return text
+    if text[0] in "{[":
+        return Unreadable("the payload is JSON: say where the value stands in it, value: $.NAME")
+    return _scalar(text)
+
+
+def plain_text(payload: bytes) -> str | Unreadable:
+    """Read a payload that is a text, without the white space around it."""
     if too_large := _too_large(payload):
         return too_large
     try:
         text = payload.decode().strip()
     except UnicodeDecodeError:
-        return Unreadable(f"the payload is not UTF-8 text: {excerpt(payload)}")
-    if not text:
-        return _EMPTY
-    if text[0] in "{[":
-        return Unreadable(
-            f"the payload is JSON: say where the value stands in it, value: $.NAME: {excerpt(payload)}"
-        )
+        return Unreadable("the payload is not UTF-8 text (for packed bytes write payload: binary)")
     if len(text) > _LONGEST_TEXT:
         return Unreadable(f"the payload is text of {len(text):,} characters, more than {_LONGEST_TEXT:,}")
-    return _scalar(text)
+    return text or _EMPTY
 
 
 def _scalar(text: str) -> Value | Unreadable:
     if text.lower() in {"true", "false"}:
         return text.lower() == "true"
-    return _number(text) if _NUMBER.fullmatch(text) or _NOT_FINITE.fullmatch(text) else text
+    read = number(text)
+    return text if read is None else read
 
 
-def _number(text: str) -> int | float | Unreadable:
+def number(text: str) -> int | float | Unreadable | None:
+    """Read a number that is written as text; None: it is no number."""
     if _INTEGER.fullmatch(text):
         return int(text)
-    number = float(text)
-    if number - number != 0:  # true of NaN and both infinities, and of nothing else
-        return Unreadable(f"{text[:_EXCERPT]} is not a finite number")
-    return number
+    if not _NUMBER.fullmatch(text) and not _NOT_FINITE.fullmatch(text):
+        return None
+    read = float(text)
+    return read if math.isfinite(read) else _NO_NUMBER
+
+
+def binary_reader(field: NumberField, at: int) -> Callable[[bytes], Value | Unreadable]:
+    """Make the reader of a number that stands in a payload of packed bytes.
+
+    Args:
+        field: which number, and how its bytes stand.
+        at: its first byte, from 0.
+    """
+    registers = width(field)
+    end = at + registers * REGISTER_BYTES
+    decode = register_decoder([(0, field)], registers)
+
+    def read(payload: bytes) -> Value | Unreadable:
+        if too_large := _too_large(payload):
+            return too_large
+        if len(payload) < end:
+            return Unreadable(
+                f"the payload has {len(payload)} bytes, and {field.type} at {at} ends with byte {end}"
+            )
+        ((value, _),) = decode(payload[at:end])
+        return _NO_NUMBER if value is None else value
+
+    return read
 
 
 def json_time(document: Document, path: JsonPath) -> int | Unreadable:
@@ -134,7 +178,7 @@ def json_time(document: Document, path: JsonPath) -> int | Unreadable:
     if isinstance(found, Missing):
         return Unreadable(f"time {path}: {found.why}")
     if isinstance(found, str):
-        stamp = _from_number(_number(found)) if _NUMERIC_STAMP.fullmatch(found) else _from_iso(found)
+        stamp = _from_number(number(found)) if _NUMERIC_STAMP.fullmatch(found) else _from_iso(found)
     else:
         stamp = _from_number(found)
     return stamp if isinstance(stamp, int) else Unreadable(f"time {path}: {stamp.why}")
@@ -143,14 +187,13 @@ def json_time(document: Document, path: JsonPath) -> int | Unreadable:
 def _from_number(found: object) -> int | Unreadable:
     if isinstance(found, bool) or not isinstance(found, int | float) or found < 0:
         return Unreadable(
-            f"{str(found)[:_EXCERPT]!r} is no time: expected seconds or milliseconds since 1970, "
-            f"or ISO 8601 with its zone"
+            "it is no time: expected seconds or milliseconds since 1970, or ISO 8601 with its zone"
         )
     for below, unit in _NANOSECONDS_PER_UNIT:
         if found < below:
             # A float holds today's microseconds exactly, not its nanoseconds.
             return found * unit if isinstance(found, int) else round(found * (unit / 1_000)) * 1_000
-    return Unreadable(f"{found:g} is no time: too large even for nanoseconds since 1970")
+    return Unreadable("it is no time: too large even for nanoseconds since 1970")
 
 
 def _from_iso(text: str) -> int | Unreadable:
@@ -158,12 +201,11 @@ def _from_iso(text: str) -> int | Unreadable:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return Unreadable(
-            f"{text[:_EXCERPT]!r} is no time: expected 2026-11-21T06:00:00Z, or a number of seconds or "
-            f"milliseconds since 1970"
+            "the text is no time: expected 2026-11-21T06:00:00Z, or a number of seconds or milliseconds "
+            "since 1970"
         )
     if moment.tzinfo is None:
         return Unreadable(
-            f"{text[:_EXCERPT]!r} has no zone, and none is guessed: let the publisher add Z or +01:00, "
-            f"or leave out time:"
+            "it has no zone, and none is guessed: let the publisher add Z or +01:00, or leave out time:"
         )
     return (moment - _EPOCH) // _MICROSECOND * 1_000

@@ -40,10 +40,12 @@ class Decoded:
         readings: of every tag that it concerns; a tag that it should hold and does not is bad.
         unreadable: why some of it could not be read, for the engineer; empty: all of it could.
             Such a message is set aside, to be looked at.
+        warning: what a person should be told once, in the log; it quotes nothing of the payload.
     """
 
     readings: Sequence[Reading] = ()
     unreadable: str = ""
+    warning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,12 @@ class Decoder(Protocol):
 
     def decode(self, message: Message) -> Decoded | None:
         """Read one message; None: no filter asks for its topic (an earlier configuration did)."""
+
+    def overdue(self, now: int) -> Sequence[Reading]:
+        """What has become bad because nothing came in time; asked every second once subscribed."""
+
+    def dropped(self) -> None:
+        """Readings that were given were never emitted: the store took nothing, and no more fitted in."""
 
     def requests(self, now: int) -> Sequence[Request]:
         """What is to be published now (QoS 0, not retained); each is given once.

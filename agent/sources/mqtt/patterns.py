@@ -77,20 +77,21 @@ class Pattern:
     name: str
     topic: str
 
-    def made(self, topic: str) -> str | None:
-        """The name that a topic makes; None: the filter does not match it.
+    def made(self, topic: str) -> str:
+        """The name that a topic makes.
 
         Raises:
             ValueError: what it makes cannot be a name.
         """
-        if (match := self._topics.fullmatch(topic)) is None:
-            return None
-        texts = [(text or "").replace("/", ".") for text in match.groups()]
-        if not all(texts):
-            raise ValueError("a level of the topic is empty")
+        match = self._topics.fullmatch(topic)
+        texts = [(text or "").replace("/", ".") for text in match.groups()] if match else []
+        if not texts or not all(texts):
+            raise ValueError("a level of a topic is empty: no name can be made of it")
         name = PLACE.sub(lambda place: texts[int(place[0][1]) - 1], self.name)
         if not TAG_NAME.fullmatch(name):
-            raise ValueError("a name has 200 characters at most, without braces, quotes and line ends")
+            raise ValueError(
+                "what a topic makes cannot be a name: 200 characters at most, without braces, quotes and line ends"
+            )
         return name
 
     def matches(self, topic: str) -> bool:

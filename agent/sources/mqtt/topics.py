@@ -1,34 +1,119 @@
-"""The decoder of JSON and plain payloads: which tags a topic carries, and what its messages say of each.
+"""The decoder of JSON, plain and binary payloads: which tags a topic carries, and what its messages say of each.
 
 Rules for whoever changes this file: no I/O, no clock; a payload is parsed once, however many tags
-it carries; nothing that a stranger publishes may raise (telegraf#13476). What cannot be read makes
-its tags bad, alone, with a reason.
+it carries; nothing that a stranger publishes may raise (telegraf#13476), nor grow without a bound,
+whatever topics he invents. What cannot be read makes its tags bad, alone, with a reason.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
 
-from agent.codec.payload import Document, Unreadable, json_time, json_value, parse_json, plain_value
-from agent.model import Quality, Reading, bad
+from agent.codec.json_path import parse_path
+from agent.codec.meaning import Meaning
+from agent.codec.payload import (
+    Document,
+    Unreadable,
+    json_time,
+    json_value,
+    parse_json,
+    plain_text,
+    plain_value,
+)
+from agent.model import SECOND, Quality, Reading, Value, bad
 from agent.sources.mqtt.config import MqttTag
 from agent.sources.mqtt.decode import Decoded, Message, Request
+from agent.sources.mqtt.patterns import Pattern, has_wildcards, owner
+
+_MOST_NAMES: Final = 1_000  # tags that one pattern may make
+_MOST_ROUTES: Final = 10_000  # topics that are remembered; for others the patterns are tried each time
+_MOST_TOLD: Final = 20  # warnings in a session
+_COPY_WITHIN: Final = SECOND
+_WHOLE: Final = parse_path("$")
+
+Retained = Literal["baseline", "ignore", "use"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Tag:
+    """A tag as it is written, with what is prepared once."""
+
+    written: MqttTag
+    meaning: Meaning
+    unpack: Callable[[bytes], Value | Unreadable] | None
+
+    def value(self, payload: bytes, document: Document) -> Value | Unreadable:
+        if self.unpack is not None:
+            raw = self.unpack(payload)
+        elif self.written.holds == "json":
+            raw = json_value(document, self.written.value or _WHOLE)
+        else:
+            raw = plain_text(payload) if self.written.type == "text" else plain_value(payload)
+        return raw if isinstance(raw, Unreadable) else self.meaning.of(raw)
+
+
+@dataclass(slots=True)
+class _Route:
+    """What a topic carries.
+
+    Attributes:
+        tags: by name.
+        problem: why not every tag is among them that would be made of the topic.
+        copies: how many subscriptions it comes through; some brokers send a message once for each
+            (MQTT 3.1.1, section 3.3.5, leaves it to them).
+        last: the last payload, if it may come again.
+        left: how many more copies of it may come, and until when.
+    """
+
+    tags: dict[str, _Tag]
+    problem: str
+    copies: int
+    last: bytes = b""
+    left: int = 0
+    until: int = 0
+
+    def is_copy(self, message: Message) -> bool:
+        """Whether this is what the last message was, through another subscription."""
+        if self.left > 0 and message.payload == self.last and message.received < self.until:
+            self.left -= 1
+            return True
+        self.last, self.left, self.until = message.payload, self.copies - 1, message.received + _COPY_WITHIN
+        return False
 
 
 class Topics:
-    """The tags of one session by topic; remembers which of them have not shown a value yet."""
+    """The tags of one session by topic; remembers which of them have shown a value."""
 
-    def __init__(self, tags: Mapping[str, MqttTag]) -> None:
-        self._tags: dict[str, list[tuple[str, MqttTag]]] = {}
+    def __init__(self, tags: Mapping[str, MqttTag], retained: Retained = "baseline") -> None:
+        self._retained = retained
+        self._tags = {
+            name: _Tag(tag, tag.meaning(), tag.unpack() if tag.holds == "binary" else None)
+            for name, tag in tags.items()
+        }
+        self._names: dict[str, list[str]] = {}
         for name, tag in tags.items():
-            self._tags.setdefault(tag.topic, []).append((name, tag))
-        self._silent = set(tags)
+            self._names.setdefault(tag.topic, []).append(name)
+        self._patterns = [Pattern(name, tag.topic) for name, tag in tags.items() if has_wildcards(tag.topic)]
+        self._made: dict[str, dict[str, str]] = {pattern.name: {} for pattern in self._patterns}
+        self._routes: dict[str, _Route] = {}
+        self._shown: set[str] = set()
+        self._told: set[str] = set()
 
     def filters(self) -> Sequence[str]:
         """Every topic, once."""
-        return list(self._tags)
+        return list(self._names)
 
     def tags_of(self, topic_filter: str) -> Collection[str]:
-        """Names of the tags that a topic carries."""
-        return [name for name, _ in self._tags.get(topic_filter, ())]
+        """Names of the tags that a topic carries, as they are written."""
+        return self._names.get(topic_filter, ())
+
+    def overdue(self, now: int) -> Sequence[Reading]:  # noqa: ARG002 - as every decoder
+        """Nothing: freshness is told by `stale_after`."""
+        return ()
+
+    def dropped(self) -> None:
+        """The start of a tag may be among them: what comes next is one."""
+        self._shown.clear()
 
     def requests(self, now: int) -> Sequence[Request]:  # noqa: ARG002 - as every decoder
         """Nothing: what these messages mean stands in themselves."""
@@ -36,29 +121,90 @@ class Topics:
 
     def decode(self, message: Message) -> Decoded | None:
         """Read one message: one reading for each tag of the topic."""
-        tags = self._tags.get(message.topic)
-        if tags is None:
+        route = self._routes.get(message.topic) or self._find(message.topic)
+        if route is None:
             return None
-        document: Document = (
-            parse_json(message.payload) if any(tag.value or tag.time for _, tag in tags) else None
-        )
-        readings = [_reading(name, tag, message.payload, document, message.received) for name, tag in tags]
-        why = next((reading.reason for reading in readings if reading.value is None), "")
-        return Decoded([self._as_start(reading, retained=message.retained) for reading in readings], why)
+        if (route.copies > 1 and route.is_copy(message)) or (message.retained and self._retained == "ignore"):
+            return Decoded()
+        parsed = any(tag.written.holds == "json" for tag in route.tags.values())
+        document: Document = parse_json(message.payload) if parsed else None
+        readings, unreadable = [], route.problem
+        for name, tag in route.tags.items():
+            reading, odd = _reading(name, tag, message, document)
+            readings.append(self._as_start(reading, retained=message.retained))
+            unreadable = unreadable or odd
+        return Decoded(readings, unreadable, self._news(route.problem))
 
     def _as_start(self, reading: Reading, *, retained: bool) -> Reading:
-        """Mark a retained value, and the first of a session: a start, not a change."""
-        if reading.value is None or not (retained or reading.tag in self._silent):
+        """Mark the first value of a session, and a retained one: a start, not a change."""
+        if reading.value is None:
             return reading
-        self._silent.discard(reading.tag)
+        unknown_age = retained and self._retained == "baseline" and reading.source_time is None
+        if reading.tag in self._shown and not unknown_age:
+            return reading
+        self._shown.add(reading.tag)
         return reading._replace(baseline=True)
 
+    def _find(self, topic: str) -> _Route | None:
+        """Try the patterns on a topic that is not remembered."""
+        names = [] if has_wildcards(topic) else self._names.get(topic, [])
+        tags = {name: self._tags[name] for name in names}
+        filters, problem = {topic} if tags else set[str](), ""
+        for pattern in self._patterns:
+            if not pattern.matches(topic):
+                continue
+            filters.add(pattern.topic)
+            try:
+                tags[self._claim(pattern, topic)] = self._tags[pattern.name]
+            except ValueError as error:
+                problem = f"{pattern.name}: {error}"
+        if not filters:
+            return None
+        route = _Route(tags, problem, len(filters))
+        if len(self._routes) < _MOST_ROUTES:
+            self._routes[topic] = route
+        return route
 
-def _reading(name: str, tag: MqttTag, payload: bytes, document: Document, received: int) -> Reading:
-    value = plain_value(payload) if tag.value is None else json_value(document, tag.value)
+    def _claim(self, pattern: Pattern, topic: str) -> str:
+        """Take the name that a topic makes.
+
+        Raises:
+            ValueError: it cannot be one, belongs to another topic, or there are too many.
+        """
+        made = self._made[pattern.name]
+        name = pattern.made(topic)
+        belongs = None if name in self._tags else owner(name, self._patterns)
+        if belongs is not pattern:
+            whose = belongs.name if belongs else "a tag of its own"
+            raise ValueError(f"{topic} would make {name}, which is {whose}: it is passed over")
+        if made.get(name, topic) != topic:
+            raise ValueError(
+                f"{topic} would make {name}, which {made[name]} makes already: it is passed over"
+            )
+        if name not in made and len(made) >= _MOST_NAMES:
+            raise ValueError(
+                f"more than {_MOST_NAMES:,} topics match {pattern.topic}: the others are passed over"
+            )
+        made[name] = topic
+        return name
+
+    def _news(self, problem: str) -> str:
+        """Give a problem that was not told yet."""
+        if not problem or problem in self._told or len(self._told) >= _MOST_TOLD:
+            return ""
+        self._told.add(problem)
+        return problem
+
+
+def _reading(name: str, tag: _Tag, message: Message, document: Document) -> tuple[Reading, str]:
+    """Read one tag; with it, why the payload is odd (empty where it says itself that it has no value)."""
+    value = tag.value(message.payload, document)
     if isinstance(value, Unreadable):
-        return bad(name, received, f"{name}: no value on {tag.topic}: {value.why}")
-    source_time = None if tag.time is None else json_time(document, tag.time)
-    if isinstance(source_time, Unreadable):
-        return bad(name, received, f"{name}: no usable time on {tag.topic}: {source_time.why}")
-    return Reading(name, value, Quality.GOOD, received, "", source_time)
+        why = f"{name}: no value on {message.topic}: {value.why}"
+        return bad(name, message.received, why), "" if value.said else why
+    time = tag.written.time
+    stamp = None if time is None else json_time(document, time)
+    if isinstance(stamp, Unreadable):
+        why = f"{name}: no usable time on {message.topic}: {stamp.why}"
+        return bad(name, message.received, why), why
+    return Reading(name, value, Quality.GOOD, message.received, "", stamp), ""
