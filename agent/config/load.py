@@ -34,6 +34,7 @@ from agent.errors import ConfigError
 from agent.model import Json, TagSpec
 from agent.rules.spec import RuleSpec
 from agent.sources import SourceConfig
+from agent.sources.modbus.sharing import contradictions
 
 _AGENT: Final = TypeAdapter(AgentSection)
 _STORE: Final = TypeAdapter(StoreSection)
@@ -110,6 +111,8 @@ class _Loading(Checking):
                 f"it makes a tag `{name}` as well, which is a tag of source {source}: give one another name"
             )
             self.report(("sources", other), text)
+        for wrong in contradictions(sources):
+            self.report(("sources", wrong.source, wrong.key), wrong.text)
         self.check_texts("sources", sources)
         self.check_texts("destinations", destinations)
         self.doubt(specs, tags, zone, now_wall)
