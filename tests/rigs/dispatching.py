@@ -141,9 +141,11 @@ class Rig:
 
     def offer(self, *deliveries):
         """Commit and hand over, as the store does."""
-        for each in deliveries:
-            self.outbox.rows[each.stored.seq] = each
-        self.outbox.rows = dict(sorted(self.outbox.rows.items()))
+        rows = self.outbox.rows
+        numbers = [next(reversed(rows), 0), *(each.stored.seq for each in deliveries)]
+        rows.update({each.stored.seq: each for each in deliveries})
+        if numbers != sorted(numbers):
+            self.outbox.rows = dict(sorted(rows.items()))
         for each in deliveries:
             self.dispatcher.offer(each)
 
