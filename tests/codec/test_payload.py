@@ -2,13 +2,23 @@
 
 import json
 import math
+import struct
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.codec.json_path import parse_path
-from agent.codec.payload import Unreadable, excerpt, json_time, json_value, parse_json, plain_value
+from agent.codec.modbus import ByteOrder, NumberField, NumberType
+from agent.codec.payload import (
+    Unreadable,
+    binary_reader,
+    excerpt,
+    json_time,
+    json_value,
+    parse_json,
+    plain_value,
+)
 
 PATH = parse_path("$.v")
 NOON = 1_795_262_400_000_000_000  # 2026-11-21T12:00:00Z
@@ -48,14 +58,14 @@ def test_a_plain_payload_is_its_value(payload, value):
     [
         (b"", "the payload is empty (with that a retained message is deleted)"),
         (b"  ", "the payload is empty"),
-        (b"NaN", "NaN is not a finite number"),
-        (b"-inf", "-inf is not a finite number"),
-        (b"1e999", "1e999 is not a finite number"),
-        (b"9" * 400, "9 is not a finite number"),
-        (b"\xff\xfe\x00", "the payload is not UTF-8 text: \\xff\\xfe\\x00"),
-        (b'{"v": 1}', 'say where the value stands in it, value: $.NAME: {"v": 1}'),
+        (b"NaN", "it is not a finite number"),
+        (b"-inf", "it is not a finite number"),
+        (b"1e999", "it is not a finite number"),
+        (b"9" * 400, "it is not a finite number"),
+        (b"\xff\xfe\x00", "the payload is not UTF-8 text (for packed bytes write payload: binary)"),
+        (b'{"v": 1}', "the payload is JSON: say where the value stands in it, value: $.NAME"),
         (b"x" * 5000, "the payload is text of 5,000 characters, more than 4,096"),
-        (b"x" * 1_000_001, "the payload has 1,000,001 bytes, more than 1,000,000: xxx"),
+        (b"x" * 1_000_001, "the payload has 1,000,001 bytes, more than 1,000,000"),
     ],
 )
 def test_a_plain_payload_without_a_value_says_why(payload, why):
@@ -83,10 +93,10 @@ def test_json_values_keep_type_and_digits(value):
     [
         (b"{", "the payload is not JSON"),
         (b"", "the payload is empty"),
-        (b'{"v": NaN}', "the payload is not JSON (unexpected character"),
+        (b'{"v": NaN}', "NaN and Infinity are no JSON, a value that is not known is null"),
         (b'{"v": 1e999}', "the payload is not JSON (number is infinity"),
         (b"[" * 100_000, "the payload is not JSON (depth limit exceeded"),
-        (b'{"v": null}', "$.v is null: expected a number, true, false or text"),
+        (b'{"v": null}', "the device says null: $.v is there and has no value"),
         (b'{"v": {}}', "$.v is an object"),
         (b'{"v": [1]}', "$.v is an array"),
         (b'{"w": 1}', "$.v: no 'v' in it: the object there has 'w'"),
@@ -131,12 +141,12 @@ def test_a_stamp_is_read_in_every_usual_form(written, nanoseconds):
     [
         ("2026-11-21T12:00:00", "has no zone, and none is guessed"),
         ("2026-11-21", "has no zone, and none is guessed"),
-        ("yesterday", "'yesterday' is no time"),
-        ("12:00", "'12:00' is no time"),
-        (-1, "'-1' is no time"),
-        (True, "'True' is no time"),
-        (None, "'None' is no time"),
-        ([], "'[]' is no time"),
+        ("yesterday", "the text is no time: expected 2026-11-21T06:00:00Z"),
+        ("12:00", "the text is no time"),
+        (-1, "it is no time: expected seconds or milliseconds since 1970"),
+        (True, "it is no time"),
+        (None, "it is no time"),
+        ([], "it is no time"),
         (1e30, "too large even for nanoseconds"),
     ],
 )
@@ -150,11 +160,31 @@ def test_what_is_no_stamp_is_refused_with_the_reason(written, why):
 
 
 def test_an_excerpt_is_short_and_printable():
-    """Nothing of a payload can garble a terminal or flood a log."""
+    """Nothing of a payload can garble a terminal; 200 bytes are enough to know it by."""
     shown = excerpt(b"\x1b[31m\x00\xff" + b"\n" * 10_000)
 
-    assert len(shown) <= 83
+    assert shown.startswith("\\x1b[31m\\x00\\xff\\n")
+    assert len(shown) <= 4 * 200 + 3
     assert shown.isprintable()
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"canary",
+        b'{"v": "canary"',
+        b'{"v": {"canary": "canary"}}',
+        b'["canary"]',
+        b"canary\xff",
+        b'{"v": "nan"}',
+    ],
+)
+def test_a_reason_quotes_nothing_of_the_payload(payload):
+    """It reaches the log and the receivers, and a payload may hold a secret; names in it are no values."""
+    document = parse_json(payload)
+    reads = [plain_value(payload), json_value(document, PATH), json_time(document, PATH)]
+
+    assert not [read.why for read in reads if isinstance(read, Unreadable) and "canary" in read.why]
 
 
 @settings(max_examples=500, deadline=None)
@@ -186,6 +216,45 @@ _JSON = st.recursive(
         st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["v", "w"]), inner, max_size=2)
     ),
 )
+
+
+@pytest.mark.parametrize(
+    ("number", "order", "payload", "value"),
+    [
+        (NumberType.FLOAT32, ByteOrder.ABCD, struct.pack(">f", 21.5), 21.5),
+        (NumberType.FLOAT32, ByteOrder.DCBA, struct.pack("<f", 21.5), 21.5),
+        (NumberType.FLOAT32, ByteOrder.CDAB, b"\x00\x00\x41\xac", 21.5),
+        (NumberType.FLOAT32, ByteOrder.BADC, b"\xac\x41\x00\x00", 21.5),
+        (NumberType.INT16, ByteOrder.ABCD, struct.pack(">h", -2), -2),
+        (NumberType.UINT16, ByteOrder.DCBA, b"\xfe\xff", 65534),
+        (NumberType.UINT64, ByteOrder.ABCD, b"\xff" * 8, 2**64 - 1),
+        (NumberType.FLOAT64, ByteOrder.DCBA, struct.pack("<d", 0.1), 0.1),
+    ],
+)
+@pytest.mark.parametrize("at", [0, 3])
+def test_a_number_is_read_from_packed_bytes(number, order, payload, value, at):
+    """Wherever it stands, odd places included, in the four byte orders of the manuals."""
+    read = binary_reader(NumberField(number, order), at)
+
+    assert read(b"\x55" * at + payload + b"rest") == value
+
+
+@pytest.mark.parametrize(
+    ("payload", "why"),
+    [
+        (b"", "the payload has 0 bytes, and float32 at 4 ends with byte 8"),
+        (b"1234567", "the payload has 7 bytes, and float32 at 4 ends with byte 8"),
+        (b"\x00" * 4 + struct.pack(">f", math.nan), "it is not a finite number"),
+        (b"\x00" * 4 + struct.pack(">f", -math.inf), "it is not a finite number"),
+        (b"\x00" * 1_000_001, "the payload has 1,000,001 bytes"),
+    ],
+)
+def test_packed_bytes_without_a_number_say_why(payload, why):
+    """Too short is no zero, and NaN is no value."""
+    read = binary_reader(NumberField(NumberType.FLOAT32), 4)(payload)
+
+    assert isinstance(read, Unreadable)
+    assert why in read.why
 
 
 @settings(max_examples=300, deadline=None)

@@ -9,24 +9,27 @@ of it runs in the event loop, in tasks of one group: what any callback raises en
 import asyncio
 import logging
 from collections.abc import Iterable, Sequence
-from typing import Final, NoReturn
+from typing import Final, NoReturn, assert_never
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from agent.clock import Clock
+from agent.codec.payload import excerpt
 from agent.errors import SourceError, StoreUnavailable
 from agent.metrics import ITEMS_ALIVE, ITEMS_WANTED
 from agent.model import SECOND, Link, Seen, bad
+from agent.sources.aside import Unread, aside
 from agent.sources.base import Emit, until_one_fails
 from agent.sources.mqtt.broker import MqttBroker
 from agent.sources.mqtt.config import MqttSource
 from agent.sources.mqtt.connect import Connection, close, connect
-from agent.sources.mqtt.decode import Decoder, Message
+from agent.sources.mqtt.decode import Decoded, Decoder, Message
 from agent.sources.mqtt.inbox import Arrived, Inbox
 from agent.sources.mqtt.loop import PahoLoop
 from agent.sources.mqtt.reasons import lost, not_subscribed, refused, silent, unanswered
+from agent.sources.mqtt.sparkplug_config import SparkplugSource
 from agent.sources.mqtt.subscriptions import Subscriptions
 from agent.sources.mqtt.topics import Topics
 
@@ -35,17 +38,16 @@ _log = logging.getLogger(__name__)
 _OFFER_AGAIN: Final = 1.0  # seconds until a batch that the store did not take is offered again
 _ASK_AGAIN: Final = 60.0  # seconds until refused topics are asked for again
 _STALLED: Final = 2.0  # seconds without reading, because `emit` takes nothing
-_STRANGERS: Final = 100  # topics of earlier configurations that are unsubscribed
 _ASK: Final = 1.0  # seconds between two questions whether the decoder needs something published
 
 
-async def run(name: str, config: MqttSource, emit: Emit, clock: Clock) -> None:
+async def run(name: str, config: MqttSource | SparkplugSource, emit: Emit, clock: Clock) -> None:
     """Be one session: connect, subscribe, emit until the connection ends.
 
     Raises:
         SourceError: no connection, refused, or lost; with the cause and the remedy.
     """
-    understands = decoder(config)
+    understands = decoder(config, clock)
     ITEMS_WANTED.labels(name).set(len(_tags(understands, understands.filters())))
     connection = await connect(config)
     try:
@@ -55,9 +57,18 @@ async def run(name: str, config: MqttSource, emit: Emit, clock: Clock) -> None:
         ITEMS_ALIVE.labels(name).set(0)
 
 
-def decoder(config: MqttSource) -> Decoder:
+def decoder(config: MqttSource | SparkplugSource, clock: Clock) -> Decoder:
     """Choose who understands the messages of a broker."""
-    return Topics(config.tags)
+    match config:
+        case MqttSource():
+            return Topics(config.tags, config.retained)
+        case SparkplugSource():
+            # Here, so that only an agent with Sparkplug pays for Protocol Buffers.
+            from agent.sources.mqtt.sparkplug import Sparkplug  # noqa: PLC0415
+
+            return Sparkplug(config, clock.wall)
+        case _:
+            assert_never(config)
 
 
 def _tags(understands: Decoder, filters: Iterable[str]) -> set[str]:
@@ -82,8 +93,8 @@ class _Session:
         self._errors = connection.errors
         self._decoder = understands
         self._inbox = Inbox()
+        self._aside = aside(name)
         self._dropping = False
-        self._strangers: set[str] = set()
         self._accepted = asyncio.Event()
         self._subscribed = asyncio.Event()
         self._subscriptions = Subscriptions(client, config)
@@ -134,6 +145,8 @@ class _Session:
     async def _ask_for_it(self) -> NoReturn:
         await self._subscribed.wait()
         while True:
+            if overdue := self._decoder.overdue(self._clock.monotonic()):
+                self._inbox.put(Arrived(overdue))
             self._publish_requests()
             self._paho.flush()
             await asyncio.sleep(_ASK)
@@ -169,30 +182,40 @@ class _Session:
             paused = self._paho.paused_since
             if paused is not None and loop.time() - paused > _STALLED and self._inbox.drop_oldest():
                 self._dropping = True
+                self._decoder.dropped()
                 self._paho.resume()
                 _log.warning(
                     "source %s: the store takes nothing; the oldest QoS 0 messages are dropped", self._name
                 )
 
-    def _on_message(self, message: MQTTMessage) -> None:
-        topic = _topic(message, self._config)
-        decoded = self._decoder.decode(
-            Message(topic, bytes(message.payload), message.retain, self._clock.monotonic())
-        )
+    def _on_message(self, arrived: MQTTMessage) -> None:
+        topic = _topic(arrived, self._config)
+        message = Message(topic, bytes(arrived.payload), arrived.retain, self._clock.monotonic())
+        decoded = self._decoder.decode(message)
         if decoded is None:
-            self._unsubscribe_stranger(topic)
-        elif self._subscribed.is_set():
-            self._publish_requests()
-        if self._inbox.full and not (self._dropping and self._inbox.drop_oldest()):
-            self._paho.pause()
-        self._inbox.put(Arrived(decoded.readings if decoded else (), message.mid if message.qos else None))
+            self._leave(topic)
+        else:
+            self._set_aside(message, decoded)
+            if self._subscribed.is_set():
+                self._publish_requests()
+        if self._inbox.full:
+            if self._dropping and self._inbox.drop_oldest():
+                self._decoder.dropped()
+            else:
+                self._paho.pause()
+        self._inbox.put(Arrived(decoded.readings if decoded else (), arrived.mid if arrived.qos else None))
 
-    def _unsubscribe_stranger(self, topic: str) -> None:
+    def _set_aside(self, message: Message, decoded: Decoded) -> None:
+        if decoded.warning:
+            _log.warning("source %s: %s", self._name, decoded.warning)
+        if decoded.unreadable:
+            unread = Unread(message.received, decoded.unreadable, excerpt(message.payload))
+            self._aside.put(message.topic, unread)
+
+    def _leave(self, topic: str) -> None:
         """Leave a topic that only an earlier configuration asked for; a kept session remembers it."""
-        if topic not in self._strangers and len(self._strangers) < _STRANGERS:
-            self._strangers.add(topic)
-            self._client.unsubscribe(topic)
-            _log.info("source %s: no tag is on %s any more: unsubscribed", self._name, topic)
+        if filters := self._subscriptions.leave(topic):
+            _log.info("source %s: no tag is on %s any more: unsubscribed", self._name, filters[0])
 
     def _tell(self, topic: str, reason: ReasonCode, told: set[str]) -> None:
         """Make the tags of a refused topic bad, once; tell when it is allowed at last."""
