@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 
-from agent.cli.arguments import add_config_option
+from agent.cli.arguments import add_config_option, duration
 from agent.cli.asking import print_problems
 from agent.clock import SystemClock
 from agent.errors import ConfigError, Problem
@@ -16,17 +16,49 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_config_option(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON document, for scripts")
+    more = parser.add_mutually_exclusive_group()
+    more.add_argument(
+        "--live",
+        action="store_true",
+        help="read every tag once, and say which rules would raise; send nothing",
+    )
+    more.add_argument(
+        "--connections", action="store_true", help="list every address and port, for the firewall request"
+    )
+    parser.add_argument(
+        "--timeout",
+        type=duration,
+        default="30s",
+        metavar="DURATION",
+        help="of --live, for one source (default: 30s)",
+    )
     parser.epilog = """examples:
   edge-relay check -c config
   edge-relay check -c config --json | jq '.problems[].text'
+  edge-relay check -c config --live
+  edge-relay check -c config --connections
 
 Each problem is one line on stderr, FILE:LINE:COLUMN: error|warning: TEXT.
+
+--live connects to every device, reads every tag once and evaluates the rules: what would be told at once,
+what if it stays so for up to an hour, and what cannot be judged. Nothing is sent, stored or written.
+--connections needs neither network nor secrets.
+
+exit status: 0 good, 1 an error was found, or (--live) a tag is bad, 2 usage; with --live and --connections
+also a configuration that has errors
 """
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Load it and say what was found; warnings alone are no failure."""
+    from agent.cli.check_connections import check_connections
+    from agent.cli.check_live import check_live
     from agent.config.load import load
+
+    if arguments.live:
+        return check_live(arguments)
+    if arguments.connections:
+        return check_connections(arguments)
 
     try:
         configuration = load(arguments.config, now_wall=SystemClock().wall())

@@ -18,7 +18,7 @@ SUMMARY = "read one address in every type, byte order and base; mark what the di
 
 _NUMBER: Final = re.compile(r"[+-]?\d+(?:[.,](\d+))?")
 _SWITCHES: Final = {"true": True, "on": True, "false": False, "off": False}
-_WIDTHS: Final = (2, 22, 16, 16, 0)
+_WIDTHS: Final = (2, 28, 16, 0)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -120,12 +120,12 @@ def _show(found: "list[Found]", arguments: argparse.Namespace) -> None:
         if not each.name and each.type == "":
             print(f"{each.place}  {each.note}")
     ways = [each for each in found if each.name or each.type]
-    rows = Rows(("", "place", "value", "", ""), _WIDTHS)
+    rows = Rows(("", "place", "value", ""), _WIDTHS)
     for each in ways:
         if arguments.all or not each.doubtful:
             mark = "=>" if each.matches else ""
-            type_ = "" if each.type in each.place else each.type
-            rows.print((mark, each.place, shown(each.value), type_, each.note))
+            place = each.place if each.type in each.place else f"{each.place}, {each.type}"
+            rows.print((mark, place, shown(each.value), each.note))
     hidden = sum(each.doubtful for each in ways)
     if hidden and not arguments.all:
         print(f"{hidden} improbable ways are not shown: --all")

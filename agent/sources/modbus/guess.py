@@ -142,7 +142,11 @@ def _number(
         matches=matches,
         doubtful=not matches and likely is None,
     )
-    rank = (0, 0, not exact) if matches else (1, _HARDLY if likely is None else likely, 0)
+    rank = (
+        (0, 0, not exact)
+        if matches
+        else (1, _HARDLY if likely is None else likely + field.order.swaps_bytes, 0)
+    )
     return Guess(rank, replace(found, tag=_tag(meant) | _typed(field, question)))
 
 

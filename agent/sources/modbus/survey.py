@@ -99,12 +99,12 @@ class _Rows:
         address = manual_address(meant.area, meant.offset)
         order = likely_float(pair[0] + pair[1]) if len(pair) > 1 else None
         if order is None:
-            tag = {"address": address, "type": "uint16"} | self._own
+            tag: dict[str, Json] = {"address": address, "type": "uint16", **self._own}
             place, raw = f"{address} uint16", hexadecimal(pair[0])
             return Found(self._name(meant), place, "uint16", int.from_bytes(pair[0]), raw, tag), 1
         content = pair[0] + pair[1]
         value, _ = decoded(NumberField(NumberType.FLOAT32, order), content)
-        tag = {"address": address, "type": "float32", "byte_order": order.value} | self._own
+        tag = {"address": address, "type": "float32", "byte_order": order.value, **self._own}
         place, raw = f"{address} float32 {order}", hexadecimal(content)
         return Found(self._name(meant), place, "float32", value, raw, tag), len(pair)
 

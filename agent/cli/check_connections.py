@@ -1,0 +1,163 @@
+"""`edge-relay check --connections`: every address and port that the agent opens or listens on.
+
+What goes into a firewall request; needs no secret, no network and no device.
+
+Rules for whoever changes this: a port that the agent opens stands here, whatever opens it; mypy names
+the kind that was forgotten.
+"""
+
+import argparse
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Final, assert_never
+from urllib.parse import urlsplit
+
+from agent.cli.asking import told
+from agent.model import Json
+
+if TYPE_CHECKING:
+    from agent.config.model import Configuration
+    from agent.destinations.config import DestinationConfig
+
+_PORTS: Final = {"http": 80, "https": 443}
+_HERE: Final = "this machine"
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One line of a firewall request.
+
+    Attributes:
+        to: host or address.
+        port: of TCP.
+        protocol: what is spoken.
+        out: the agent opens it; else it listens.
+        encrypted: `no`, or how.
+        purpose: what it is for.
+    """
+
+    to: str
+    port: int
+    protocol: str
+    out: bool
+    encrypted: str
+    purpose: str
+
+
+def check_connections(arguments: argparse.Namespace) -> int:
+    """List them."""
+
+    async def work() -> int:
+        from agent.cli.commissioning import without_secrets
+
+        configuration = without_secrets(arguments.config)
+        ways, remarks = ways_of(configuration), list(_remarks(configuration))
+        if arguments.json:
+            rows: list[Json] = [_json(way) for way in ways]
+            print(json.dumps({"connections": rows, "remarks": remarks}, indent=2, ensure_ascii=False))
+        else:
+            _show(configuration, ways, remarks)
+        return 0
+
+    return told(work)
+
+
+def ways_of(configuration: "Configuration") -> list[Way]:
+    """Every connection once, whoever shares it; those that go out first."""
+    purposes: dict[Way, list[str]] = {}
+    for way in _all(configuration):
+        purposes.setdefault(Way(way.to, way.port, way.protocol, way.out, way.encrypted, ""), []).append(
+            way.purpose
+        )
+    return [
+        Way(way.to, way.port, way.protocol, way.out, way.encrypted, ", ".join(dict.fromkeys(what)))
+        for way, what in purposes.items()
+    ]
+
+
+def _all(configuration: "Configuration") -> Iterator[Way]:
+    from agent.sources import reached
+
+    for name, source in configuration.sources.items():
+        if (place := reached(source)) is not None and place.port is not None:
+            yield Way(place.host, place.port, place.protocol, True, place.encrypted, f"source {name}")
+    for name, destination in configuration.destinations.items():
+        yield _delivery(name, destination)
+    listen = configuration.http
+    yield Way(
+        listen.listen.host,
+        listen.listen.port,
+        "HTTP",
+        False,
+        "no",
+        "health and metrics, for this machine alone",
+    )
+
+
+def _delivery(name: str, config: "DestinationConfig") -> Way:
+    from agent.destinations.webhook.config import WebhookDestination
+
+    match config:
+        case WebhookDestination():
+            parts = urlsplit(config.url)
+            scheme = parts.scheme.lower()
+            tls = "TLS" if scheme == "https" else "no"
+            protocol = "HTTPS" if scheme == "https" else "HTTP"
+            port = parts.port or _PORTS[scheme]
+            return Way(parts.hostname or "", port, protocol, True, tls, f"destination {name}")
+        case _:
+            assert_never(config)
+
+
+def _remarks(configuration: "Configuration") -> Iterator[str]:
+    from agent.sources import reached
+
+    for name, source in configuration.sources.items():
+        place = reached(source)
+        if place is None:
+            yield f"source {name} is simulated: no connection"
+        elif place.port is None:
+            yield f"source {name}: serial port {place.host} of this machine, no network"
+    names = sorted({way.to for way in ways_of(configuration) if way.out and not _is_address(way.to)})
+    if names:
+        yield f"names to be resolved (DNS, UDP and TCP 53, by this machine's resolver): {', '.join(names)}"
+    if configuration.agent.clock == "check":
+        yield "time: this machine's own synchronisation (NTP, UDP 123); the agent opens nothing for it"
+    yield "every connection is opened from here; nothing reaches the agent from other machines"
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return True
+
+
+def _show(configuration: "Configuration", ways: Iterable[Way], remarks: Iterable[str]) -> None:
+    from agent.cli.tables import print_table
+
+    print(f"{configuration.agent.site}/{configuration.agent.name}; all are TCP")
+    head = ("from", "to", "port", "protocol", "direction", "encrypted", "what for")
+    rows = [
+        (_HERE, way.to, way.port, way.protocol, "out" if way.out else "listens", way.encrypted, way.purpose)
+        for way in ways
+    ]
+    print_table(head, rows, whole=True)
+    for remark in remarks:
+        print(remark)
+
+
+def _json(way: Way) -> dict[str, Json]:
+    return {
+        "from": _HERE,
+        "to": way.to,
+        "port": way.port,
+        "transport": "tcp",
+        "protocol": way.protocol,
+        "direction": "out" if way.out else "listens",
+        "encrypted": way.encrypted,
+        "purpose": way.purpose,
+    }

@@ -1,0 +1,129 @@
+"""`edge-relay check --live`: every tag read once, the rules evaluated, and nothing sent."""
+
+import argparse
+import json
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Final
+
+from agent.cli.asking import told
+from agent.model import SECOND, Json
+
+if TYPE_CHECKING:
+    from agent.cli.check_rules import Foreseen, Judgement
+    from agent.config.model import Configuration
+    from agent.sources.exploring import Look
+
+_MOST: Final = 40  # lines of one list: a dead PLC makes every rule over it unknown
+
+
+def check_live(arguments: argparse.Namespace) -> int:
+    """Read, evaluate and print."""
+    return told(lambda: _check(arguments))
+
+
+async def _check(arguments: argparse.Namespace) -> int:
+    from agent.cli.check_rules import judge
+    from agent.cli.commissioning import with_secrets, without_secrets
+    from agent.cli.looking import LookTable, Wanted, chosen, hint_of_pause, is_bad, look_at
+    from agent.clock import SystemClock
+
+    configuration = without_secrets(arguments.config)
+    tags = chosen(configuration, (), None)
+    sources = with_secrets(arguments.config, configuration, tags)
+    clock = SystemClock()
+    looks: list[Look] = []
+    table = LookTable(configuration.tags, [tag for names in tags.values() for tag in names], clock)
+
+    def take(look: "Look") -> None:
+        looks.append(look)
+        if not arguments.json:
+            table.print(look)
+
+    failures = await look_at(Wanted(tags, sources, arguments.timeout), clock, take)
+    judgement = judge(
+        configuration, [look.reading for look in looks], failures, clock.monotonic(), clock.wall()
+    )
+    hints = await hint_of_pause(configuration.agent.data_dir, failures)
+    if arguments.json:
+        print(json.dumps(_json(configuration, looks, failures, judgement), indent=2, ensure_ascii=False))
+    else:
+        _show(judgement, failures, hints)
+    return 1 if any(map(is_bad, looks)) else 0
+
+
+# --- for people ------------------------------------------------------------------------------------------
+
+
+def _show(judgement: "Judgement", failures: Mapping[str, str], hints: Iterable[str]) -> None:
+    from agent.rules.phrases import duration
+
+    for name, why in failures.items():
+        print(f"\nsource {name} cannot be read: {why}")
+    for hint in hints:
+        print(f"  {hint}")
+    now = [each for each in judgement.foreseen if not each.after]
+    later = [each for each in judgement.foreseen if each.after]
+    _show_list("told at once:", [_told(each) for each in now])
+    _show_list(
+        "told if it stays so:",
+        [f"after {duration(each.after // SECOND * SECOND)}: {_told(each)}" for each in later],
+    )
+    _show_list(
+        "cannot be judged, or is not watched, now:", [f"{name}: {why}" for name, why in judgement.unjudged]
+    )
+    print(
+        f"\n{_count(judgement.rules, 'rule')}: {len(now)} told at once, {len(later)} within an hour if nothing "
+        f"changes, {len(judgement.unjudged)} not judged; nothing was sent or stored"
+    )
+
+
+def _show_list(title: str, lines: list[str]) -> None:
+    if lines:
+        print(f"\n{title}")
+    for line in lines[:_MOST]:
+        print(f"  {line}")
+    if (left := len(lines) - _MOST) > 0:
+        print(f"  and {left} more: --json has all")
+
+
+def _told(foreseen: "Foreseen") -> str:
+    event = foreseen.event
+    to = ", ".join(foreseen.receivers) or "nobody"
+    said = event.data.get("message")
+    return f"{event.type} {event.subject} ({event.priority.word}, to {to}){f': {said}' if said else ''}"
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+# --- for scripts -----------------------------------------------------------------------------------------
+
+
+def _json(
+    configuration: "Configuration",
+    looks: "Iterable[Look]",
+    failures: Mapping[str, str],
+    judgement: "Judgement",
+) -> Json:
+    from agent.cli.looking import as_json
+    from agent.clock import SystemClock
+
+    clock = SystemClock()
+    return {
+        "tags": [as_json(look, configuration.tags[look.reading.tag], clock) for look in looks],
+        "sources": {name: failures.get(name) for name in configuration.sources},
+        "events": [
+            {
+                "after_s": each.after / SECOND,
+                "type": each.event.type.value,
+                "rule": each.event.rule,
+                "instance": each.event.subject,
+                "priority": each.event.priority.word,
+                "to": [*each.receivers],
+                "message": each.event.data.get("message"),
+            }
+            for each in judgement.foreseen
+        ],
+        "not_judged": [{"instance": name, "why": why} for name, why in judgement.unjudged],
+    }
