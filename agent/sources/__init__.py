@@ -1,14 +1,16 @@
 """The table of sources: what the configuration may name, and the session that each one is.
 
 Rules for whoever adds a protocol: one class in the union, one branch in `session`; mypy names the
-branch that was forgotten; the same in `explorer`. An adapter is imported when a source of its kind is started, so that an
-agent that reads Modbus alone pays for no OPC UA.
+branch that was forgotten; the same in `explorer` and `reached`. An adapter is imported when a source
+of its kind is started, so that an agent that reads Modbus alone pays for no OPC UA.
 """
 
 # ruff: noqa: PLC0415 - that import on demand is the point of this table
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Annotated, TypeAlias, assert_never
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -16,12 +18,14 @@ from agent.clock import Clock
 from agent.sources.base import Emit
 from agent.sources.exploring import Explorer
 from agent.sources.modbus.config import ModbusSource
+from agent.sources.modbus.endpoint import Network
 from agent.sources.mqtt.config import MqttSource
+from agent.sources.mqtt.sparkplug_config import AnyMqttSource, SparkplugSource
 from agent.sources.opcua.config import OpcUaSource
 from agent.sources.simulated import SimulatedSource
 
 SourceConfig: TypeAlias = Annotated[
-    ModbusSource | OpcUaSource | MqttSource | SimulatedSource, Field(discriminator="type")
+    ModbusSource | OpcUaSource | AnyMqttSource | SimulatedSource, Field(discriminator="type")
 ]
 Session: TypeAlias = Callable[[str, Emit, Clock], Awaitable[None]]
 
@@ -37,7 +41,7 @@ def session(config: SourceConfig) -> Session:
             from agent.sources.opcua import source as opcua
 
             return lambda name, emit, clock: opcua.run(name, config, emit, clock)
-        case MqttSource():
+        case MqttSource() | SparkplugSource():
             from agent.sources.mqtt import source as mqtt
 
             return lambda name, emit, clock: mqtt.run(name, config, emit, clock)
@@ -68,7 +72,7 @@ def explorer(config: SourceConfig, clock: Clock) -> Explorer:
                 lambda scope: opcua.browse(config, clock, scope),
                 lambda place, expect: opcua.probe(config, clock, place, expect),
             )
-        case MqttSource():
+        case MqttSource() | SparkplugSource():
             from agent.sources.mqtt import explore as mqtt
 
             return Explorer(
@@ -84,5 +88,43 @@ def explorer(config: SourceConfig, clock: Clock) -> Explorer:
                 lambda scope: simulated.browse(config, clock, scope),
                 lambda place, expect: simulated.probe(config, clock, place, expect),
             )
+        case _:
+            assert_never(config)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a source connects to, for a firewall request.
+
+    Attributes:
+        host: name or address; of a serial line, the port of this machine.
+        port: of TCP; None: no network.
+        protocol: what is spoken.
+        encrypted: `no`, or how.
+    """
+
+    host: str
+    port: int | None
+    protocol: str
+    encrypted: str = "no"
+
+
+def reached(config: SourceConfig) -> Place | None:
+    """Give where a source connects to; None: nowhere."""
+    match config:
+        case ModbusSource():
+            endpoint = config.endpoint
+            if not isinstance(endpoint, Network):
+                return Place(endpoint.device, None, "Modbus RTU")
+            protocol = "Modbus RTU over TCP" if endpoint.rtu else "Modbus TCP"
+            return Place(endpoint.host, endpoint.port, protocol, "TLS" if endpoint.tls else "no")
+        case OpcUaSource():
+            parts = urlsplit(config.url)
+            how = {"none": "no", "sign": "signed only", "sign_and_encrypt": "OPC UA"}[config.security.mode]
+            return Place(parts.hostname or "", parts.port, "OPC UA", how)
+        case MqttSource() | SparkplugSource():
+            return Place(config.url.host, config.url.port, "MQTT", "TLS" if config.url.tls else "no")
+        case SimulatedSource():
+            return None
         case _:
             assert_never(config)
