@@ -3,10 +3,11 @@
 import asyncio
 import json
 
-from rigs.agent_process import command, until
+import pytest
+from rigs.agent_process import until
 from rigs.small_plant import alarm, alarms, play, small_plant
 
-from agent.cli import COMMANDS
+from agent.cli import COMMANDS, main
 
 REFUSING = {"webhook-delivery": "abort-message"}
 
@@ -164,17 +165,23 @@ async def test_commands(tmp_path):
     await play(tmp_path, (monitored, listed, dead_letters, reloaded, enabled))
 
 
-async def test_every_command_shows_an_example():
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_shows_an_example(name, capsys):
     """`--help` of each: status 0, and a line that can be copied."""
-    answers = await asyncio.gather(*(command(name, "--help") for name in COMMANDS))
-    for name, (status, output, errors) in zip(COMMANDS, answers, strict=True):
-        assert (status, errors) == (0, ""), name
-        assert f"  edge-relay {name}" in output.partition("example")[2], name
+    with pytest.raises(SystemExit) as end:
+        main([name, "--help"])
+
+    output, errors = capsys.readouterr()
+    assert (end.value.code, errors) == (0, "")
+    assert f"  edge-relay {name}" in output.partition("example")[2]
 
 
-async def test_what_is_no_command_is_usage():
+@pytest.mark.parametrize("words", [["frobnicate"], ["status", "--frobnicate"], []])
+def test_what_is_no_command_is_usage(words, capsys):
     """Status 2 and the usage, on stderr."""
-    answers = await asyncio.gather(command("frobnicate"), command("status", "--frobnicate"), command())
-    for status, output, errors in answers:
-        assert (status, output) == (2, "")
-        assert "usage: edge-relay" in errors
+    with pytest.raises(SystemExit) as end:
+        main(words)
+
+    output, errors = capsys.readouterr()
+    assert (end.value.code, output) == (2, "")
+    assert "usage: edge-relay" in errors
