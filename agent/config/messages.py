@@ -18,6 +18,7 @@ from typing import Final, TypeVar
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from agent.config.aliases import other_name
 from agent.config.fields import format_duration
 from agent.config.shape import child, known_keys, known_words
 from agent.config.yaml_text import Keys, Plain
@@ -191,6 +192,8 @@ def _unknown_key(key: str, known: Collection[str]) -> str:
         return f"unknown key `{key}`: a space belongs after `:`"
     if key.isdecimal():
         return f"unknown key `{key}`: a decimal number has a point, not a comma"
+    if hint := other_name(key, known):
+        return f"unknown key `{key}`: {hint}"
     return f"unknown key `{key}`{did_you_mean(key, known)}"
 
 
