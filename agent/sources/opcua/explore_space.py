@@ -29,7 +29,7 @@ _TOO_MUCH: Final = (  # some servers name no limit, and have one
     StatusCodes.BadResponseTooLarge,
     StatusCodes.BadEncodingLimitsExceeded,
 )
-_RENEW_AT: Final = 0.75  # of the channel's lifetime (OPC 10000-4, 5.6.2)
+RENEW_AT: Final = 0.75  # of the channel's lifetime (OPC 10000-4, 5.6.2)
 _BROWSE_LIMIT: Final = ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerBrowse
 _HIERARCHY: Final = ua.NodeId(ua.Int32(ObjectIds.HierarchicalReferences))
 _HAS_PROPERTY: Final = ua.NodeId(ua.Int32(ObjectIds.HasProperty))
@@ -189,7 +189,7 @@ class Space:
     async def _keep_channel(self) -> None:
         """Renew the keys in time; here, for a walk has no task beside it that could."""
         now = asyncio.get_running_loop().time()
-        if now - self._keyed > self._client.secure_channel_timeout / 1000 * _RENEW_AT:
+        if now - self._keyed > self._client.secure_channel_timeout / 1000 * RENEW_AT:
             self._keyed = now
             await self._client.open_secure_channel(renew=True)
 
