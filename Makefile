@@ -43,7 +43,7 @@ bench: .venv/.installed-test
 
 faults: .venv/.installed-test
 	@test -d tests/faults || { echo "make faults: there are no fault injections in tests/faults yet" >&2; exit 1; }
-	@$(BIN)/pytest tests/faults $(ARGS)
+	@EDGE_RELAY_LOSSES=1000 $(BIN)/pytest -n 2 --timeout 1800 tests/faults $(ARGS)
 
 # The stamp is younger than what it was installed from, so nothing is asked of the network twice.
 .venv/.installed-%: pyproject.toml .ci/lock/build.txt .ci/lock/%.txt | $(BIN)/pip

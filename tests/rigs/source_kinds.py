@@ -62,6 +62,9 @@ class Kind:
         """The session that notices a silent line soonest."""
         return sources.session(config)
 
+    def forget(self):
+        """Keep nothing of what the device was asked so far."""
+
 
 class Modbus(Kind):
     """Holding registers of a server in the same loop."""
@@ -94,6 +97,9 @@ class Modbus(Kind):
         }
         url = f"tcp://{host}:{port or self.port}"
         return {"type": "modbus", "url": url, "poll_every": "50ms", "timeout": "1s", "tags": tags}
+
+    def forget(self):
+        self._server.requests.clear()
 
     def written(self):
         """How often something was written, and how often we would have seen it."""
