@@ -103,7 +103,9 @@ class Calls:
             [
                 ua.NodeId(target.TargetId.Identifier, target.TargetId.NamespaceIndex)
                 for target in result.Targets or ()
-                if not target.TargetId.ServerIndex
+                if not getattr(
+                    target.TargetId, "ServerIndex", 0
+                )  # asyncua gives a plain NodeId where there is none
             ]
             if result.StatusCode.is_good()
             else []

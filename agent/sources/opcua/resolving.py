@@ -62,18 +62,19 @@ async def _walk(calls: Calls, paths: Mapping[int, tuple[Step, ...]]) -> dict[int
     reached: dict[int, frozenset[ua.NodeId]] = dict.fromkeys(paths, frozenset({_ROOT}))
     ended: dict[int, ua.NodeId | str] = {}
     for level in range(max(map(len, paths.values()), default=0)):
-        names: dict[int, list[ua.QualifiedName]] = {}
+        names: dict[int, list[tuple[int, str]]] = {}
         for handle, path in paths.items():
             if handle in ended or level >= len(path):
                 continue
             try:
-                names[handle] = list(_qualified(path[level], calls.namespaces))
+                names[handle] = _qualified(path[level], calls.namespaces)
             except LookupError as error:
                 ended[handle] = f"{error}: check the browse path in the configuration"
         questions = list(
             {(node, name) for handle in names for node in reached[handle] for name in names[handle]}
         )
-        below = dict(zip(questions, await calls.children(questions), strict=True))
+        asked = [(node, ua.QualifiedName(name, ua.Int16(index))) for node, (index, name) in questions]
+        below = dict(zip(questions, await calls.children(asked), strict=True))
         for handle, of_tag in names.items():
             steps = [(node, name) for node in reached[handle] for name in of_tag]
             reached[handle] = frozenset(child for step in steps for child in below[step])
@@ -86,13 +87,16 @@ async def _walk(calls: Calls, paths: Mapping[int, tuple[Step, ...]]) -> dict[int
     return {handle: ended.get(handle) or _only(reached[handle]) for handle in paths}
 
 
-def _qualified(step: Step, namespaces: list[str]) -> Iterable[ua.QualifiedName]:
-    """Give the name with its namespace; without one, with each that the server has."""
+def _qualified(step: Step, namespaces: list[str]) -> list[tuple[int, str]]:
+    """Give the name with its namespace; without one, with each that the server has.
+
+    Not as asyncua's QualifiedName, which cannot be a key.
+    """
     if step.namespace is not None:
         indices: Iterable[int] = [_index_of(step.namespace, namespaces)]
     else:
         indices = range(max(len(namespaces), 1))
-    return [ua.QualifiedName(step.name, ua.Int16(index)) for index in indices]
+    return [(index, step.name) for index in indices]
 
 
 def _only(nodes: frozenset[ua.NodeId]) -> ua.NodeId | str:
