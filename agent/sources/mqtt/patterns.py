@@ -120,9 +120,9 @@ class Pattern:
     def _names(self) -> re.Pattern[str]:
         # Each place ends where the text behind it first comes up, for good: if any way to divide the
         # name fits, this one does, and none is tried twice.
-        head, *rest = map(re.escape, PLACE.sub("\0", self.name).split("\0"))
-        inner = "".join(f"(?>.+?{text})" for text in rest[:-1])
-        return re.compile(f"{head}{inner}.+{rest[-1]}", re.DOTALL)
+        head, *inner = map(re.escape, PLACE.split(self.name))
+        end = [f".+{inner.pop()}"] if inner else []
+        return re.compile("".join([head, *(f"(?>.+?{text})" for text in inner), *end]), re.DOTALL)
 
 
 def owner(name: str, patterns: Iterable[Pattern]) -> Pattern | None:

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from agent.config.secrets import SecretPlaces
-from agent.model import SECOND
+from agent.model import SECOND, Kind, TagSpec
 from agent.sources.mqtt.broker import BrokerUrl
 from agent.sources.mqtt.config import MqttSource
 
@@ -64,15 +64,46 @@ def test_a_url_names_host_port_and_tls(url, expected):
         ({"timeout": "0s"}, "expected 1s to 60s"),
         ({"tags": {}}, "at least 1 item"),
         (
-            {"tags": {"T": {"topic": "plant/+/telemetry"}}},
-            "plant/+/telemetry: a tag has one topic, without the wildcards",
+            {"tags": {"T{1}": {"topic": "plant/comp+/a"}}},
+            "`+` stands for a whole level, alone between slashes",
         ),
-        ({"tags": {"T": {"topic": "plant/#"}}}, "without the wildcards + and #"),
+        (
+            {"tags": {"T{1}": {"topic": "plant/#/a"}}},
+            "`#` stands for all further levels, alone and as the last",
+        ),
+        ({"tags": {"T{1}": {"topic": "plant/a#"}}}, "`#` stands for all further levels"),
+        ({"tags": {"T{1}": {"topic": "/".join("+" * 10)}}}, "nine wildcards at most"),
         ({"tags": {"T": {"topic": "$share/g/t"}}}, "a shared subscription spreads"),
         ({"tags": {"T": {"topic": ""}}}, "expected a topic"),
         ({"tags": {"T": {"topic": None}}}, "Input should be a valid string"),
         ({"tags": {"T": {"topic": "t", "value": "$.a[*]"}}}, "expected a path to one value"),
-        ({"tags": {"T": {"topic": "t", "payload": "sparkplug_b"}}}, "Extra inputs are not permitted"),
+        (
+            {"tags": {"T": {"topic": "t", "payload": "sparkplug_b"}}},
+            "Input should be 'json', 'plain' or 'binary'",
+        ),
+        (
+            {"tags": {"T": {"topic": "t", "payload": "plain", "value": "$.a"}}},
+            "plain has no names in it: `value`",
+        ),
+        (
+            {"tags": {"T": {"topic": "t", "payload": "binary"}}},
+            "`type` says how a binary payload is packed: one of",
+        ),
+        (
+            {"tags": {"T": {"topic": "t", "payload": "binary", "type": "number"}}},
+            "how a binary payload is packed",
+        ),
+        ({"tags": {"T": {"topic": "t", "type": "float32"}}}, "is for packed bytes: write `payload: binary`"),
+        (
+            {"tags": {"T": {"topic": "t", "at": 4}}},
+            "a payload that is plain has no bytes to be counted: `at`",
+        ),
+        ({"tags": {"T": {"topic": "t", "type": "bool", "scale": 0.1}}}, "`type: bool` is no number: `scale`"),
+        ({"tags": {"T": {"topic": "t", "scale": 0.0}}}, "`scale: 0` would make every value the same"),
+        ({"tags": {"T": {"topic": "t", "scale": 1e200}}}, "the scaling is beyond any measurement"),
+        ({"payload": "binary"}, "a payload that is binary has no names in it"),
+        ({"payload": "xml"}, "Input should be 'json', 'plain' or 'binary'"),
+        ({"retained": "never"}, "Input should be 'baseline', 'ignore' or 'use'"),
     ],
 )
 def test_what_cannot_work_is_refused_with_the_remedy(keys, message):
@@ -82,6 +113,64 @@ def test_what_cannot_work_is_refused_with_the_remedy(keys, message):
 
     assert message in str(caught.value)
     assert "canary" not in "".join(error["msg"] for error in caught.value.errors())
+
+
+@pytest.mark.parametrize(
+    ("name", "topic", "problem"),
+    [
+        (
+            "A",
+            "a/+",
+            "every wildcard of a/+ has its place in the name, or several topics would be one tag: {1} is missing",
+        ),
+        ("A{1}", "a/+/#", "{2} is missing: A{1}.{2}"),
+        ("A{1}", "a/b", "{1} stands for what wildcard 1 of the topic matched, and a/b has none"),
+        ("A{2}", "a/+", "and a/+ has only 1"),
+        ("A{1}{2}", "a/+/+", "something has to stand between }{"),
+        ("A{1}.{1}", "a/+", "each {1} stands once in a name"),
+        ("{1}.{2}", "a/+/+", "the name needs letters of its own, or every misspelt name"),
+        ("A7", "a/seven", "A{1} makes a tag of this name as well"),
+        ("X{2}.{1}", "y/+/+", "it makes the same names as X{1}.{2}"),
+    ],
+)
+def test_a_name_goes_with_its_topic_and_is_made_once(name, topic, problem):
+    """Told at the name when the configuration is loaded, not when the first message comes."""
+    known = {"A{1}": {"topic": "b/+"}, "X{1}.{2}": {"topic": "x/+/+"}, "GOOD": {"topic": "good"}}
+    wrong = list(parse(tags=known | {name: {"topic": topic}}).wrong_names())
+
+    assert [wrong_name for wrong_name, _ in wrong] == [name]
+    assert problem in wrong[0][1]
+    assert not list(parse(tags=known).wrong_names())
+
+
+def test_a_rule_may_name_a_tag_that_a_wildcard_makes():
+    """The most fixed text wins, so that a name always means the same tag; no pattern is a tag itself."""
+    tags = {
+        "LINE{1}.TEMP": {"topic": "plant/+/temp", "unit": "°C"},
+        "LINE{1}.{2}.TEMP": {"topic": "plant/+/+/temp", "unit": "K", "stale_after": "5s", "time": "$.ts"},
+        "ALL.{1}": {"topic": "other/#", "type": "bool"},
+        "ONE": {"topic": "one"},
+    }
+    config = parse(tags=tags)
+
+    assert [spec.name for spec in config.tag_specs("floor")] == ["ONE"]
+    assert config.tag_named("floor", "LINE1.TEMP") == TagSpec("LINE1.TEMP", "floor", "°C")
+    assert config.tag_named("floor", "LINE1.A.TEMP") == TagSpec(
+        "LINE1.A.TEMP", "floor", "K", stale_after=5 * SECOND, timed=True
+    )
+    assert config.tag_named("floor", "ALL.a.b").kind is Kind.SWITCH
+    assert config.tag_named("floor", "LINE.TEMP") is None
+    assert config.tag_named("floor", "ONE") is None
+    assert config == parse(tags=tags), "what was looked up makes it no other configuration"
+
+
+def test_what_the_source_says_of_the_payload_holds_for_tags_that_say_nothing():
+    """And a tag without a word of anybody is JSON where it names a value in it, else plain."""
+    binary = {"topic": "b", "type": "int16"}
+    config = parse(payload="binary", tags={"A": binary, "B": {"topic": "p", "payload": "plain"}})
+
+    assert [tag.holds for tag in config.tags.values()] == ["binary", "plain"]
+    assert [tag.holds for tag in parse(tags=TAGS | {"P": {"topic": "p"}}).tags.values()] == ["json", "plain"]
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_a_value_without_a_usable_time_is_bad():
     (reading,) = readings(decoder, "t", b'{"a": 1, "ts": "2026-11-21T12:00:00"}')
 
     assert (reading.value, reading.quality) == (None, Quality.BAD)
-    assert reading.reason.startswith("A: no usable time on t: time $.ts: '2026-11-21T12:00:00' has no zone")
+    assert reading.reason.startswith("A: no usable time on t: time $.ts: it has no zone, and none is guessed")
 
 
 def test_the_first_value_is_a_start_and_a_bad_payload_is_no_value():
