@@ -7,7 +7,7 @@ the engineer has to type; nothing here knows a key of an adapter.
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -29,6 +29,18 @@ _NO_MAPS: Final = {"maintenance", "watch"}
 _SCALARS: Final = (bool, int, float, str)
 _NO_VALUE: Final = "a value is missing (`#` begins a comment: a text with it needs quotes)"
 _NO_KEYS: Final = "nothing stands under it: indent its keys by two more spaces"
+
+
+class Origin(NamedTuple):
+    """Where something is written.
+
+    Attributes:
+        path: in the document; what a problem is about.
+        cell: where in a list beside it, if it came from one.
+    """
+
+    path: Keys
+    cell: Position | None = None
 
 
 class Checking:
@@ -67,6 +79,9 @@ class Checking:
             column: where in the value's text, from 1; 0: the value as a whole.
             each: the name that stood for `{each}` when that column was counted.
         """
+        if severity == "error" and path[2:3] == ("tags",):
+            self.wrong.add(path[:4])
+        path, cell = self.origin(path)
         stands = path
         while stands not in self.document.places:
             stands = stands[:-1]
@@ -77,12 +92,19 @@ class Checking:
             position = self.document.places[stands].value
             if column and isinstance(written, str):
                 position = self.inside(position, written_column(written, each, column))
-        problem = Problem(*position, subject_of(path[:-1] if at_key else path) + text, severity)
-        if position not in self.refused and problem not in self.noted:
+        problem = Problem(*(cell or position), subject_of(path[:-1] if at_key else path) + text, severity)
+        if position not in self.refused:
+            self.note(problem)
+
+    def origin(self, path: Keys) -> Origin:
+        """Where that is written which was validated at a path."""
+        return Origin(path)
+
+    def note(self, problem: Problem) -> None:
+        """Take a problem that has its place; what is told already is not told again."""
+        if problem not in self.noted:
             self.noted.add(problem)
             self.problems.append(problem)
-        if severity == "error" and path[2:3] == ("tags",):
-            self.wrong.add(path[:4])
 
     def inside(self, start: Position, column: int) -> Position:
         """Give the position of a character of the text that begins there."""
@@ -109,9 +131,14 @@ class Checking:
             for path in without_value(entries, (section,)):
                 self.empty.add(path)
                 self.report(path, _NO_KEYS if len(path) == 2 and section in ENTRIES else _NO_VALUE)  # noqa: PLR2004 - section, name
-        for source, entry in self.named("sources").items():
-            for tag in keys_of(entry, "tags"):
-                self.check_tag_name(("sources", source, "tags", tag))
+        self.check_tag_names()
+
+    def check_tag_names(self) -> None:
+        """Refuse the names of tags that cannot be used, as they are written."""
+        for section in ("sources", "templates"):
+            for source, entry in self.named(section).items():
+                for tag in keys_of(entry, "tags"):
+                    self.check_tag_name((section, source, "tags", tag))
 
     def check_tag_name(self, path: Keys) -> None:
         """The same for a tag, which may have {1} in its name; whether that means something, its source says."""
@@ -151,7 +178,7 @@ class Checking:
             valid = adapter.validate_python(data, context=self.context)
         except ValidationError as error:
             for found in findings(error, data, adapter):
-                if found.at_key or (*path, *found.path) not in self.empty:
+                if found.at_key or self.origin((*path, *found.path)).path not in self.empty:
                     self.report((*path, *found.path), found.text, at_key=found.at_key)
             return None
         return None if any(empty[: len(path)] == path for empty in self.empty) else valid

@@ -7,11 +7,13 @@ files are joined entry by entry; the same entry twice is an error that names bot
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from agent.config.yaml_text import Document, Key, Keys, Place, Plain, Position, read_yaml
 from agent.errors import ConfigError, Problem
 
+LIST_SUFFIXES: Final = {".csv", ".tsv", ".txt"}
+"""Of vendors' lists, from which tags are imported."""
 Stamp: TypeAlias = tuple[tuple[str, int, int, int, int, int], ...]
 """Name, device, inode, size, and both times of each file."""
 
@@ -37,18 +39,32 @@ def read_files(path: Path) -> Document:
 
 
 def stamp(path: Path) -> Stamp:
-    """What tells one state of the files from another; empty while there are none to read.
+    """What tells one state of the files, and of the lists beside them, from another; empty while there are none to read.
 
     Whatever is written, replaced (an editor's rename, a checkout, a volume that is swapped), added, deleted or
     made readable changes it. Cheap: nothing is opened.
     """
     marks: list[tuple[str, int, int, int, int, int]] = []
     with suppress(OSError, ConfigError):  # what is deleted meanwhile has gone from the next stamp as well
-        for file in _files(path, []):
+        for file in [*_files(path, []), *list_files(path if path.is_dir() else path.parent)]:
             is_now = file.stat()
             identity, size = (is_now.st_dev, is_now.st_ino), is_now.st_size
             marks.append((str(file), *identity, size, is_now.st_mtime_ns, is_now.st_ctime_ns))
     return tuple(marks)
+
+
+def list_files(folder: Path) -> list[Path]:
+    """Every file in a folder, and in the folders there, from which tags could be imported."""
+    found: list[Path] = []
+    with suppress(OSError):
+        inside = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+        for each in inside:
+            if each.suffix.lower() in LIST_SUFFIXES:
+                found.append(each)
+            elif each.is_dir():
+                with suppress(OSError):
+                    found += [path for path in sorted(each.iterdir()) if path.suffix.lower() in LIST_SUFFIXES]
+    return [path for path in found if path.is_file()]
 
 
 def _readable(path: Path, problems: list[Problem]) -> list[Path]:

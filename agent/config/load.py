@@ -26,6 +26,7 @@ from agent.config.known_tags import KnownTags
 from agent.config.model import AgentSection, Configuration, HttpSection, StoreSection
 from agent.config.rules import ProfileSection, RuleDefaults, RuleSection
 from agent.config.secrets import Secret
+from agent.config.templates import SOURCE, Expanding
 from agent.config.times import wall
 from agent.config.walk import as_json, keys_of, texts_in
 from agent.config.yaml_text import Plain
@@ -46,10 +47,14 @@ _RULE: Final = TypeAdapter(RuleSection)
 _MAINTENANCE: Final = TypeAdapter(MaintenanceSection)
 _FLOOD: Final = TypeAdapter(FloodSection)
 _CHATTERING: Final = TypeAdapter(ChatteringSection)
-_SOURCE: Final[TypeAdapter[SourceConfig]] = TypeAdapter(SourceConfig)
 _DESTINATION: Final[TypeAdapter[DestinationConfig]] = TypeAdapter(DestinationConfig)
 
-_TABLES: Final = {"rules", "sources", "destinations"}  # compared on their own; the latter hold secrets
+_TABLES: Final = {
+    "rules",
+    "sources",
+    "templates",
+    "destinations",
+}  # compared on their own; the latter hold secrets
 _ANY_RANGE: Final = (0.0, 100.0)  # of a tag with errors, so that a rule over it is not wrong as well
 _KEEP_IT: Final = "put it into a file that only edge-relay may read, and write ${file:PATH} here"
 _REFERENCE: Final = re.compile(r"\$\{(?:env|file|insecure_file|credential):")
@@ -84,7 +89,7 @@ def load_agent(path: Path) -> AgentSection:
     return agent
 
 
-class _Loading(Checking):
+class _Loading(Expanding):
     """From the document to the configuration."""
 
     def configuration(self, now_wall: int | None) -> Configuration:
@@ -97,9 +102,10 @@ class _Loading(Checking):
         agent = self.section("agent", _AGENT)
         if agent is not None:
             self.context = replace(self.context, data_dir=agent.data_dir)
+        self.expand_sources()
         store = self.section("store", _STORE)
         http = self.section("http", _HTTP)
-        sources = self.entries("sources", _SOURCE)
+        sources = self.entries("sources", SOURCE)
         destinations = self.entries("destinations", _DESTINATION)
         tags = self.tags(sources)
         flood = self.optional("flood", _FLOOD)
@@ -172,7 +178,7 @@ class _Loading(Checking):
         chattering = self.optional("chattering", _CHATTERING)
         maintenance = self.maintenance()
         rules = [written for name, entry in self.named("rules").items() for written in self.rule(name, entry)]
-        if not self.document.complete:  # most of what a rule names would be unknown
+        if not self.document.complete or self.unsure:  # most of what a rule names would be unknown
             return ()
         ids = self.named("rules")
         sources = self.named("sources")
@@ -227,10 +233,9 @@ class _Loading(Checking):
                 tags.ask(source, config)
                 for tag, why in config.wrong_names():
                     self.report(("sources", source, "tags", tag), why, at_key=True)
-            for tag in keys_of(entry, "tags"):
+            for tag in (*keys_of(entry, "tags"), *self.unusable(source)):
                 if tag in tags.declared:
-                    text = f"tag `{tag}` is read by source {tags.declared[tag].source} already: give one another name"
-                    self.report(("sources", source, "tags", tag), text, at_key=True)
+                    self.clash(source, tag, tags.declared[tag].source)
                 else:
                     tags.declare(specs.get(tag) or TagSpec(tag, source, range=_ANY_RANGE))
         return tags
@@ -241,7 +246,7 @@ class _Loading(Checking):
             return None
         right = {tag: of for tag, of in tags.items() if ("sources", source, "tags", tag) not in self.wrong}
         try:
-            return _SOURCE.validate_python(entry | {"tags": right}, context=self.context)
+            return SOURCE.validate_python(entry | {"tags": right}, context=self.context)
         except ValidationError:
             return None  # noted when the whole was validated
 

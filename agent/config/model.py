@@ -18,6 +18,7 @@ from agent.config.alarms import ChatteringSection, FloodSection, MaintenanceSect
 from agent.config.fields import Duration, FilePath, Section, Size
 from agent.config.files import Stamp
 from agent.config.rules import ProfileSection, RuleDefaults, RuleSection
+from agent.config.source_use import WrittenSource
 from agent.config.times import ZoneName
 from agent.destinations.config import DestinationConfig
 from agent.errors import Problem
@@ -119,8 +120,10 @@ class File(Section):
     """Where events wait until they are delivered."""
     http: HttpSection = HttpSection()
     """Health and metrics, for monitoring."""
-    sources: dict[str, SourceConfig] = Field(default={})
+    sources: dict[str, WrittenSource] = Field(default={})
     """What is read, by name: PLCs, servers, brokers, and the tags of each."""
+    templates: dict[str, WrittenSource] = Field(default={})
+    """Device types, by name: what many sources have in common is written once, and used with `template`."""
     destinations: dict[str, DestinationConfig] = Field(default={})
     """Who is told, by name."""
     watch: bool = False

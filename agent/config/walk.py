@@ -12,7 +12,13 @@ from agent.config.secrets import Secret
 from agent.config.yaml_text import Keys, Plain
 from agent.model import Json
 
-ENTRIES: Final = {"sources": "source", "destinations": "destination", "rules": "rule", "profiles": "profile"}
+ENTRIES: Final = {
+    "sources": "source",
+    "templates": "template",
+    "destinations": "destination",
+    "rules": "rule",
+    "profiles": "profile",
+}
 """The sections of named entries, and what one of them is called."""
 
 
@@ -74,8 +80,10 @@ def texts_in(value: object, path: Keys) -> Iterator[tuple[Keys, Secret | str]]:
 def subject_of(path: Keys) -> str:
     """Name what a problem is about: `rule R1-temperature, high.at`."""
     match path:
-        case ("sources", _, "tags", name, *rest):
+        case ("sources", _, "tags", name, *rest) if name != "import":
             subject = f"tag {name}"
+        case ("templates", template, "tags", name, *rest) if name != "import":
+            subject = f"template {template}, tag {name}"
         case (str(section), name, *rest) if section in ENTRIES:
             subject = f"{ENTRIES[section]} {name}"
         case (section, *rest):

@@ -27,12 +27,14 @@ class Entry:
         tag: what an engineer would write under the tag's name.
         cells: where each of its keys stands.
         at: where the row's name stands.
+        file: the list.
         note: what the list says about it, for people.
     """
 
     tag: dict[Key, Plain]
     cells: dict[str, Cell]
     at: Cell
+    file: str
     note: str = ""
 
 
