@@ -109,7 +109,8 @@ class Wire(asyncio.Protocol):
         elif self._secured and not self._ever_heard:  # with TLS 1.3 a client is refused after its handshake
             self._lose(f"{self._endpoint} closed the connection before its first answer: {IF_REFUSED}")
         else:
-            self._lose(f"{self._endpoint} {self._endpoint.if_lost.format(f' ({exc})' if exc else '')}")
+            cause = f" ({exc.strerror or exc})" if isinstance(exc, OSError) else ""
+            self._lose(f"{self._endpoint} {self._endpoint.if_lost.format(cause)}")
 
     async def ask(self, block: Block, transaction: int, within: int) -> Outcome:
         """Send one request and wait for its answer.

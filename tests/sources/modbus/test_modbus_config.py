@@ -9,9 +9,8 @@ from pydantic import ValidationError
 from agent.codec.modbus import BitField, ByteOrder, Linear, NumberField, NumberType, TextField
 from agent.model import SECOND, Kind
 from agent.sources.modbus.config import ModbusSource
-from agent.sources.modbus.endpoint import Network, SerialPort, parse_url
+from agent.sources.modbus.endpoint import Network, parse_url
 from agent.sources.modbus.plan import Area, Point
-
 
 FORM = (
     "expected tcp://HOST:PORT, tls://HOST:PORT for Modbus/TCP Security, rtu+tcp://HOST:PORT for a serial gateway "

@@ -196,12 +196,11 @@ async def test_sources_take_turns():
         await honest(exchange)
 
     many = holding(*range(0, 40 * 50, 50))
-    async with ModbusServer(behave=noted) as server:
-        async with plants(
-            source(server, many, unit_id=1, poll_every="10ms"),
-            source(server, holding(0), unit_id=2, poll_every="10ms"),
-        ) as (_, few):
-            await few.polls(20)
+    async with ModbusServer(behave=noted) as server, plants(
+        source(server, many, unit_id=1, poll_every="10ms"),
+        source(server, holding(0), unit_id=2, poll_every="10ms"),
+    ) as (_, few):
+        await few.polls(20)
 
     turns = [len(list(group)) for unit_id, group in itertools.groupby(order[60:]) if unit_id == 1]
     assert max(turns) < 15, turns  # 10 ms of the other's 2 ms
@@ -209,9 +208,8 @@ async def test_sources_take_turns():
 
 async def test_what_a_source_says_of_a_line_that_runs_otherwise_is_refused():
     """The loader refuses it; should it come as far as this, the message says what to do."""
-    async with ModbusServer(behave=by_unit) as server:
-        async with connected(unit(server, 1), SystemClock()):
-            text = await one_session(unit(server, 2, close_after_poll=True), Sink())
+    async with ModbusServer(behave=by_unit) as server, connected(unit(server, 1), SystemClock()):
+        text = await one_session(unit(server, 2, close_after_poll=True), Sink())
 
     assert text == (
         f"127.0.0.1:{server.port}: another source uses this connection, and has another `close_after_poll`: "
