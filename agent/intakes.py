@@ -5,6 +5,7 @@ cancelling its task, and it closes what it opened.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, NoReturn
@@ -19,6 +20,8 @@ from agent.pipeline import Pipeline
 from agent.sources import SourceConfig
 from agent.stamps import Reckoning, utc_text
 from agent.web.orders import ImpossibleError
+
+_log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S: Final = 1.0
 
@@ -96,6 +99,7 @@ class Intakes:
         reason = f"paused by {by} until {utc_text(until + self._reckoning().offset)}"
         await self._end([name])
         intake.pause = Pause(until, reason)
+        _log.info("source %s is %s", name, reason)
         self._run(intake)
         with suppress(StoreUnavailable):  # told when the disk takes it: with the next thing of this source
             await intake.down(reason)

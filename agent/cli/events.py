@@ -72,7 +72,8 @@ def _row(row: Json) -> tuple[str, ...]:
     )
     message = data.get("message") or data.get("reason") or ""
     if "blind" in data and not data.get("message"):
-        message = f"nothing was seen for {seconds(float(str(data['duration_s'])))}: {message}"
+        what = f"nothing of {data['source']}" if "source" in data else "nothing"
+        message = f"{what} was seen for {seconds(float(str(data['duration_s'])))}: {message}"
     return (
         str(row["seq"]),
         str(row["timestamp"]),

@@ -8,6 +8,7 @@ from agent.cli.asking import ask, told
 from agent.config.fields import format_duration
 from agent.config.load import load_agent
 from agent.model import SECOND, Json
+from agent.web.orders import LONGEST_PAUSE
 
 SUMMARY = "disconnect from a device for a while, so that somebody else can connect to it"
 
@@ -16,7 +17,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("source", type=source_name, metavar="source:NAME", help="the source")
     parser.add_argument(
-        "duration", type=duration, metavar="DURATION", help="for how long: 10m, 1h; a day at the most"
+        "duration", type=_pause, metavar="DURATION", help="for how long: 10m, 1h; a day at the most"
     )
     parser.add_argument(
         "--by",
@@ -32,6 +33,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 Meanwhile the source's tags are bad, with your name and the end of the pause as the reason, and receivers
 are told of the interval afterwards (agent.blind). It ends by itself; a restart of the agent ends it as well.
 """
+
+
+def _pause(text: str) -> int:
+    length = duration(text)
+    if not 0 < length <= LONGEST_PAUSE:
+        raise argparse.ArgumentTypeError(
+            f"a pause lasts a day at the most, because nothing is watched meanwhile; got {text}"
+        )
+    return length
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -5,8 +5,11 @@ from typing import Annotated, Final, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent.errors import EdgeRelayError
+from agent.model import SECOND
 
 _LONGEST_S: Final = 366 * 86_400
+LONGEST_PAUSE: Final = 86_400 * SECOND
+"""A pause that somebody forgot must not last: nothing is watched meanwhile. Nanoseconds."""
 
 Ordered = TypeVar("Ordered", bound=BaseModel)
 
@@ -38,6 +41,15 @@ class Order(BaseModel):
     reason: str = ""
     for_s: Annotated[float, Field(gt=0, le=_LONGEST_S)] | None = None
     one_shot: bool = False
+    by: str = ""
+
+
+class PauseOrder(BaseModel):
+    """For how long nothing is connected to a device, and for whom."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    for_s: Annotated[float, Field(gt=0, le=LONGEST_PAUSE / SECOND)]
     by: str = ""
 
 

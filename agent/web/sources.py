@@ -1,25 +1,12 @@
 """Sources over the control socket: a device is left to somebody else for a while, and taken back."""
 
-from typing import Annotated, Final, Protocol
+from typing import Protocol
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field
 
 from agent.model import SECOND, Json
 from agent.web.answering import answered, login
-from agent.web.orders import read
-
-LONGEST_PAUSE_S: Final = 86_400
-"""A pause that somebody forgot must not last: nothing is watched meanwhile."""
-
-
-class PauseOrder(BaseModel):
-    """For how long nothing is connected to a device, and for whom."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    for_s: Annotated[float, Field(gt=0, le=LONGEST_PAUSE_S)]
-    by: str = ""
+from agent.web.orders import PauseOrder, read
 
 
 class Pausing(Protocol):
