@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_URL: Final = re.compile(r"([a-z][a-z+.]*)://")
+_URL: Final = re.compile(r"([a-z][a-z0-9+.]*)://")
 # What a source is validated with that has a url alone; its tag is never read.
 _BARE: Final[Mapping[str, "dict[Key, Plain]"]] = {
     "modbus": {"tags": {"unused": {"area": "holding", "offset": 0, "type": "uint16"}}},

@@ -116,7 +116,7 @@ def reached(config: SourceConfig) -> Place | None:
             endpoint = config.endpoint
             if not isinstance(endpoint, Network):
                 return Place(endpoint.device, None, "Modbus RTU")
-            protocol = "Modbus RTU over TCP" if endpoint.rtu else "Modbus TCP"
+            protocol = "Modbus RTU/TCP" if endpoint.rtu else "Modbus TCP"
             return Place(endpoint.host, endpoint.port, protocol, "TLS" if endpoint.tls else "no")
         case OpcUaSource():
             parts = urlsplit(config.url)

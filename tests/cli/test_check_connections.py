@@ -1,0 +1,64 @@
+"""`edge-relay check --connections`: the firewall request, without a network and without secrets."""
+
+import json
+
+from rigs.commissioning import run
+
+SITE = """\
+agent: {site: dresden, name: line-4}
+http: {listen: "127.0.0.1:8471"}
+destinations:
+  cmms: {url: "https://cmms.example.com/hooks?key=canary-4711", signing: {secret: "${env:A_SECRET_NOBODY_HAS}"}}
+  mes: {url: "http://10.0.0.9:8080/in", signing: none}
+sources:
+  plc: {type: modbus, url: tcp://192.168.10.20, tags: {A: {address: "40001", type: int16}}}
+  plc-slow: {type: modbus, url: "tcp://192.168.10.20:502", poll_every: 10s, tags: {B: {address: "40002", type: int16}}}
+  moxa: {type: modbus, url: "rtu+tcp://moxa.plant:4001", tags: {C: {address: "40001", type: int16}}}
+  drives: {type: modbus, url: "rtu:///dev/ttyUSB0?baudrate=9600", tags: {D: {address: "40001", type: int16}}}
+  boiler: {type: opcua, url: "opc.tcp://boiler.plant", security: none, tags: {E: {node: "nsu=urn:a;s=b"}}}
+  broker: {type: mqtt, url: "mqtts://broker.plant", client_id: me, user: u, password: "${env:NO_SUCH}",
+           tags: {F: {topic: a/b}}}
+  sim: {type: simulated, tags: {G: {signal: sine}}}
+"""
+NAMES = "names to be resolved (DNS, UDP and TCP 53, by this machine's resolver)"
+WAYS = [
+    ("192.168.10.20", 502, "Modbus TCP", "out", "no", "source plc, source plc-slow"),
+    ("moxa.plant", 4001, "Modbus RTU/TCP", "out", "no", "source moxa"),
+    ("boiler.plant", 4840, "OPC UA", "out", "no", "source boiler"),
+    ("broker.plant", 8883, "MQTT", "out", "TLS", "source broker"),
+    ("cmms.example.com", 443, "HTTPS", "out", "TLS", "destination cmms"),
+    ("10.0.0.9", 8080, "HTTP", "out", "no", "destination mes"),
+    ("127.0.0.1", 8471, "HTTP", "listens", "no", "health and metrics, for this machine alone"),
+]
+
+
+async def test_every_address_and_port_stands_there_once(tmp_path, capsys):
+    """Default ports written out, shared connections once, what listens, and what needs no network."""
+    (tmp_path / "site.yaml").write_text(SITE)
+    status, output, errors = await run(
+        capsys, "check", "--connections", "--json", "-c", str(tmp_path / "site.yaml")
+    )
+    found = json.loads(output)
+    keys = ("to", "port", "protocol", "direction", "encrypted", "purpose")
+
+    assert (status, errors) == (0, "")
+    assert [tuple(way[key] for key in keys) for way in found["connections"]] == WAYS
+    assert found["remarks"][:3] == [
+        "source drives: serial port /dev/ttyUSB0 of this machine, no network",
+        "source sim is simulated: no connection",
+        f"{NAMES}: boiler.plant, broker.plant, cmms.example.com, moxa.plant",
+    ]
+
+
+async def test_the_table_can_be_pasted_into_the_request(tmp_path, capsys):
+    """From, to, port, protocol, direction, encryption within 80 columns; no path, no query, no secret."""
+    (tmp_path / "site.yaml").write_text(SITE)
+    status, output, _ = await run(capsys, "check", "--connections", "-c", str(tmp_path / "site.yaml"))
+    lines = output.splitlines()
+
+    assert status == 0
+    assert lines[0] == "dresden/line-4; all are TCP"
+    assert lines[1].index("what for") <= 80
+    assert lines[2].split()[:5] == ["this", "machine", "192.168.10.20", "502", "Modbus"]
+    assert "canary" not in output
+    assert "hooks" not in output
