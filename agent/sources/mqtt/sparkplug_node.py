@@ -25,6 +25,7 @@ from agent.sources.mqtt.sparkplug_sequence import InOrder, Sent, Verb
 
 _GRACE: Final = 5 * SECOND
 _BDSEQ: Final = "bdSeq"
+_SESSIONS: Final = 256  # bdSeq counts them, 0 to 255
 _NODE: Final = ""  # stands where a device's name would: the edge node itself
 
 
@@ -128,9 +129,12 @@ class EdgeNode:
         return self._born(_NODE, payload, now)
 
     def _node_died(self, payload: Payload, now: int) -> list[Reading]:
-        bdseq = _bdseq(payload)
-        if self._bdseq is not None and bdseq is not None and bdseq != self._bdseq:
-            return []  # of an earlier session: the broker noticed its end late
+        died = _bdseq(payload)
+        if self._bdseq is not None and died is not None and died != self._bdseq:
+            if (died - self._bdseq) % _SESSIONS < _SESSIONS // 2:
+                self.missing = f"{self.name}: a session has died of which no birth certificate came"
+                self._doubt(self._good, self.missing, now)
+            return []  # else of an earlier session: the broker noticed its end late
         return self.forget(f"{self.name} is offline (its death certificate came)", now)
 
     def _end(self, device: str, why: str, now: int) -> list[Reading]:

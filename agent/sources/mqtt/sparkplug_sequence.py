@@ -104,7 +104,7 @@ class InOrder:
         seq = sent.payload.seq
         if seq is None or seq >= _NUMBERS:
             self._came = "one without a number"
-        else:
+        elif self._until is None:
             self._came = "one of before its birth certificate" if self._is_of_before(sent) else str(seq)
         if seq is None or seq >= _NUMBERS or seq in self._held or self._is_full(sent):
             self._until = sent.received  # waiting makes no sense
