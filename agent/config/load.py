@@ -105,7 +105,7 @@ class _Loading(Expanding):
         self.expand_sources()
         store = self.section("store", _STORE)
         http = self.section("http", _HTTP)
-        sources = self.entries("sources", SOURCE)
+        sources = self.sources()
         destinations = self.entries("destinations", _DESTINATION)
         tags = self.tags(sources)
         flood = self.optional("flood", _FLOOD)
@@ -232,7 +232,7 @@ class _Loading(Expanding):
             if config is not None:
                 tags.ask(source, config)
                 for tag, why in config.wrong_names():
-                    self.report(("sources", source, "tags", tag), why, at_key=True)
+                    self.report(("sources", source, "tags", tag), f"`{tag}`: {why}", at_key=True)
             for tag in (*keys_of(entry, "tags"), *self.unusable(source)):
                 if tag in tags.declared:
                     self.clash(source, tag, tags.declared[tag].source)

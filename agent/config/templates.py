@@ -71,6 +71,34 @@ class Expanding(Checking):
         made = (self._made or {}).get(path[:2])
         return Origin(path) if made is None else made.origin(path)
 
+    def sources(self) -> dict[str, SourceConfig]:
+        """Validate every source; the tags that a template gives to many are validated once, and shared."""
+        valid: dict[str, SourceConfig] = {}
+        shared: dict[
+            int, object
+        ] = {}  # by the identity of what is written, which is the same for all of them
+        for name, entry in self.named("sources").items():
+            path: Keys = ("sources", name)
+            config = self._with_shared(path, shared) or self.validate(path, entry, SOURCE)
+            if config is not None:
+                valid[name] = config
+                written = entry.get("tags") if isinstance(entry, dict) else None
+                if path in (self._made or {}) and isinstance(written, dict):
+                    shared |= {id(of): config.tags[str(tag)] for tag, of in written.items()}
+        return valid
+
+    def _with_shared(self, path: Keys, shared: Mapping[int, object]) -> SourceConfig | None:
+        """Validate a source with the tags that others share with it; None: there are none, or it has errors."""
+        made = (self._made or {}).get(path)
+        tags = None if made is None else made.entry.get("tags")
+        if made is None or not isinstance(tags, dict) or self.empty:
+            return None
+        known = {tag: shared.get(id(of), of) for tag, of in tags.items()}
+        try:
+            return SOURCE.validate_python({**made.entry, "tags": known}, context=self.context)
+        except ValidationError:
+            return None
+
     def unusable(self, source: str) -> Iterator[str]:
         """The names of a source's tags that a list cannot give."""
         made = (self._made or {}).get(("sources", source))
