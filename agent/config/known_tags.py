@@ -53,7 +53,7 @@ class KnownTags(Mapping[str, TagSpec]):
                 return spec
         # A source with errors makes none; a rule over what it would make is not wrong as well.
         for form, spec in self._forms:
-            if form.fullmatch(name):
+            if form.fullmatch(name) and not PLACE.search(name):
                 return replace(spec, name=name)
         raise KeyError(name)
 

@@ -42,7 +42,7 @@ _Type = Literal[
     "float32",
     "float64",
 ]
-_PACKED: Final = frozenset(NumberType)
+_PACKED: Final = tuple(NumberType)
 _KINDS: Final = {"number": Kind.NUMBER, "bool": Kind.SWITCH, "text": Kind.TEXT}
 _OF_NUMBERS: Final = ("scale", "add", "invalid", "valid_range")
 _OF_JSON: Final = ("value", "time")

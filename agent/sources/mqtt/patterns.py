@@ -100,7 +100,7 @@ class Pattern:
 
     def makes(self, name: str) -> bool:
         """Whether a name can be made."""
-        return self._names.fullmatch(name) is not None
+        return TAG_NAME.fullmatch(name) is not None and self._names.fullmatch(name) is not None
 
     @property
     def fixed(self) -> int:
