@@ -81,7 +81,6 @@ class InOrder:
             self._hold(sent)
             return []
         ready = [sent]
-        self._held.pop(self._expected, None)  # it was one of before
         self._expected = (self._expected + 1) % _NUMBERS
         while (following := self._held.pop(self._expected, None)) is not None:
             ready.append(following)
@@ -101,15 +100,16 @@ class InOrder:
         return why
 
     def _hold(self, sent: Sent) -> None:
-        seq = sent.payload.seq
+        seq, of_before = sent.payload.seq, self._is_of_before(sent)
         if seq is None or seq >= _NUMBERS:
             self._came = "one without a number"
         elif self._until is None:
-            self._came = "one of before its birth certificate" if self._is_of_before(sent) else str(seq)
+            self._came = "one of before its birth certificate" if of_before else str(seq)
         if seq is None or seq >= _NUMBERS or seq in self._held or self._is_full(sent):
             self._until = sent.received  # waiting makes no sense
             return
-        self._held[seq] = sent
+        if not of_before:
+            self._held[seq] = sent
         if self._until is None:
             self._until = sent.received + self._patience
 
