@@ -38,10 +38,15 @@ _POLICIES = [
 class _Users:
     def __init__(self) -> None:
         self.anonymous = True
+        self.certificates: set[bytes] = set()
+        self.asked = 0
+        """How often somebody wanted to log in."""
 
     def get_user(self, iserver, username=None, password=None, certificate=None):
+        self.asked += 1
         if username is None:
-            return User(role=UserRole.User) if self.anonymous else None
+            known = self.anonymous or certificate in self.certificates
+            return User(role=UserRole.User) if known else None
         return User(role=UserRole.User) if (username, password) == (USER, PASSWORD) else None
 
 
@@ -52,6 +57,7 @@ class OpcUaServer:
         self.port = port
         self.url = f"opc.tcp://127.0.0.1:{port}"
         self.certificate = folder / "server.der"
+        self.authority = folder / "authority.der"
         self._key = folder / "server.pem"
         self.requested: list[int] = []
         """How many monitored items each request asked for."""
@@ -62,7 +68,9 @@ class OpcUaServer:
             logging.getLogger(chatty).setLevel(logging.CRITICAL)
 
     def __enter__(self) -> Self:
-        make_certificate(self.certificate, self._key, APPLICATION)
+        issuer = (self.authority, self.authority.with_suffix(".pem"))
+        make_certificate(*issuer, "urn:plant:authority", authority=True)
+        make_certificate(self.certificate, self._key, APPLICATION, issuer=issuer)
         self._thread.start()
         self._ready.result(20)
         return self
@@ -96,6 +104,26 @@ class OpcUaServer:
         node = ua.NodeId(name, self.index if index is None else index)
         parent = self.server.nodes.objects
         self.call(parent.add_variable(node, f"{node.NamespaceIndex}:{name}", ua.Variant(value, variant)))
+
+    def add_below(self, *path: str, value=None) -> None:
+        """Add a folder, or with a value a variable, below those that are there; each is `2:Name` or `Name`."""
+
+        async def work():
+            names = [self._qualified(text) for text in path]
+            parent = self.server.nodes.objects
+            for name in names[:-1]:
+                parent = await parent.get_child([name])
+            node = ua.NodeId("/".join(path), self.index)
+            if value is None:
+                await parent.add_folder(node, names[-1])
+            else:
+                await parent.add_variable(node, names[-1], value)
+
+        self.call(work())
+
+    def _qualified(self, text: str) -> ua.QualifiedName:
+        index, colon, name = text.rpartition(":")
+        return ua.QualifiedName(name, int(index) if colon else self.index)
 
     def set(self, name: str, value, variant=None, *, status: int = 0, stamp=None) -> None:
         data = ua.DataValue(ua.Variant(value, variant), ua.StatusCode(status), SourceTimestamp=stamp)
@@ -132,20 +160,45 @@ class OpcUaServer:
         service = self.server.iserver.subscription_service
         self.call(service.delete_subscriptions(list(service.subscriptions)))
 
+    @property
+    def logins(self) -> int:
+        """How often somebody has sent what proves a user, or nothing."""
+        return self._users.asked
+
     @contextlib.contextmanager
-    def wanting_user(self):
-        self._users.anonymous = False
+    def wanting_user(self, certificate: bytes = b""):
+        """Let in the user with the password, or with this certificate."""
+        self._users.anonymous, self._users.certificates = False, {certificate}
         try:
             yield
         finally:
-            self._users.anonymous = True
+            self._users.anonymous, self._users.certificates = True, set()
+
+    @contextlib.contextmanager
+    def taking_logins(self, *kinds: ua.UserTokenType):
+        """Offer these logins alone."""
+        endpoints = self.server.iserver.endpoints
+        before = [endpoint.UserIdentityTokens for endpoint in endpoints]
+        for endpoint in endpoints:
+            endpoint.UserIdentityTokens = [t for t in endpoint.UserIdentityTokens if t.TokenType in kinds]
+        try:
+            yield
+        finally:
+            for endpoint, tokens in zip(endpoints, before, strict=True):
+                endpoint.UserIdentityTokens = tokens
 
     @contextlib.contextmanager
     def refusing_clients(self, status: int):
         async def refuse(certificate, application):
             raise ServiceError(status)
 
-        self.server.iserver.certificate_validator = refuse
+        with self.checking_clients(refuse):
+            yield
+
+    @contextlib.contextmanager
+    def checking_clients(self, check):
+        """Have `check(certificate, application)` awaited while a session is made."""
+        self.server.iserver.certificate_validator = check
         try:
             yield
         finally:

@@ -51,7 +51,7 @@ _LEAST_RENEWAL: Final = 1.0  # seconds, whatever lifetime the server dictates fo
 _LOGINS: Final = {
     ua.UserTokenType.Anonymous: "anonymous",
     ua.UserTokenType.UserName: "user name and password",
-    ua.UserTokenType.Certificate: "a user certificate",
+    ua.UserTokenType.Certificate: "user certificate",
 }
 
 
@@ -237,7 +237,8 @@ def _check_login(client: Client, config: OpcUaSource) -> None:
     if offered and kind not in offered:
         logins = ", ".join(_LOGINS.get(each, each.name) for each in sorted(offered))
         raise SourceError(
-            f"the server takes no login by {_LOGINS[kind]}; it takes {logins}: write one of these, or allow it there"
+            f"the server does not take this login, {_LOGINS[kind]}; it takes: {logins}: write one of these, or "
+            "allow this one at the server"
         )
     if config.password is None or config.security.insecure_password or config.security.mode != "sign":
         return
