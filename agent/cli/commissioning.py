@@ -12,6 +12,7 @@ import shutil
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -99,12 +100,9 @@ def with_secrets(
     Raises:
         ConfigError: a secret is missing.
     """
-    from pydantic import TypeAdapter
-
-    from agent.config.checking import Checking
     from agent.config.secrets import Secret
+    from agent.config.templates import SOURCE, Expanding
     from agent.config.walk import texts_in
-    from agent.sources import SourceConfig
 
     sources = {name: configuration.sources[name] for name in names}
     secret = [
@@ -114,14 +112,15 @@ def with_secrets(
     ]
     if not secret:
         return sources
-    checking = Checking(path, os.environ)
-    adapter: TypeAdapter[SourceConfig] = TypeAdapter(SourceConfig)
+    loading = Expanding(path, os.environ)
+    loading.context = replace(loading.context, data_dir=configuration.agent.data_dir)
+    loading.expand_sources()
     for name in secret:
-        config = checking.validate(("sources", name), checking.named("sources")[name], adapter)
+        config = loading.validate(("sources", name), loading.named("sources")[name], SOURCE)
         if config is not None:
             sources[name] = config
-    if any(problem.severity == "error" for problem in checking.problems):
-        raise ConfigError(checking.problems)
+    if any(problem.severity == "error" for problem in loading.problems):
+        raise ConfigError(loading.problems)
     return sources
 
 
