@@ -8,7 +8,7 @@ Rules for whoever changes this: pure; a device whose clock is wrong must not hav
 late, for which the usual age of its stamps counts as its clock's error, whatever else it is made of.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from agent.model import SECOND, Reading, Seen, TagSpec
@@ -69,8 +69,10 @@ class Arrivals:
     A server has one clock for all of its variables (OPC UA); behind a broker each tag has its own.
     """
 
-    def __init__(self, specs: Iterable[TagSpec]) -> None:
-        self._limits = {spec.name: spec.stale_after or LATE_AFTER for spec in specs if spec.timed}
+    def __init__(self, specs: Iterable[TagSpec], named: Callable[[str], TagSpec | None]) -> None:
+        """`named`: gives a tag that is not among `specs`, because its source names it (MQTT wildcards)."""
+        self._limits = {spec.name: _limit(spec) for spec in specs}
+        self._named = named
         self._clocks: dict[str, DeviceClock] = {}
         self._offset: int | None = None
         self._since: int | None = None
@@ -111,7 +113,9 @@ class Arrivals:
         stamp, received = reading.source_time, reading.received
         if stamp is None:
             return reading
-        limit = self._limits.get(reading.tag)
+        if reading.tag not in self._limits:
+            self._limits[reading.tag] = _limit(self._named(reading.tag))
+        limit = self._limits[reading.tag]
         key = "" if limit is None else reading.tag
         clock = self._clocks.get(key)
         if clock is None:
@@ -126,3 +130,8 @@ class Arrivals:
         self._since = made if self._since is None else min(self._since, made)
         self._until, self._late = received, self._late + 1
         return reading._replace(late=True)
+
+
+def _limit(spec: TagSpec | None) -> int | None:
+    """How old its values may be on arrival, nanoseconds; None: their age says nothing."""
+    return (spec.stale_after or LATE_AFTER) if spec is not None and spec.timed else None

@@ -20,6 +20,7 @@ from agent.metrics import READINGS, SOURCE_UP, TAGS_BAD, TAGS_LATE
 from agent.model import SECOND, Event, EventType, Json, Link, Quality, Reading, Seen
 from agent.pipeline import Pipeline
 from agent.sources import SourceConfig, session
+from agent.sources.aside import aside
 from agent.stamps import Reckoning, Standing
 from agent.supervise import Supervisor
 
@@ -77,7 +78,7 @@ class Intake:
         self._clock = clock
         self._reckoning = reckoning
         specs = config.tag_specs(name)
-        self._arrivals = Arrivals(specs)
+        self._arrivals = Arrivals(specs, lambda tag: config.tag_named(name, tag))
         self._overdue = Overdue(specs)
         self._connection = Connection(self.since)
         self._told: dict[str, int] = {}  # what was told of clocks, nanoseconds behind
@@ -232,6 +233,7 @@ class Intake:
             "bad": dict(self.bad),
             "late": {tag: (now - since) // SECOND for tag, since in self.late.items()},
             "skew_s": -worst / SECOND if abs(worst) > WORTH_TELLING else None,
+            "unreadable": aside(self.name).status(now),
         }
 
 

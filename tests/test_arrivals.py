@@ -18,7 +18,10 @@ def seen(at, made, value=1.0, tag="T", **more):
 
 
 def arrivals(**spec):
-    return Arrivals([TagSpec("T", "mqtt", timed=True, **spec), TagSpec("SERVER", "opcua")])
+    made = TagSpec("MADE", "mqtt", timed=True)
+    return Arrivals(
+        [TagSpec("T", "mqtt", timed=True, **spec), TagSpec("SERVER", "opcua")], {"MADE": made}.get
+    )
 
 
 def late(source, *readings, offset=OFFSET):
@@ -87,6 +90,12 @@ def test_an_old_value_of_a_server_holds():
     source = arrivals()
     assert late(source, seen(100, -86_400, tag="SERVER"), seen(100, 100, tag="SERVER")) == [False, False]
     assert list(source.clocks) == [""]
+
+
+def test_a_tag_that_its_source_names_has_a_clock_of_its_own():
+    """What a wildcard makes is known when its first value arrives."""
+    source = arrivals()
+    assert late(source, seen(1000, 100, tag="MADE"), seen(1000, 999, tag="T")) == [True, False]
 
 
 def test_a_burst_is_told_once_with_its_interval():

@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from agent.cli.arguments import add_config_option
@@ -58,6 +58,9 @@ def _show(status: Mapping[str, Json]) -> None:
     _show_rejected(_list(status.get("rejected")))
     show_alarms([_map(alarm) for alarm in _list(status["alarms"])])
     _show_part("source", ("state", "tags", "bad"), status["sources"], _source)
+    for name, source in _map(status["sources"]).items():
+        for note in _notes(_map(source)):
+            print(f"  {name}: {note}")
     _show_part("destination", ("state", "waiting", "oldest"), status["destinations"], _destination)
 
 
@@ -94,6 +97,23 @@ def _source(source: Mapping[str, Json]) -> tuple[str, ...]:
     bad = _map(source["bad"])
     why = str(source["reason"]) or "; ".join(f"{tag}: {reason}" for tag, reason in list(bad.items())[:1])
     return state, str(source["tags"]), str(len(bad)), why
+
+
+def _notes(source: Mapping[str, Json]) -> Iterator[str]:
+    """What else a person should know of a source."""
+    for tag, late in list(_map(source["late"]).items())[:_PROBLEMS]:
+        yield f"nothing has come of {tag} for {seconds(_number(late))}"
+    if source["skew_s"] is not None:
+        skew = _number(source["skew_s"])
+        yield f"the device's clock is {seconds(abs(skew))} {'ahead' if skew > 0 else 'behind'}"
+    unreadable = _map(source["unreadable"])
+    for message in _list(unreadable["last"])[:_PROBLEMS]:
+        each = _map(message)
+        times = f", {each['count']} times" if each["count"] != 1 else ""
+        yield f"unreadable on {each['place']}, {seconds(_number(each['ago_s']))} ago{times}: {each['reason']}"
+        yield f"  {each['payload']}"
+    if len(_list(unreadable["last"])) > _PROBLEMS:
+        yield f"{unreadable['total']} messages could not be read in all; the last of each topic stand in --json"
 
 
 def _destination(destination: Mapping[str, Json]) -> tuple[str, ...]:
