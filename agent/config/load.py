@@ -22,11 +22,12 @@ from agent.config.checking import Checking
 from agent.config.compile import Plant, compile_rules, unwatched
 from agent.config.doubts import doubts
 from agent.config.expand import Written, expand, wrong_use
+from agent.config.imported import SOURCE
 from agent.config.known_tags import KnownTags
 from agent.config.model import AgentSection, Configuration, HttpSection, StoreSection
 from agent.config.rules import ProfileSection, RuleDefaults, RuleSection
 from agent.config.secrets import Secret
-from agent.config.templates import SOURCE, Expanding
+from agent.config.templates import Expanding
 from agent.config.times import wall
 from agent.config.walk import as_json, keys_of, texts_in
 from agent.config.yaml_text import Plain

@@ -14,19 +14,18 @@ from typing import Final
 from pydantic import TypeAdapter, ValidationError
 
 from agent.config.checking import Checking, Origin
-from agent.config.imported import read_import
+from agent.config.imported import SOURCE, read_import
 from agent.config.layers import Expanded, Layer
 from agent.config.messages import did_you_mean, findings
 from agent.config.register_map.options import Import
 from agent.config.register_map.reading import TagList
 from agent.config.register_map.text import ListError
-from agent.config.source_use import IMPORT, SourceUse, WrittenSource
+from agent.config.source_use import IMPORT, SourceUse
 from agent.config.walk import keys_of
 from agent.config.yaml_text import Key, Keys, Plain
 from agent.errors import Problem
 from agent.sources import SourceConfig
 
-SOURCE: Final[TypeAdapter[SourceConfig]] = TypeAdapter(WrittenSource)
 _USE: Final = TypeAdapter(SourceUse)
 _IMPORT: Final = TypeAdapter(Import)
 _USE_KEYS: Final = frozenset(SourceUse.model_fields)
