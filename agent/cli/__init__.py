@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "read": "agent.cli.read",
     "probe": "agent.cli.probe",
     "browse": "agent.cli.browse",
+    "trust": "agent.cli.trust",
     "import-tags": "agent.cli.import_tags",
     "explain": "agent.cli.explain",
     "test": "agent.cli.test",
