@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from agent.sources import SourceConfig
 
 _WIDEST_TAG: Final = 28
-_WIDTHS: Final = (16, 9, 9, 20, 0)  # value, quality, latency, place, raw
+_RAW: Final = 13  # two registers; what is longer stands at the end of the line
+_WIDTHS: Final = (14, 7, _RAW, 18, 4, 0)  # value, quality, raw, place, latency, more
 
 
 class UnknownTagError(EdgeRelayError):
@@ -146,17 +147,17 @@ class LookTable:
     def __init__(self, tags: Mapping[str, TagSpec], names: Collection[str], clock: Clock) -> None:
         widest = min(max(map(len, names), default=3), _WIDEST_TAG)
         self._tags, self._clock = tags, clock
-        self._rows = Rows(("tag", "value", "quality", "latency", "place", "raw"), (widest, *_WIDTHS))
+        self._rows = Rows(("tag", "value", "quality", "raw", "place", "ms", ""), (widest, *_WIDTHS))
 
     def print(self, look: Look) -> None:
         """Print one."""
         reading = look.reading
         unit = self._tags[reading.tag].unit
         value = shown(reading.value) + (f" {unit}" if unit and reading.value is not None else "")
-        latency = "" if look.latency is None else f"{look.latency / MILLISECOND:.1f} ms"
-        self._rows.print(
-            (reading.tag, value, reading.quality.value, latency, look.place, look.raw + self._stamp(look))
-        )
+        latency = "" if look.latency is None else f"{look.latency / MILLISECOND:.1f}"
+        raw, long = (look.raw, "") if len(look.raw) <= _RAW else ("", look.raw)
+        more = f"{long}  {self._stamp(look)}".strip()
+        self._rows.print((reading.tag, value, reading.quality.value, raw, look.place, latency, more))
         if reading.reason:
             self._rows.line(f"    {reading.reason}")
 
@@ -167,7 +168,7 @@ class LookTable:
         age = (self._clock.wall() - stamp) / SECOND
         local = datetime.fromtimestamp(stamp // SECOND, UTC).astimezone()
         how = f"{age:.1f} s ago" if age >= 0 else f"{-age:.1f} s ahead of this machine's clock"
-        return f"  stamped {local:%H:%M:%S}, {how}"
+        return f"stamped {local:%H:%M:%S}, {how}"
 
 
 def as_json(look: Look, tag: TagSpec, clock: Clock) -> dict[str, Json]:

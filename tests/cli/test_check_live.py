@@ -100,7 +100,7 @@ async def test_people_get_the_table_and_the_verdicts(tmp_path, capsys):
         status, output, errors = await run(capsys, "check", "--live", "-c", config)
 
     assert (status, errors) == (0, "")
-    assert "LEVEL  20                good" in output
+    assert "LEVEL  20              good     0x0014" in output
     assert "\ntold at once:\n  alarm.raised run (medium, to cloud): run: RUN" in output
     assert (
         "\ntold if it stays so:\n  after 5 s: alarm.raised level (medium, to cloud): level: LEVEL is 20"
