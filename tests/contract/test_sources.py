@@ -113,20 +113,6 @@ async def test_a_tag_that_cannot_be_read_is_bad_alone(kind):
     assert {reading.quality for reading in session.readings()} == {Quality.GOOD}
 
 
-@of_kinds("writes")
-async def test_nothing_is_ever_written(kind):
-    """No writing request reaches the device, in a session that reads, goes on and ends."""
-    async with kind:
-        async with running(kind.config()) as session:
-            await session.until(lambda: session.values)
-            changed = await kind.change()
-            await session.until(lambda: changed in session.values)
-        written, seen = kind.written()
-
-    assert seen > 0
-    assert written == 0
-
-
 async def _stop(kind):
     await kind.stop()
 

@@ -38,11 +38,13 @@ class Kind:
         cannot: abilities (`ABILITIES`) that this kind lacks, each with the reason.
         library: what is imported for this kind and for no other; None if nothing is.
         silence: seconds within which `impatient` must notice that the line has gone silent.
+        place: where T stands, as `probe` is told.
     """
 
     cannot: ClassVar[dict[str, str]] = {}
     library: str | None = None
     silence = 0.0
+    place = ""
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -71,6 +73,7 @@ class Modbus(Kind):
 
     cannot: ClassVar = {"secret": "Modbus knows no credentials"}
     library = "pymodbus"
+    place = "holding:0"
     silence = 5.0  # two attempts of a second, before and after the answer that came
 
     def __init__(self, request) -> None:
@@ -120,6 +123,7 @@ class OpcUa(Kind):
         self._value = 0
         self._running = False
         self._plant.add(self._name, 0)
+        self.place = f"ns={self._plant.index};s={self._name}"
         server = self._plant.server.iserver
         attributes = server.attribute_service
         self._counted = [(attributes, "read"), (attributes, "write"), (server.method_service, "call")]
@@ -171,7 +175,7 @@ class OpcUa(Kind):
         return self._value
 
     def section(self, host="127.0.0.1", port=None, password=PASSWORD):
-        node = f"ns={self._plant.index};s={self._name}"
+        node = self.place
         settings = {
             "url": f"opc.tcp://{host}:{port or self.port}",
             "security": {"mode": "none", "insecure_password": True},
@@ -202,6 +206,7 @@ class Mqtt(Kind):
     """Retained messages of a broker; values change by publishing."""
 
     library = "paho"
+    place = "t"
     silence = 14.0  # the shortest keepalive, 5 s, and what the answer to a ping may take
 
     def __init__(self, request) -> None:
@@ -240,7 +245,7 @@ class Mqtt(Kind):
 
     def written(self):
         published = [line for line in self._broker.log.read_text().splitlines() if "Received PUBLISH" in line]
-        ours = [line for line in published if f"from {CLIENT_ID} " in line]
+        ours = [line for line in published if f"from {CLIENT_ID}" in line]  # and what is made of that name
         return len(ours), len(published)
 
 
