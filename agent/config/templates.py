@@ -26,6 +26,8 @@ from agent.config.yaml_text import Key, Keys, Plain
 from agent.errors import Problem
 from agent.sources import SourceConfig
 
+__all__ = ["SOURCE", "Expanding"]
+
 _USE: Final = TypeAdapter(SourceUse)
 _IMPORT: Final = TypeAdapter(Import)
 _USE_KEYS: Final = frozenset(SourceUse.model_fields)

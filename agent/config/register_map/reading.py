@@ -128,9 +128,8 @@ def _keep(listed: TagList, reader: RowReader) -> None:
         listed.unusable.add(reader.name)
         return
     note = reader.cell("description")
-    listed.entries[reader.name] = Entry(
-        reader.tag, reader.cells, reader.at, "" if note is None else note.text
-    )
+    text = "" if note is None else " ".join(note.text.split())
+    listed.entries[reader.name] = Entry(reader.tag, reader.cells, reader.at, reader.rows.file, text)
 
 
 def _is_value(table: Table, row: Row, place: str) -> bool:
