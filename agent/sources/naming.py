@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+_LONGEST: Final = 180  # characters, with room for a number: the end of a path tells more than its begin
 _STRANGE: Final = re.compile(r"\W+")
 
 
@@ -23,7 +24,7 @@ class Names:
         A name that was given before gets a number: `Pressure`, `Pressure_2`.
         """
         words = [word for part in parts if (word := _STRANGE.sub("_", part).strip("_"))]
-        wanted = name = ".".join(words) or "value"
+        wanted = name = ".".join(words)[-_LONGEST:].strip("._") or "value"
         if name[0].isdigit():
             wanted = name = f"_{name}"
         while name in self._given:

@@ -6,9 +6,10 @@ never believed.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable
 from contextlib import aclosing
-from typing import Final
+from dataclasses import replace
+from typing import Final, TypeAlias
 
 from agent.clock import Clock
 from agent.codec.payload import excerpt
@@ -16,11 +17,17 @@ from agent.errors import SourceError
 from agent.model import SECOND, Json, bad
 from agent.sources.exploring import Expected, Found, Look, Scope
 from agent.sources.mqtt.config import MqttSource
-from agent.sources.mqtt.decode import Message
+from agent.sources.mqtt.decode import Decoder, Message
 from agent.sources.mqtt.explore_leaves import Leaf, leaves
 from agent.sources.mqtt.explore_listen import Listener, listening
+from agent.sources.mqtt.patterns import owner
 from agent.sources.mqtt.source import decoder
+from agent.sources.mqtt.sparkplug_config import SparkplugSource, parse_device
 from agent.sources.naming import Names
+
+AnyMqtt: TypeAlias = MqttSource | SparkplugSource
+Drafts: TypeAlias = Iterable[tuple[tuple[str, ...], Found]]
+"""What is found, yet without a name, with the parts of one."""
 
 PATIENCE: Final = 10 * SECOND
 """How long a tag's first message is waited for."""
@@ -30,13 +37,15 @@ _SPARKPLUG: Final = "spBv1.0/"
 
 
 async def look(
-    config: MqttSource, clock: Clock, tags: Collection[str], *, patience: int = PATIENCE
+    config: AnyMqtt, clock: Clock, tags: Collection[str], *, patience: int = PATIENCE
 ) -> AsyncIterator[Look]:
-    """Wait for one message of each tag; what the broker had retained comes at once."""
-    understands = decoder(config)
-    wanted = {
-        topic: own for topic in understands.filters() if (own := set(understands.tags_of(topic)) & set(tags))
-    }
+    """Wait for one message of each tag; what the broker had retained comes at once.
+
+    Raises:
+        SourceError: no connection, or it was lost.
+    """
+    understands = decoder(config, clock)
+    wanted = _wanted(config, understands, tags)
     missing = {tag: topic for topic, own in wanted.items() for tag in own}
     async with listening(config, clock) as listener:
         for topic, why in (await listener.subscribe(list(wanted))).items():
@@ -51,42 +60,89 @@ async def look(
                     if missing.pop(reading.tag, None) is not None:
                         yield Look(reading, message.topic, excerpt(message.payload)[:_RAW])
     for tag, topic in missing.items():
-        why = f"nothing was published on {topic} within {patience / SECOND:g} s"
-        yield Look(bad(tag, clock.monotonic(), why), topic)
+        yield Look(bad(tag, clock.monotonic(), _silence(config, topic, patience)), topic)
 
 
-async def browse(config: MqttSource, clock: Clock, scope: Scope) -> AsyncIterator[Found]:
-    """Listen for `scope.listen`, and tell what each new topic holds; `$SYS` only where it is the start."""
-    names, seen, count = Names(), set[tuple[str, str]](), 0
+async def browse(config: AnyMqtt, clock: Clock, scope: Scope) -> AsyncIterator[Found]:
+    """Listen for `scope.listen`, and tell what each new topic holds; `$SYS` only where it is the start.
+
+    Raises:
+        SourceError: no connection, it was lost, or the broker refuses the start.
+    """
+    drafts = _reader(config, clock)
+    everything = f"{_SPARKPLUG}#" if isinstance(config, SparkplugSource) else _EVERYTHING
+    names, seen = Names(), set[str]()
     async with (
         listening(config, clock) as listener,
-        aclosing(_heard(listener, scope.start or _EVERYTHING, scope.listen)) as heard,
+        aclosing(_heard(listener, scope.start or everything, scope.listen)) as heard,
     ):
         async for message in heard:
-            for leaf in _leaves(message, clock):
-                if (message.topic, leaf.path) not in seen and count < scope.limit:
-                    seen.add((message.topic, leaf.path))
-                    count += 1
-                    yield _found(message, leaf, names)
-            if count >= scope.limit:
-                return
+            for parts, found in drafts(message):
+                if found.place not in seen:
+                    seen.add(found.place)
+                    yield _named(found, parts, names)
+                    if len(seen) >= scope.limit:
+                        return
 
 
 async def probe(
-    config: MqttSource, clock: Clock, place: str, expect: Expected | None, *, patience: int = PATIENCE
+    config: AnyMqtt, clock: Clock, place: str, expect: Expected | None, *, patience: int = PATIENCE
 ) -> AsyncIterator[Found]:
-    """Wait for one message of a topic, and tell all that stands in it."""
+    """Wait for one message of a topic (or of a Sparkplug device), and tell all that stands in it.
+
+    Raises:
+        SourceError: no connection, it was lost, or the broker refuses the topic.
+    """
+    drafts = _reader(config, clock, whole=True)
     names = Names()
     async with (
         listening(config, clock) as listener,
-        aclosing(_heard(listener, place, patience)) as heard,
+        aclosing(_heard(listener, _topic(config, place), patience)) as heard,
     ):
         async for message in heard:
-            for leaf in leaves(message.payload, clock.wall()):
-                met = expect is not None and leaf.value is not None and expect.met_by(leaf.value)
-                yield _found(message, leaf, names, matches=met)
-            return
-    yield Found("", place, "", note=f"nothing was published on {place} within {patience / SECOND:g} s")
+            found = [_named(found, parts, names) for parts, found in drafts(message)]
+            for one in found:
+                met = expect is not None and one.value is not None and expect.met_by(one.value)
+                yield replace(one, matches=met)
+            if found:
+                return
+    yield Found("", place, "", note=_silence(config, place, patience))
+
+
+def _wanted(config: AnyMqtt, understands: Decoder, tags: Collection[str]) -> dict[str, set[str]]:
+    """Give the filters that bring these tags; a wildcard brings those whose names it makes."""
+    written = {tag: tag for tag in tags}
+    if isinstance(config, MqttSource):
+        made_by = {tag: owner(tag, config.patterns.values()) for tag in tags if tag not in config.tags}
+        written |= {tag: pattern.name for tag, pattern in made_by.items() if pattern is not None}
+    wanted: dict[str, set[str]] = {}
+    for topic in understands.filters():
+        brings = set(understands.tags_of(topic))
+        if own := {tag for tag, name in written.items() if name in brings}:
+            wanted[topic] = own
+    return wanted
+
+
+def _silence(config: AnyMqtt, topic: str, patience: int) -> str:
+    within = f"within {patience / SECOND:g} s"
+    if isinstance(config, SparkplugSource):
+        return (
+            f"no birth certificate came on {topic} {within}: an edge node sends one when it connects, or when "
+            "the running agent asks for it; here nothing is published"
+        )
+    return f"nothing was published on {topic} {within}"
+
+
+def _topic(config: AnyMqtt, place: str) -> str:
+    """Give the topics of a device of Sparkplug; else the place is a topic."""
+    if not isinstance(config, SparkplugSource) or place.startswith(_SPARKPLUG):
+        return place
+    try:
+        device = parse_device(place)
+    except ValueError as error:
+        raise SourceError(f"{place}: {error}") from None
+    levels = (device.group, "+", device.node, device.device)
+    return _SPARKPLUG + "/".join(filter(None, levels))
 
 
 async def _heard(listener: Listener, topic: str, patience: int) -> AsyncGenerator[Message, None]:
@@ -108,30 +164,49 @@ def _from_now(patience: int) -> float:
     return asyncio.get_running_loop().time() + patience / SECOND
 
 
-def _leaves(message: Message, clock: Clock) -> list[Leaf]:
-    """Give what could be tags: the message's time is one only if there is nothing else."""
-    if message.topic.startswith(_SPARKPLUG):
-        return [Leaf((), "", "Sparkplug B", note="Sparkplug B: its metrics need payload: sparkplug_b")]
-    found = leaves(message.payload, clock.wall())
-    return [leaf for leaf in found if not leaf.is_time] or found
+def _reader(config: AnyMqtt, clock: Clock, *, whole: bool = False) -> Callable[[Message], Drafts]:
+    """Give what reads messages; `whole`: the message's own time too."""
+    from agent.sources.mqtt.explore_metrics import Metrics  # noqa: PLC0415 - with it, Protocol Buffers
+
+    metrics = Metrics()
+    remark = "" if isinstance(config, SparkplugSource) else "for a source with payload: sparkplug_b"
+
+    def read(message: Message) -> Drafts:
+        if message.topic.startswith(_SPARKPLUG):
+            for parts, found in metrics.found(message):
+                yield parts, replace(found, note=_joined(found.note, remark, _age(message)))
+            return
+        every = leaves(message.payload, clock.wall())
+        told = every if whole else [leaf for leaf in every if not leaf.is_time] or every
+        for leaf in told:
+            parts = (*message.topic.split("/"), *(str(step) for step in leaf.steps))
+            yield parts, _found(config, message, leaf)
+
+    return read
 
 
-def _found(message: Message, leaf: Leaf, names: Names, *, matches: bool = False) -> Found:
-    parts = [*message.topic.split("/"), *(str(step) for step in leaf.steps)]
-    notes = [leaf.note, "the message's time" if leaf.is_time else "", "retained" if message.retained else ""]
+def _found(config: AnyMqtt, message: Message, leaf: Leaf) -> Found:
+    time = "the message's time" if leaf.is_time else ""
     tag: dict[str, Json] = {}
     if leaf.value is not None:
         tag["topic"] = message.topic
+        if isinstance(config, MqttSource) and config.payload not in {None, "json" if leaf.path else "plain"}:
+            tag["payload"] = "json" if leaf.path else "plain"
         if leaf.path:
             tag["value"] = leaf.path
         if leaf.time:
             tag["time"] = leaf.time
-    return Found(
-        names.give(parts) if leaf.type else "",
-        f"{message.topic} {leaf.path}".rstrip(),
-        leaf.type,
-        leaf.value,
-        "; ".join(note for note in notes if note),
-        tag,
-        matches,
-    )
+    place = f"{message.topic} {leaf.path}".rstrip()
+    return Found("", place, leaf.type, leaf.value, _joined(leaf.note, time, _age(message)), tag)
+
+
+def _age(message: Message) -> str:
+    return "retained" if message.retained else ""
+
+
+def _named(found: Found, parts: Iterable[str], names: Names) -> Found:
+    return replace(found, name=names.give(parts)) if found.type else found
+
+
+def _joined(*notes: str) -> str:
+    return "; ".join(note for note in notes if note)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rigs.census import census, settled
 from rigs.mqtt_packets import ACCEPTED, burst, fake_broker, publish, read, suback
 from rigs.mqtt_session import Session, source, subscribed
+from rigs.sparkplug_edge import DATASET, DOUBLE, INT32, NODE, STRING, EdgeNode
 
 from agent.clock import SystemClock
 from agent.codec.json_path import find, parse_path
@@ -19,7 +20,10 @@ from agent.errors import SourceError
 from agent.model import MILLISECOND, SECOND, Quality
 from agent.sources.exploring import Expected, Scope
 from agent.sources.mqtt import explore
+from agent.sources.mqtt.decode import Message
 from agent.sources.mqtt.explore_leaves import MOST_LEAVES, leaves
+from agent.sources.mqtt.explore_metrics import Metrics
+from agent.sources.mqtt.sparkplug_config import SparkplugSource
 
 CLOCK = SystemClock()
 OURS = re.compile(r"Received (?:PUBLISH|PUBREL) from edge-relay-test")
@@ -143,7 +147,6 @@ async def test_all_that_is_published_is_found(broker, protocol):
         ("plant/3", b"ON"),
         ("plant/4", b"\xff\x00\x01"),
         ("plant/5", b"{oops"),
-        ("spBv1.0/group/NBIRTH/node", b"\x08\x01"),
     ]
     await asyncio.to_thread(broker.publish, *messages, retain=True)
 
@@ -166,7 +169,6 @@ async def test_all_that_is_published_is_found(broker, protocol):
     assert notes.pop("plant/1/tele $.none") == ("null", "null in this message; retained")
     assert notes.pop("plant/4")[0] == "binary"
     assert notes.pop("plant/5")[1].startswith("the payload is not JSON")
-    assert notes.pop("spBv1.0/group/NBIRTH/node")[0] == "Sparkplug B"
     assert notes == {}
     assert all("retained" in one.note for one in found)
 
@@ -295,6 +297,128 @@ async def test_a_topic_is_tried_out(broker):
     assert found[1].tag == {"topic": "plant/1", "value": "$.temp", "time": "$.ts"}
     (silence,) = await all_of(explore.probe(config, CLOCK, "nowhere", None, patience=SHORT))
     assert (silence.name, silence.note) == ("", "nothing was published on nowhere within 0.3 s")
+
+
+# Wildcards, other payloads, Sparkplug
+
+
+async def test_a_tag_that_a_wildcard_makes_is_looked_at(broker):
+    """`read COMP7.CURRENT`, though only COMP{1}.CURRENT is written."""
+    tags = {"COMP{1}.CURRENT": {"topic": "plant/+/tele", "value": "$.a"}}
+    await asyncio.to_thread(
+        broker.publish, ("plant/7/tele", '{"a": 7}'), ("plant/8/tele", '{"a": 8}'), retain=True
+    )
+    looks = await all_of(look(source(broker.port, tags), "COMP7.CURRENT", "COMP9.CURRENT"))
+
+    assert [(one.reading.tag, one.reading.value, one.place) for one in looks] == [
+        ("COMP7.CURRENT", 7, "plant/7/tele"),
+        ("COMP9.CURRENT", None, "plant/+/tele"),
+    ]
+
+
+async def test_found_tags_say_what_the_source_does_not(broker):
+    """Where the source says what all payloads are, a tag that is something else says so itself."""
+    await asyncio.to_thread(broker.publish, ("a", '{"x": 1}'), ("b", "ON"), retain=True)
+    found = await all_of(browse(source(broker.port, {"T": {"topic": "t"}}, payload="json")))
+    assert [dict(one.tag) for one in found] == [
+        {"topic": "a", "value": "$.x"},
+        {"topic": "b", "payload": "plain"},
+    ]
+
+
+def sparkplug(broker, **tags: dict):
+    section = {"type": "mqtt", "url": f"mqtt://127.0.0.1:{broker.port}", "client_id": "edge-relay-test"}
+    tags = tags or {"T1": {"device": "Plant1/Edge1/Press", "metric": "Temp/T1"}}
+    return SparkplugSource.model_validate(section | {"payload": "sparkplug_b", "tags": tags})
+
+
+async def while_listening(broker, subscribed_to: str, iterator, *messages):
+    """Publish once the broker has the subscription: birth certificates are not retained."""
+    waiting = asyncio.create_task(all_of(iterator))
+    while f"\t{subscribed_to} (QoS 0)" not in broker.log.read_text():
+        await asyncio.sleep(0.01)
+    await asyncio.to_thread(broker.publish, *messages)
+    return await waiting
+
+
+@pytest.fixture
+def edge():
+    metrics = {"Temp/T1": (DOUBLE, 21.4998), "Mode": (STRING, "AUTO"), "Set": (DATASET, None)}
+    return EdgeNode({NODE: {"Load": (INT32, -5)}, "Press": metrics})
+
+
+async def test_the_metrics_of_edge_nodes_are_found(broker, edge):
+    """By name, type and device, as birth certificates tell them; data without one has no names, and is told."""
+    stranger = EdgeNode({"X": {"Y": (INT32, 1)}}, name="Plant1/Edge2")
+    stranger.births()
+    messages = [
+        *edge.births(),
+        edge.data("Press", {"Mode": "HAND"}),
+        stranger.data("X", {"Y": 2}),
+        edge.ndeath(),
+    ]
+
+    found = await while_listening(broker, "spBv1.0/#", browse(sparkplug(broker)), *messages)
+
+    press = {"device": "Plant1/Edge1/Press"}
+    assert [(one.name, one.place, one.type, one.value, one.tag) for one in found if one.name] == [
+        (
+            "Plant1.Edge1.Load",
+            "Plant1/Edge1 Load",
+            "Int32",
+            -5,
+            {"device": "Plant1/Edge1", "metric": "Load"},
+        ),
+        (
+            "Plant1.Edge1.Press.Temp.T1",
+            "Plant1/Edge1/Press Temp/T1",
+            "Double",
+            21.4998,
+            press | {"metric": "Temp/T1"},
+        ),
+        ("Plant1.Edge1.Press.Mode", "Plant1/Edge1/Press Mode", "String", "AUTO", press | {"metric": "Mode"}),
+        ("Plant1.Edge1.Press.Set", "Plant1/Edge1/Press Set", "type 16", None, press | {"metric": "Set"}),
+    ]
+    (remark,) = [one for one in found if not one.name]
+    assert remark.place == "spBv1.0/Plant1/DDATA/Edge2/X"
+    assert remark.note.startswith("numbers without names")
+    assert sparkplug(broker, **{one.name: dict(one.tag) for one in found if one.name})
+
+
+async def test_a_device_is_tried_out(broker, edge):
+    """By its name as tags have it; another kind of source is told what it needs."""
+    asked = explore.probe(
+        sparkplug(broker), CLOCK, "Plant1/Edge1/Press", Expected(21.5, 0.05), patience=5 * SECOND
+    )
+    found = await while_listening(broker, "spBv1.0/Plant1/+/Edge1/Press", asked, *edge.births())
+    assert [one.place for one in found if one.matches] == ["Plant1/Edge1/Press Temp/T1"]
+
+    await asyncio.to_thread(broker.publish, *edge.births(), retain=True)
+    found = await all_of(browse(source(broker.port)))
+    assert {one.note for one in found if one.value is not None} == {
+        "for a source with payload: sparkplug_b; retained"
+    }
+    with pytest.raises(SourceError, match="expected GROUP/EDGE NODE/DEVICE"):
+        await all_of(explore.probe(sparkplug(broker), CLOCK, "Press", None))
+
+
+async def test_metrics_are_looked_at_if_they_are_born_meanwhile(broker, edge):
+    """`read` asks no edge node for anything: the broker's log shows that no rebirth is requested."""
+    born = await while_listening(broker, "spBv1.0/Plant1/+/Edge1/#", look(sparkplug(broker)), *edge.births())
+    assert [one.reading.value for one in born] == [21.4998]
+
+    (unborn,) = await all_of(look(sparkplug(broker)))
+    assert unborn.reading.quality is Quality.BAD
+    assert unborn.reading.reason.startswith(
+        "no birth certificate came on spBv1.0/Plant1/+/Edge1/# within 0.3 s: an edge node sends one when it connects"
+    )
+
+
+@given(st.binary())
+def test_no_message_of_an_edge_node_raises(payload):
+    """Whatever is published below spBv1.0."""
+    for topic in ("spBv1.0/g/NBIRTH/n", "spBv1.0/g/DDATA/n/d", "spBv1.0/STATE/host", "spBv1.0/"):
+        list(Metrics().found(Message(topic, payload, retained=False, received=0)))
 
 
 # What stands in a payload
