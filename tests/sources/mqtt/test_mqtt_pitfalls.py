@@ -18,7 +18,7 @@ class UnexpectedError(Exception):
 
 
 async def test_an_exception_in_a_callback_is_seen(broker, monkeypatch):
-    """In paho's own thread it would end the reading unseen, with is_connected() still true."""
+    """In paho's own thread it would end the reading unseen, with is_connected() still true (pitfall 3d.1)."""
 
     def fail(*_: object, **__: object) -> None:
         raise UnexpectedError
@@ -46,7 +46,7 @@ async def test_an_exception_of_emit_is_seen_and_nothing_is_acknowledged(broker):
 
 
 async def test_no_acknowledgement_before_emit_returned(broker, protocol):
-    """A session that is killed while `emit` runs leaves its messages at the broker."""
+    """A session that is killed while `emit` runs leaves its messages at the broker (pitfall 3d.2)."""
 
     async def hang(batch):
         hanging.set()
@@ -71,7 +71,7 @@ async def test_no_acknowledgement_before_emit_returned(broker, protocol):
 
 
 async def test_acknowledgements_stay_on_their_connection():
-    """A message id means something else on the next connection: what was pending is dropped with it."""
+    """A message id means something else on the next connection: what was pending is dropped with it (3d.2)."""
     sent: list[int] = []
     connections = 0
 
@@ -107,7 +107,10 @@ async def test_acknowledgements_stay_on_their_connection():
 
 
 async def test_a_message_sent_with_qos_2_is_not_confirmed_before_it_is_stored(broker, protocol):
-    """Paho would confirm it before it shows it; subscribed with QoS 1 the broker sends it as QoS 1."""
+    """paho.mqtt.python#382: it would confirm it before it shows it, and a kill would lose it (pitfall 3d.3).
+
+    Subscribed with QoS 1 the broker sends it as QoS 1.
+    """
 
     async def hang(batch):
         hanging.set()
@@ -124,7 +127,7 @@ async def test_a_message_sent_with_qos_2_is_not_confirmed_before_it_is_stored(br
 
 
 async def test_a_refused_subscription_is_noticed():
-    """0x80 in a SUBACK raises nothing in paho: the tags of that topic are bad, the others go on."""
+    """0x80 in a SUBACK raises nothing in paho: the tags of that topic are bad, the others go on (3d.4)."""
 
     async def serve(reader, writer):
         await read(reader)
@@ -150,7 +153,10 @@ async def test_a_refused_subscription_is_noticed():
 
 
 async def test_paho_never_reconnects_by_itself():
-    """The supervisor owns that: one connection lost is one session ended, with no thread of paho's."""
+    """telegraf#18787: one owner of reconnecting, which is the supervisor (at most 30 s, not paho's 120 s, 3d.5).
+
+    One connection lost is one session ended, with no thread of paho's. telegraf#18466: no ceiling of ten minutes.
+    """
     connections = 0
 
     async def serve(reader, writer):
@@ -167,7 +173,7 @@ async def test_paho_never_reconnects_by_itself():
 
 
 async def test_a_full_queue_drops_nothing_and_acknowledges_nothing(broker):
-    """Other wrappers acknowledge what enters their queue, and drop what no longer fits."""
+    """Other wrappers acknowledge what enters their queue, and drop what no longer fits (pitfall 3d.6)."""
 
     async def hang(batch):
         await asyncio.Event().wait()
@@ -182,7 +188,7 @@ async def test_a_full_queue_drops_nothing_and_acknowledges_nothing(broker):
 
 
 async def test_a_retained_message_is_a_value_of_unknown_age(broker, protocol):
-    """It starts a session, it is no change; neither is it on the next connection."""
+    """It starts a session, it is no change; neither is it on the next connection (pitfall 3d.7)."""
     await asyncio.to_thread(lambda: broker.publish(("t", "1"), retain=True))
     for value in (1, 2):
         async with Session(source(broker.port, protocol=protocol)) as session:

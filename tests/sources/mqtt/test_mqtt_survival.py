@@ -43,6 +43,37 @@ async def test_a_broker_that_dies_ends_the_session_and_the_next_one_goes_on(tmp_
             await session.until(lambda: session.values == [1])
 
 
+async def test_a_broker_that_forgot_the_session_is_subscribed_anew(tmp_path, free_port, protocol):
+    """telegraf#16038, #16035, #16293: "Connected", and no data after the broker had been restarted."""
+    with Mosquitto(tmp_path, free_port()) as broker:  # without persistence: sessions die with it
+        config = source(broker.port, {"T{1}": {"topic": "t/+"}}, protocol=protocol)
+        async with Session(config) as session:
+            await subscribed(session)
+            broker.kill()
+            await session.error()
+        broker.start()
+        async with Session(config) as session:
+            await subscribed(session)
+            await asyncio.to_thread(broker.publish, ("t/1", "1"))
+            await session.until(lambda: session.values == [1])
+
+
+async def test_a_certificate_that_is_replaced_on_disk_is_used_at_the_next_attempt(tmp_path, free_port):
+    """Authorities expire too; nobody has to restart the agent for it."""
+    old, new = Authority(tmp_path, "old"), Authority(tmp_path, "new")
+    trusted = tmp_path / "ca.pem"
+    trusted.write_bytes(old.certificate.read_bytes())
+    certificate, key = new.issue("server")
+    extra = f"cafile {new.certificate}\ncertfile {certificate}\nkeyfile {key}"
+    with Mosquitto(tmp_path, free_port(), extra) as broker:
+        config = source(broker.port, url=f"mqtts://127.0.0.1:{broker.port}", tls={"ca": str(trusted)})
+        async with Session(config) as session:
+            assert "its certificate is refused" in str(await session.error())
+        trusted.write_bytes(new.certificate.read_bytes())
+        async with Session(config) as session:
+            await subscribed(session)
+
+
 @pytest.mark.parametrize(
     ("code", "why"),
     [
@@ -85,7 +116,11 @@ def test_a_dead_link_is_noticed_within_15_s_by_default():
 
 
 async def test_a_broker_that_hangs_is_noticed_and_a_quiet_one_is_not(tmp_path, free_port, monkeypatch):
-    """Connections of a frozen broker stay open for ever; only the missing answer to a ping tells."""
+    """Connections of a frozen broker stay open for ever; only the missing answer to a ping tells.
+
+    rdtech-esphome#23, thingsboard-gateway#1243: the last values looked fresh, the device active. Here the
+    session ends, and with it every value of its tags is bad.
+    """
     monkeypatch.setattr(mqtt_loop, "_PONG_WITHIN", 1.5)
     ports = free_port(), free_port()
     with Mosquitto(tmp_path, ports[0]) as frozen, Mosquitto(tmp_path, ports[1]) as quiet:
