@@ -22,6 +22,7 @@ def check_live(arguments: argparse.Namespace) -> int:
 
 
 async def _check(arguments: argparse.Namespace) -> int:
+    from agent.cli.check_namespaces import steadier_nodes
     from agent.cli.check_rules import judge
     from agent.cli.commissioning import with_secrets, without_secrets
     from agent.cli.looking import LookTable, Wanted, chosen, hint_of_pause, is_bad, look_at
@@ -43,18 +44,27 @@ async def _check(arguments: argparse.Namespace) -> int:
     judgement = judge(
         configuration, [look.reading for look in looks], failures, clock.monotonic(), clock.wall()
     )
-    hints = await hint_of_pause(configuration.agent.data_dir, failures)
+    reached = {name: source for name, source in sources.items() if name not in failures}
+    nodes = await steadier_nodes(reached, clock)
     if arguments.json:
-        print(json.dumps(_json(configuration, looks, failures, judgement), indent=2, ensure_ascii=False))
+        document = _json(configuration, looks, failures, judgement)
+        document["steadier_nodes"] = {tag: after for tag, (_, after) in nodes.items()}
+        print(json.dumps(document, indent=2, ensure_ascii=False))
     else:
-        _show(judgement, failures, hints)
+        hints = await hint_of_pause(configuration.agent.data_dir, failures)
+        _show(judgement, failures, hints, nodes)
     return 1 if any(map(is_bad, looks)) else 0
 
 
 # --- for people ------------------------------------------------------------------------------------------
 
 
-def _show(judgement: "Judgement", failures: Mapping[str, str], hints: Iterable[str]) -> None:
+def _show(
+    judgement: "Judgement",
+    failures: Mapping[str, str],
+    hints: Iterable[str],
+    nodes: Mapping[str, tuple[str, str]],
+) -> None:
     from agent.rules.phrases import duration
 
     for name, why in failures.items():
@@ -70,6 +80,10 @@ def _show(judgement: "Judgement", failures: Mapping[str, str], hints: Iterable[s
     )
     _show_list(
         "cannot be judged, or is not watched, now:", [f"{name}: {why}" for name, why in judgement.unjudged]
+    )
+    _show_list(
+        "node ids by an index, which may move when the server restarts:",
+        [f'{tag}: "{before}" -> "{after}"' for tag, (before, after) in nodes.items()],
     )
     print(
         f"\n{_count(judgement.rules, 'rule')}: {len(now)} told at once, {len(later)} within an hour if nothing "
@@ -105,7 +119,7 @@ def _json(
     looks: "Iterable[Look]",
     failures: Mapping[str, str],
     judgement: "Judgement",
-) -> Json:
+) -> dict[str, Json]:
     from agent.cli.looking import as_json
     from agent.clock import SystemClock
 
