@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from agent.sources.opcua.config import OpcUaSource
     from agent.sources.opcua.discovery import Shown
-    from agent.sources.opcua.trust import Kept
+    from agent.sources.opcua.trust import Kept, TrustStore
 
 SUMMARY = "list the certificates of OPC UA servers, trust the one of a server, or revoke it"
 _STATES: Final = ("own", "trusted", "issuers", "rejected")
@@ -156,34 +156,25 @@ def _revoke(folders: list[Path], wanted: str) -> int:
 async def _trust_server(name: str, config: "OpcUaSource", arguments: argparse.Namespace) -> int:
     from agent.sources.opcua.discovery import shown
     from agent.sources.opcua.identity import own_identity
-    from agent.sources.opcua.trust import TRUSTED, TrustStore
+    from agent.sources.opcua.trust import TrustStore
 
     store = TrustStore(config.security.pki)
-    own = await asyncio.to_thread(own_identity, store.pki, SystemClock().wall())
     try:
+        own = await asyncio.to_thread(own_identity, store.pki, SystemClock().wall())
         server = await shown(config)
+        known = server.certificates[0] in await asyncio.to_thread(_taken, config, store)
     except SourceError as error:
         raise EdgeRelayError(f"{name}, {config.url}: {error}") from error
-    presented = server.certificates[0]
-    known = config.security.server_certificate is None and presented in [
-        each.certificate for each in store.kept(TRUSTED)
-    ]
     if not arguments.json:
         _show(name, config, server)
-    problem = ""
-    if not known:
-        problem = _refusal(config, presented, arguments)
-        if not problem:
-            with _writing(store.pki):
-                store.trust(presented)
+    problem = "" if known else _refusal(config, server.certificates[0], arguments)
+    if not known and not problem:
+        with _writing(store.pki):
+            store.trust(server.certificates[0])
     if arguments.json:
         answer: dict[str, Json] = {"source": name, "trusted": not problem, "problem": problem}
-        answer |= {
-            "presented": _as_json(presented),
-            "application_uri": server.application_uri,
-            "own": own.told,
-        }
-        print(json.dumps(answer, indent=2, ensure_ascii=False))
+        answer |= {"presented": _as_json(server.certificates[0]), "application_uri": server.application_uri}
+        print(json.dumps(answer | {"own": own.told}, indent=2, ensure_ascii=False))
         return 1 if problem else 0
     if problem:
         print(f"edge-relay: {problem}", file=sys.stderr)
@@ -191,6 +182,16 @@ async def _trust_server(name: str, config: "OpcUaSource", arguments: argparse.Na
         print("it is trusted already" if known else "trusted: the next connect uses it, no restart is needed")
     print(f"the server must trust this agent as well: {own.told}")
     return 1 if problem else 0
+
+
+def _taken(config: "OpcUaSource", store: "TrustStore") -> list["x509.Certificate"]:
+    """Give the very certificates that the source takes."""
+    from agent.sources.opcua.certificates import load_certificate
+    from agent.sources.opcua.trust import TRUSTED
+
+    if (pinned := config.security.server_certificate) is not None:
+        return [load_certificate(pinned, "server_certificate")] if pinned.exists() else []
+    return [each.certificate for each in store.kept(TRUSTED)]
 
 
 def _show(name: str, config: "OpcUaSource", server: "Shown") -> None:
