@@ -63,7 +63,7 @@ class Exchange:
                 sum(bit << index for index, bit in enumerate(bits[at : at + 8])) for at in range(0, count, 8)
             )
         else:
-            data = b"".join(struct.pack(">H", offset + self.server.added & 0xFFFF) for offset in wanted)
+            data = b"".join(struct.pack(">H", self.server.word(offset) & 0xFFFF) for offset in wanted)
         return bytes([function, len(data)]) + data
 
     def exception(self, code):
@@ -125,6 +125,10 @@ class ModbusServer:
     def url(self):
         scheme = "rtu+tcp" if self.rtu else "tls" if self.context else "tcp"
         return f"{scheme}://127.0.0.1:{self.port}"
+
+    def word(self, offset):
+        """What register `offset` holds now."""
+        return offset + self.added
 
     async def __aenter__(self) -> Self:
         await self.start()

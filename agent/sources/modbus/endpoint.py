@@ -130,7 +130,7 @@ def parse_url(url: str) -> Endpoint:
     if parts.scheme == "rtu":
         return _serial(parts)
     plain = host and "@" not in parts.netloc and not (parts.path.strip("/") or parts.query or parts.fragment)
-    if not host or not plain or parts.scheme not in {"tcp", "rtu+tcp", "tls"}:
+    if not host or not plain or port == 0 or parts.scheme not in {"tcp", "rtu+tcp", "tls"}:
         raise ValueError(_FORM)
     tls = parts.scheme == "tls"
     usual = TLS_PORT if tls else DEFAULT_PORT

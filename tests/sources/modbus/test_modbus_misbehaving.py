@@ -7,6 +7,18 @@ import asyncio
 import time
 
 import pytest
+from rigs.modbus_misbehaviour import (
+    ON_RTU,
+    ON_TCP,
+    TIMEOUT,
+    busy,
+    glued,
+    half_an_answer,
+    reset_midway,
+    silent,
+    trickle,
+    wrong_unit,
+)
 from rigs.modbus_server import ModbusServer, honest
 from rigs.modbus_session import LINES, Sink, holding, one_session, server_on, sessions, source
 
@@ -14,7 +26,6 @@ from agent.model import Quality
 
 CHANGE = 1000
 TAGS = holding(0, 100, 200)
-TIMEOUT = 0.1
 
 
 def quick(server, **keys: object):
@@ -22,110 +33,12 @@ def quick(server, **keys: object):
     return source(server, TAGS, timeout="100ms", **keys)
 
 
-async def late(exchange):
-    answer = exchange.frame(exchange.pdu())
-    await asyncio.sleep(1.5 * TIMEOUT)
-    await exchange.send(answer)
-
-
-async def short(exchange):
-    await exchange.send(exchange.frame(bytes([exchange.function, 0])))
-
-
-async def long(exchange):
-    await exchange.send(exchange.frame(exchange.pdu(count=exchange.count + 1)))
-
-
-async def wrong_function(exchange):
-    await exchange.send(exchange.frame(exchange.pdu(start=7, function=4)))
-
-
-async def wrong_unit(exchange):
-    await exchange.send(exchange.frame(exchange.pdu(start=7), unit=exchange.unit + 1))
-
-
-async def wrong_transaction(exchange):
-    await exchange.send(exchange.frame(exchange.pdu(start=7), transaction=exchange.transaction - 1))
-
-
-async def transaction_0(exchange):
-    await exchange.send(exchange.frame(exchange.pdu(start=7), transaction=0))
-
-
-async def silent(exchange):
-    pass
-
-
-async def reset_midway(exchange):
-    await exchange.send(exchange.frame(exchange.pdu())[:5])
-    await asyncio.sleep(0.01)
-    exchange.reset()
-
-
-async def reset(exchange):
-    exchange.reset()
-
-
-async def half_an_answer(exchange):
-    await exchange.send(exchange.frame(exchange.pdu())[:-1])
-
-
-async def garbage(exchange):
-    await exchange.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-
-
-async def damaged(exchange):
-    answer = bytearray(exchange.frame(exchange.pdu(start=7)))
-    answer[-1] ^= 0xFF
-    answer[2] ^= 0x40  # protocol id of Modbus TCP, byte count of RTU
-    await exchange.send(bytes(answer))
-
-
-async def unknown_function(exchange):
-    await exchange.send(exchange.frame(bytes([0x2B, 0x0E, 1, 1, 0, 0])))
-
-
-async def empty(exchange):
-    await exchange.send(exchange.frame(b""))
-
-
-async def busy(exchange):
-    await exchange.send(exchange.frame(exchange.exception(6)))
-
-
-async def failing(exchange):
-    await exchange.send(exchange.frame(exchange.exception(4)))
-
-
-async def two_answers(exchange):
-    await exchange.send(exchange.frame(exchange.pdu(start=7)) + exchange.frame(exchange.pdu()))
-
-
-BOTH = [
-    late,
-    short,
-    long,
-    wrong_function,
-    wrong_unit,
-    silent,
-    reset_midway,
-    reset,
-    half_an_answer,
-    garbage,
-    damaged,
-    unknown_function,
-    empty,
-    busy,
-    failing,
-]
-
-
 @pytest.mark.parametrize(
     ("line", "behave"),
     [
-        *[("tcp", behave) for behave in [*BOTH, wrong_transaction, transaction_0]],
-        *[("rtu+tcp", behave) for behave in [*BOTH, two_answers]],
-        *[("serial", behave) for behave in [*BOTH, two_answers]],
+        *[("tcp", behave) for behave in ON_TCP],
+        *[("rtu+tcp", behave) for behave in ON_RTU],
+        *[("serial", behave) for behave in ON_RTU],
     ],
 )
 async def test_never_a_wrong_value_and_back_when_it_is_over(line, behave, tmp_path):
@@ -158,12 +71,6 @@ async def test_never_a_wrong_value_and_back_when_it_is_over(line, behave, tmp_pa
 @pytest.mark.parametrize("line", LINES)
 async def test_one_byte_at_a_time(line, tmp_path):
     """An answer that trickles in is an answer."""
-
-    async def trickle(exchange):
-        for byte in exchange.frame(exchange.pdu()):
-            await exchange.send(bytes([byte]))
-            await asyncio.sleep(0.001)
-
     sink = Sink()
     server = server_on(line, tmp_path, behave=trickle)
     async with server, sessions(source(server, TAGS), sink):
@@ -175,11 +82,6 @@ async def test_one_byte_at_a_time(line, tmp_path):
 
 async def test_a_late_answer_glued_to_the_right_one_costs_nothing():
     """125 registers twice in one packet, the first of them late: pymodbus threw both away."""
-
-    async def glued(exchange):
-        late_one = exchange.frame(exchange.pdu(start=7), transaction=exchange.transaction - 1)
-        await exchange.send(late_one + exchange.frame(exchange.pdu()))
-
     tags = holding(*range(125))
     sink = Sink()
     async with ModbusServer(behave=glued) as server:

@@ -81,9 +81,11 @@ async def test_a_silent_unit_is_bad_in_every_period():
     """Each poll tells the tags that are due; none of them keeps an old value as good."""
     tags = {**TAGS, **{f"D{tag}": {**of, "unit_id": 2} for tag, of in TAGS.items()}}
     sink = Sink()
-    async with ModbusServer(dead={2}) as server:
-        async with sessions(source(server, tags, poll_every=f"{FAST}ms", timeout="50ms"), sink):
-            await sink.until(lambda: len(sink.readings("DH100")) >= 2 and len(sink.readings("DH0")) >= 4)
+    async with (
+        ModbusServer(dead={2}) as server,
+        sessions(source(server, tags, poll_every=f"{FAST}ms", timeout="50ms"), sink),
+    ):
+        await sink.until(lambda: len(sink.readings("DH100")) >= 2 and len(sink.readings("DH0")) >= 4)
 
     assert {reading.quality for tag in ("DH0", "DH100") for reading in sink.readings(tag)} == {Quality.BAD}
     assert set(sink.good("H100")) == {100}
@@ -143,13 +145,15 @@ async def test_sources_on_a_line_that_is_left_share_a_poll():
 async def test_a_device_that_is_left_and_gone_is_noticed_by_the_next_poll():
     """The source goes down, and comes back by itself."""
     sink = Sink()
-    async with ModbusServer() as server:
-        async with sessions(source(server, holding(0), close_after_poll=True), sink):
-            await sink.polls(2)
-            await server.stop()
-            await sink.until(lambda: sink.ends)
-            await server.start()
-            await sink.polls(2)
+    async with (
+        ModbusServer() as server,
+        sessions(source(server, holding(0), close_after_poll=True), sink),
+    ):
+        await sink.polls(2)
+        await server.stop()
+        await sink.until(lambda: sink.ends)
+        await server.start()
+        await sink.polls(2)
 
     assert "cannot connect (Connection refused)" in sink.ends[0]
 

@@ -121,7 +121,7 @@ async def test_a_port_is_ours_alone(port):
     async with SerialModbusServer(name=port) as server, sessions(source(server, TAGS), sink):
         await sink.polls(1)
         other = server.name.parent / "by-another-name"
-        other.symlink_to(os.readlink(port))
+        other.symlink_to(port.readlink())
         text = await one_session(source(server, TAGS, url=f"rtu://{other}?parity=N"), Sink(), name="second")
         await sink.polls(2)
 

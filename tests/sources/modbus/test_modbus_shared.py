@@ -196,10 +196,13 @@ async def test_sources_take_turns():
         await honest(exchange)
 
     many = holding(*range(0, 40 * 50, 50))
-    async with ModbusServer(behave=noted) as server, plants(
-        source(server, many, unit_id=1, poll_every="10ms"),
-        source(server, holding(0), unit_id=2, poll_every="10ms"),
-    ) as (_, few):
+    async with (
+        ModbusServer(behave=noted) as server,
+        plants(
+            source(server, many, unit_id=1, poll_every="10ms"),
+            source(server, holding(0), unit_id=2, poll_every="10ms"),
+        ) as (_, few),
+    ):
         await few.polls(20)
 
     turns = [len(list(group)) for unit_id, group in itertools.groupby(order[60:]) if unit_id == 1]

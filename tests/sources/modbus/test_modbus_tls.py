@@ -12,42 +12,45 @@ DAY = dt.timedelta(days=1)
 
 
 @pytest.fixture
-def plant(tmp_path):
+def authority(tmp_path):
     """The plant's authority."""
     return Authority(tmp_path, "plant")
 
 
-def device(plant, *, mutual=True, **certificate: object):
-    """A device with a certificate; `mutual`: it wants one of every client as well, signed by the plant."""
+def device(authority, *, mutual=True, **certificate: object):
+    """A device with a certificate; `mutual`: it wants one of every client as well, signed by that authority."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*plant.issue("device", **certificate))
+    context.load_cert_chain(*authority.issue("device", **certificate))
     if mutual:
         context.verify_mode = ssl.CERT_REQUIRED
-        context.load_verify_locations(plant.certificate)
+        context.load_verify_locations(authority.certificate)
     return ModbusServer(context=context)
 
 
-def secured(server, plant, client=None, **more: object):
-    """A source that trusts the plant's authority; `client` are its own files."""
+def secured(server, authority, client=None, **more: object):
+    """A source that trusts that authority; `client` are its own files."""
     own = {"certificate": str(client[0]), "key": str(client[1])} if client else {}
-    tls = {"ca": str(plant.certificate), **own, **more}
+    tls = {"ca": str(authority.certificate), **own, **more}
     return source(server, holding(0, 100), tls=tls, timeout="5s")
 
 
-async def test_both_sides_prove_themselves(plant):
+async def test_both_sides_prove_themselves(authority):
     """Values come over TLS with a certificate of each side."""
     sink = Sink()
-    async with device(plant) as server, sessions(secured(server, plant, plant.issue("relay")), sink):
+    async with (
+        device(authority) as server,
+        sessions(secured(server, authority, authority.issue("relay")), sink),
+    ):
         await sink.polls(2)
 
     assert set(sink.good("H100")) == {100}
     assert (server.accepted, sink.ends) == (1, [])
 
 
-async def test_a_lost_tls_connection_is_noticed_at_once(plant):
+async def test_a_lost_tls_connection_is_noticed_at_once(authority):
     """As any other."""
     sink = Sink()
-    async with device(plant, mutual=False) as server, sessions(secured(server, plant), sink):
+    async with device(authority, mutual=False) as server, sessions(secured(server, authority), sink):
         await sink.polls(1)
         server.drop_connections()
         await sink.until(lambda: sink.ends)
@@ -57,14 +60,16 @@ async def test_a_lost_tls_connection_is_noticed_at_once(plant):
     assert "closed the connection" in sink.ends[0]
 
 
-async def test_an_expired_certificate_is_named_and_its_renewal_taken(plant):
+async def test_an_expired_certificate_is_named_and_its_renewal_taken(authority):
     """Without a restart: whoever replaces the file is done."""
     sink = Sink()
-    async with device(plant, mutual=False, ends_in=-DAY) as server:
-        async with sessions(secured(server, plant), sink):
-            await sink.until(lambda: sink.ends)
-            server.context.load_cert_chain(*plant.issue("device"))
-            await sink.until(lambda: sink.batches)
+    async with (
+        device(authority, mutual=False, ends_in=-DAY) as server,
+        sessions(secured(server, authority), sink),
+    ):
+        await sink.until(lambda: sink.ends)
+        server.context.load_cert_chain(*authority.issue("device"))
+        await sink.until(lambda: sink.batches)
 
     assert sink.ends[0] == (
         f"127.0.0.1:{server.port}: the device's certificate is refused (certificate has expired): "
@@ -72,17 +77,19 @@ async def test_an_expired_certificate_is_named_and_its_renewal_taken(plant):
     )
 
 
-async def test_our_own_certificates_are_read_anew_at_each_connect(plant, tmp_path):
+async def test_our_own_certificates_are_read_anew_at_each_connect(authority, tmp_path):
     """The authority's file is replaced on disk: the next attempt trusts the new one."""
     other = Authority(tmp_path, "other")
     trusted = tmp_path / "ca.pem"
     trusted.write_bytes(other.certificate.read_bytes())
     sink = Sink()
-    async with device(plant, mutual=False) as server:
-        async with sessions(secured(server, plant, ca=str(trusted)), sink):
-            await sink.until(lambda: sink.ends)
-            trusted.write_bytes(plant.certificate.read_bytes())
-            await sink.until(lambda: sink.batches)
+    async with (
+        device(authority, mutual=False) as server,
+        sessions(secured(server, authority, ca=str(trusted)), sink),
+    ):
+        await sink.until(lambda: sink.ends)
+        trusted.write_bytes(authority.certificate.read_bytes())
+        await sink.until(lambda: sink.batches)
 
     assert sink.ends[0] == (
         f"127.0.0.1:{server.port}: the device's certificate is refused (unable to get local issuer certificate): "
@@ -90,11 +97,11 @@ async def test_our_own_certificates_are_read_anew_at_each_connect(plant, tmp_pat
     )
 
 
-async def test_a_certificate_of_another_host_is_refused(plant):
+async def test_a_certificate_of_another_host_is_refused(authority):
     """Unless its name is written down: devices move more often than their certificates are renewed."""
-    async with device(plant, mutual=False, host="plc7.plant") as server:
-        text = await one_session(secured(server, plant), Sink())
-        async with sessions(secured(server, plant, server_name="plc7.plant"), sink := Sink()):
+    async with device(authority, mutual=False, host="plc7.plant") as server:
+        text = await one_session(secured(server, authority), Sink())
+        async with sessions(secured(server, authority, server_name="plc7.plant"), sink := Sink()):
             await sink.polls(1)
 
     assert text.startswith(
@@ -110,19 +117,21 @@ async def test_a_device_with_a_certificate_of_its_own_making(tmp_path):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*files)
     sink = Sink()
-    async with ModbusServer(context=context) as server:
-        async with sessions(secured(server, own, ca=str(files[0])), sink):
-            await sink.polls(1)
+    async with (
+        ModbusServer(context=context) as server,
+        sessions(secured(server, own, ca=str(files[0])), sink),
+    ):
+        await sink.polls(1)
 
     assert not sink.ends
 
 
 @pytest.mark.parametrize("whose", ["nobody", "another"])
-async def test_a_client_that_the_device_does_not_trust_learns_it(plant, tmp_path, whose):
+async def test_a_client_that_the_device_does_not_trust_learns_it(authority, tmp_path, whose):
     """Without a certificate, and with one of another authority."""
     client = Authority(tmp_path, "another").issue("relay") if whose == "another" else None
-    async with device(plant) as server:
-        text = await one_session(secured(server, plant, client), Sink())
+    async with device(authority) as server:
+        text = await one_session(secured(server, authority, client), Sink())
 
     # Not every device says so before it hangs up.
     assert text.startswith(
@@ -144,22 +153,22 @@ async def test_a_client_that_the_device_does_not_trust_learns_it(plant, tmp_path
         ({"certificate": "missing.pem"}, "that belong together, the key without a password"),
     ],
 )
-async def test_files_that_cannot_be_used_are_named(plant, tls, end):
+async def test_files_that_cannot_be_used_are_named(authority, tls, end):
     """With what is expected in them."""
-    async with device(plant, mutual=False) as server:
-        text = await one_session(secured(server, plant, **tls), Sink())
+    async with device(authority, mutual=False) as server:
+        text = await one_session(secured(server, authority, **tls), Sink())
 
     assert text.endswith(end)
 
 
-async def test_what_speaks_no_tls_is_said_to(plant):
+async def test_what_speaks_no_tls_is_said_to(authority):
     """tls:// at the port of plain Modbus."""
     async with ModbusServer() as server:
         config = source(
             server,
             holding(0),
             url=f"tls://127.0.0.1:{server.port}",
-            tls={"ca": str(plant.certificate)},
+            tls={"ca": str(authority.certificate)},
             timeout="300ms",
         )
         text = await one_session(config, Sink())
