@@ -14,7 +14,7 @@ session left behind is one less for an S7-1500 (node-red-contrib-opcua#317).
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
@@ -46,7 +46,7 @@ from agent.sources.opcua.trust import TrustStore, expiring
 _log: Final = logging.getLogger(__name__)
 
 _SESSION: Final = 60_000  # milliseconds without a request after which the server may drop our session
-_LATE_ANSWER: Final = 1.0  # seconds for the answer that names a session which nobody wants any more
+_LATE_ANSWER: Final = 1.0  # seconds for the answer to a login that nobody wants any more
 _LEAST_RENEWAL: Final = 1.0  # seconds, whatever lifetime the server dictates for the channel
 _LOGINS: Final = {
     ua.UserTokenType.Anonymous: "anonymous",
@@ -173,33 +173,35 @@ async def _open(client: Client, config: OpcUaSource, guard: _Guard | None) -> No
     try:
         await client.send_hello()
         await client.open_secure_channel()
-        await _create_session(client)
+        await _answered(client.create_session())
     except FAILURES:
         await _find_mismatch(config, guard)
         raise
     _check_login(client, config)
     user = None if guard is None else guard.user
     client.user_private_key = None if user is None else user.key
-    await client.activate_session(
-        username=config.user,
-        password=None if config.password is None else config.password.reveal(),
-        certificate=None if user is None else user.certificate,
+    await _answered(
+        client.activate_session(
+            username=config.user,
+            password=None if config.password is None else config.password.reveal(),
+            certificate=None if user is None else user.certificate,
+        )
     )
 
 
-async def _create_session(client: Client) -> None:
-    """Create the session; cancelled meanwhile, wait for the answer, for the server has made it by then.
+async def _answered(step: Coroutine[object, object, object]) -> None:
+    """Take a step of the login; cancelled meanwhile, wait for its answer before anything is closed.
 
-    Without the token in that answer nobody can close it, and it stays there until it times out (seen with
-    node-opcua).
+    Without the token that CreateSession answers nobody can close the session that the server has made, and
+    one that is closed while it is activated has brought a server down (both seen with node-opcua).
     """
-    creating = asyncio.create_task(client.create_session(), name=f"{client.description}: create session")
+    asked = asyncio.create_task(step, name="opcua: login")
     try:
-        await asyncio.shield(creating)
+        await asyncio.shield(asked)
     except asyncio.CancelledError:
         with suppress(*FAILURES):
             async with asyncio.timeout(_LATE_ANSWER):
-                await creating
+                await asked
         raise
 
 
