@@ -128,12 +128,13 @@ class Topics:
             return Decoded()
         parsed = any(tag.written.holds == "json" for tag in route.tags.values())
         document: Document = parse_json(message.payload) if parsed else None
-        readings, unreadable = [], route.problem
+        news = self._news(route.problem)
+        readings, unreadable = [], news
         for name, tag in route.tags.items():
             reading, odd = _reading(name, tag, message, document)
             readings.append(self._as_start(reading, retained=message.retained))
             unreadable = unreadable or odd
-        return Decoded(readings, unreadable, self._news(route.problem))
+        return Decoded(readings, unreadable, news)
 
     def _as_start(self, reading: Reading, *, retained: bool) -> Reading:
         """Mark the first value of a session, and a retained one: a start, not a change."""
@@ -189,7 +190,7 @@ class Topics:
         return name
 
     def _news(self, problem: str) -> str:
-        """Give a problem that was not told yet."""
+        """Give a problem that was not told yet; what repeats itself would push out what else is set aside."""
         if not problem or problem in self._told or len(self._told) >= _MOST_TOLD:
             return ""
         self._told.add(problem)

@@ -115,20 +115,21 @@ def test_a_stranger_who_invents_topics_fills_no_memory(monkeypatch):
 
     assert [names(one) for one in decoded[:11]] == [[f"C.{n}"] for n in range(10)] + [[]]
     told = "C.{1}: more than 10 topics match c/+: the others are passed over"
-    assert {one.unreadable for one in decoded[10:]} == {told}
-    assert [one.warning for one in decoded if one.warning] == [told]
+    assert [(one.warning, one.unreadable) for one in decoded if one.warning or one.unreadable] == [
+        (told, told)
+    ]
     assert names(read(decoder, "c/3")) == ["C.3"], "what was there before goes on"
     assert names(read(decoder, "d/1")) == ["D.1"], "and so do other tags"
     assert len(decoder._routes) <= 20
 
 
 def test_warnings_are_told_once_and_not_without_end():
-    """Each topic whose level cannot be a name is set aside with the reason, and the log stays readable."""
+    """One message with the reason is enough to look at, and the log stays readable."""
     decoder = topics({"C.{1}": "c/+"})
     decoded = [read(decoder, f"c/{{{n}}}") for n in range(100) for _ in range(2)]
 
-    assert all("cannot be a name" in one.unreadable for one in decoded)
-    assert len([one for one in decoded if one.warning]) == 1
+    assert ["cannot be a name" in one.unreadable for one in decoded] == [True] + [False] * 199
+    assert [one.warning for one in decoded] == [one.unreadable for one in decoded]
 
 
 @pytest.mark.parametrize("level", ["", '"', "a{1}b", "\x07", " ", "x" * 201])
