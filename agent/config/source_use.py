@@ -9,15 +9,21 @@ Rules for whoever changes this: no key of a protocol; each has a docstring, beca
 from collections.abc import Iterator
 from typing import Annotated, TypeAlias
 
-from pydantic import Field, GetJsonSchemaHandler
+from pydantic import AfterValidator, Field, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from agent.config.fields import Section
+from agent.config.fields import TAG_NAME, Section
 from agent.config.register_map.options import Import
 from agent.sources import SourceConfig
 
 IMPORT = "import"
+
+
+def _begins_a_name(prefix: str) -> str:
+    if prefix and not TAG_NAME.fullmatch(prefix + "x"):
+        raise ValueError('expected how a name begins, such as "VFD1.", without braces and quotes')
+    return prefix
 
 
 class SourceUse(Section):
@@ -25,7 +31,7 @@ class SourceUse(Section):
 
     template: str | None = None
     """The entry of `templates` that describes the device; what the source says itself wins over it, key by key."""
-    prefix: Annotated[str, Field(pattern=r'^[^\s{}"][^{}"]*$', max_length=100)] = ""
+    prefix: Annotated[str, AfterValidator(_begins_a_name), Field(max_length=100)] = ""
     """Stands before the name of every tag of this source: "VFD1." makes VFD1.SPEED of SPEED."""
     omit: Annotated[tuple[str, ...], Field(strict=False)] = ()
     """Tags of the template or the list that this source does not have, named as they are there."""

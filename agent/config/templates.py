@@ -9,6 +9,7 @@ says itself wins; the data of a template is shared by its sources, never copied.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
@@ -30,6 +31,7 @@ __all__ = ["SOURCE", "Expanding"]
 
 _USE: Final = TypeAdapter(SourceUse)
 _IMPORT: Final = TypeAdapter(Import)
+_MISSPELT: Final = "unknown key `{}`: did you mean `template`?"
 _USE_KEYS: Final = frozenset(SourceUse.model_fields)
 
 
@@ -51,7 +53,14 @@ class Expanding(Checking):
         self._layers: dict[tuple[str, str], tuple[Layer, ...] | None] = {}
         self._clashes: set[tuple[str, str]] = set()
         for name, entry in self.named("sources").items():
-            if isinstance(entry, dict) and (_USE_KEYS & entry.keys() or IMPORT in keys_of(entry, "tags")):
+            if not isinstance(entry, dict):
+                continue
+            if not {"type", "template"} & entry.keys() and (
+                misspelt := get_close_matches("template", map(str, entry))
+            ):
+                self.report(("sources", name, misspelt[0]), _MISSPELT.format(misspelt[0]), at_key=True)
+                made["sources", name] = None
+            elif _USE_KEYS & entry.keys() or IMPORT in keys_of(entry, "tags"):
                 made["sources", name] = self._expand(name, entry)
         self._check_templates()
         self._made = made
@@ -188,7 +197,9 @@ class Expanding(Checking):
         try:
             return read_import(wanted, str(kind), self.context.folder)
         except ListError as error:
-            if error.line:
+            if error.option:
+                self.report((*path, *error.option), str(error))
+            elif error.line:
                 self.note(Problem(str(wanted.file), error.line, error.column, str(error)))
             else:
                 self.report((*path, "file"), str(error))
@@ -228,7 +239,7 @@ class Expanding(Checking):
                     (*path, key), f"`{key}` belongs to the sources that use the template", at_key=True
                 )
             if name not in used:
-                self.report(path, f"no source has `template: {name}`", "warning", at_key=True)
+                self.report(path, f"no source has `template: {name}`", "warning")
                 self._check_alone(path, name)
 
     def _check_alone(self, path: Keys, name: str) -> None:

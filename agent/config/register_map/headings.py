@@ -161,8 +161,8 @@ def read_table(text: str, kind: str, chosen: Mapping[str, str]) -> Table:
     first = best.row[0]
     for name, heading in chosen.items():
         if heading not in titles:
-            text = f"{name}: there is no column `{heading}`{did_you_mean(heading, titles)}"
-            raise ListError(text, first.line, first.column)
+            text = f"there is no column `{heading}`{did_you_mean(heading, titles)}"
+            raise ListError(text, first.line, first.column, ("columns", name))
     rows = list(split(text, best.delimiter))[best.index + 1 :]
     rows = [row for row in rows if [cell.text for cell in row] != titles]  # once more on every page
     try:

@@ -41,8 +41,8 @@ def _resolved(
     if (area := area or reader.rows.options.area) is None:
         reader.refuse_list(
             "area",
-            f"`{place.text}` does not tell which registers: add `area: holding` to the import, or what the manual "
-            "says: input, coil, discrete",
+            f"addresses such as {place.text} do not tell of which registers they are: holding, input, coil or discrete? "
+            + reader.remedy("area: holding"),
             cell,
         )
         return None
@@ -60,7 +60,7 @@ def _printed(
 ) -> tuple[Place, Area] | None:
     """An address of 5 or 6 digits, if it is said to be one."""
     if decided.counting is None:
-        reader.refuse_list("addresses", _two_readings(place, area), cell)
+        reader.refuse_list("addresses", _two_readings(place, area, reader), cell)
     elif not printed(place, area):
         reader.refuse(
             f"`{place.text}` is no address of 5 or 6 digits"
@@ -74,18 +74,18 @@ def _printed(
     return None
 
 
-def _two_readings(place: Place, area: Area | None) -> str:
+def _two_readings(place: Place, area: Area | None, reader: RowReader) -> str:
     """Why an address is refused, and which words decide."""
+    begin = f"addresses such as {place.text} can be read in two ways: "
     if printed(place, area):
         known = next(each for each in Area if each.digit == place.text[0])
         return (
-            f"addresses such as {place.text} can be read in two ways: as manuals print them, {known.value} register "
-            f"{int(place.text[1:])} (`addresses: manual`), or as they are on the wire, counted from 0 "
-            f"(`addresses: offset` with `area: {known.value}`); add one of them to the import"
+            f"{begin}as manuals print them, {known.value} register {int(place.text[1:])} (addresses: manual), or counted "
+            f"from 0, as on the wire (addresses: offset, area: {known.value}): {reader.remedy('addresses: manual')}"
         )
     register = (area or Area.HOLDING).value
+    needed = "" if area else f", area: {register}"
     return (
-        f"addresses such as {place.text} can be read in two ways: counted from 1, {register} register {place.text} "
-        f"(`addresses: number`), or from 0, as on the wire (`addresses: offset`); add one of them to the import"
-        + ("" if area else f" with `area: {register}`")
+        f"{begin}counted from 1, {register} register {place.text} (addresses: number{needed}), or counted from 0, as on "
+        f"the wire (addresses: offset{needed}): {reader.remedy(f'addresses: offset{needed}')}"
     )

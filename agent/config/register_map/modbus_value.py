@@ -68,8 +68,8 @@ def _bits(reader: RowReader, decided: Decided, place: Place) -> int | None:
     elif decided.lengths is None:
         reader.refuse_list(
             "lengths",
-            f"the column `{reader.rows.table.titles['length']}` does not tell what it counts: "
-            "add `lengths: registers`, `bytes` or `bits` to the import",
+            f"the column `{reader.rows.table.titles['length']}` does not tell what it counts, registers, bytes or bits: "
+            + reader.remedy("lengths: registers"),
             cell,
         )
     else:
@@ -138,8 +138,8 @@ def _scale(reader: RowReader, decided: Decided) -> Factor | None:
     elif value is None:
         reader.refuse_list(
             "scaling",
-            f"a scaling of {factor.number:g} can be read in two ways: the raw value times {factor.number:g} "
-            f"(`scaling: multiply`), or divided by it (`scaling: divide`); add one of them to the import",
+            f"a scaling of {factor.number:g} can be read in two ways: the raw value times {factor.number:g} (scaling: "
+            f"multiply), or divided by it (scaling: divide): {reader.remedy('scaling: divide')}",
             cell,
         )
     elif value != 1:

@@ -5,6 +5,7 @@ later is told there; what a row lacks is told at its name.
 """
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from agent.config.register_map.headings import Table
@@ -90,6 +91,10 @@ class RowReader:
         if about not in self.rows.told:
             self.rows.told.add(about)
             self._note(text, cell, "error", whole=True)
+
+    def remedy(self, words: str) -> str:
+        """How the engineer says what the list does not."""
+        return f"write import: {{file: {Path(self.rows.file).name}, {words}}}"
 
     def doubt(self, text: str, cell: Cell | None = None) -> None:
         """Something of the row was left out, for this reason."""

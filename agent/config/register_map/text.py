@@ -28,11 +28,17 @@ Row: TypeAlias = Sequence[Cell]
 
 
 class ListError(Exception):
-    """A list of which nothing can be used; `line` and `column` count from 1, 0: the list as a whole."""
+    """A list of which nothing can be used.
 
-    def __init__(self, text: str, line: int = 0, column: int = 0) -> None:
+    Attributes:
+        line: where in it, from 1; 0: the list as a whole.
+        column: the same.
+        option: the key of the import that is wrong, if it is one.
+    """
+
+    def __init__(self, text: str, line: int = 0, column: int = 0, option: tuple[str, ...] = ()) -> None:
         super().__init__(text)
-        self.line, self.column = line, column
+        self.line, self.column, self.option = line, column, option
 
 
 def decode(content: bytes) -> str:
