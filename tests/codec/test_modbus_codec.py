@@ -14,6 +14,7 @@ from agent.codec.modbus import (
     Linear,
     NumberField,
     NumberType,
+    StringBytes,
     TextField,
     bit_decoder,
     register_decoder,
@@ -57,7 +58,11 @@ def decode_one(field, data):
     ],
 )
 def test_the_letters_are_those_that_manuals_print(order, wire):
-    """123.456 is 42 F6 E9 79; each order puts its letters on the wire."""
+    """123.456 is 42 F6 E9 79; each order puts its letters on the wire.
+
+    Complaints: thingsboard-gateway#614 and #1453, libmodbus#358 and #611, ioBroker.modbus#508 (nobody knows which
+    order a name means).
+    """
     field = NumberField(NumberType.FLOAT32, ByteOrder(order))
 
     assert decode_one(field, bytes.fromhex(wire)) == (pytest.approx(123.456, abs=1e-5), "")
@@ -166,6 +171,9 @@ def test_a_code_is_compared_as_bits():
         (TextField(2, encoding="latin-1"), b"\xb0C", "°C"),
         (TextField(3), "°C".encode() + b"?", "°C"),
         (TextField(2), b"A\0\xff\xff"[:2], "A"),
+        (TextField(3, string_bytes=StringBytes.HIGH), b"A?B?C?", "ABC"),
+        (TextField(3, string_bytes=StringBytes.LOW), b"?A?B?C", "ABC"),
+        (TextField(3, order=ByteOrder.BADC, string_bytes=StringBytes.LOW), b"A?B?C?", "ABC"),
     ],
 )
 def test_a_text_ends_at_its_length_or_the_first_nul(field, wire, text):
@@ -182,7 +190,10 @@ def test_bit_0_is_the_least_significant():
 
 
 def test_the_first_coil_is_the_lowest_bit_of_the_first_byte():
-    """The example of the standard (1.1b3, section 6.1): CD 6B 05 for coils 20 to 38."""
+    """The example of the standard (1.1b3, section 6.1): CD 6B 05 for coils 20 to 38.
+
+    Complaints: pymodbus#2630, pymodbus#2706, thingsboard-gateway#2146 (coils read from the wrong end).
+    """
     values = [value for value, _ in bit_decoder(range(19))(bytes.fromhex("cd6b05"))]
 
     assert "".join(str(int(value)) for value in values) == "1011001111010110101"

@@ -6,10 +6,10 @@ import sys
 import pytest
 from pydantic import ValidationError
 
-from agent.codec.modbus import BitField, ByteOrder, Linear, NumberField, NumberType, TextField
+from agent.codec.modbus import BitField, ByteOrder, Linear, NumberField, NumberType, StringBytes, TextField
 from agent.model import SECOND, Kind
 from agent.sources.modbus.config import ModbusSource
-from agent.sources.modbus.endpoint import Network, parse_url
+from agent.sources.modbus.endpoint import Network, SerialPort, parse_url
 from agent.sources.modbus.plan import Area, Point
 
 FORM = (
@@ -97,6 +97,24 @@ def test_addresses_are_those_of_the_manual(address, area, offset):
     (point,) = load(tag).points()
 
     assert (point.area, point.offset) == (area, offset)
+
+
+@pytest.mark.parametrize(
+    ("address", "area", "bit"), [("40011.3", Area.HOLDING, 3), ("300011.15", Area.INPUT, 15)]
+)
+@pytest.mark.parametrize("keys", [{}, {"type": "bit"}, {"type": "BOOL"}])
+def test_a_bit_may_stand_in_the_address(address, area, bit, keys):
+    """`40011.3` is `address: "40011"` with `type: bit` and `bit: 3`."""
+    (point,) = load({"address": address, **keys}).points()
+
+    assert (point.area, point.offset, point.field) == (area, 10, BitField(bit))
+
+
+def test_a_text_may_have_one_character_a_register():
+    """Then it takes as many registers as it has characters."""
+    (point,) = load({"address": "40001", "type": "string", "length": 7, "string_bytes": "high"}).points()
+
+    assert (point.field, point.end) == (TextField(7, string_bytes=StringBytes.HIGH), 7)
 
 
 @pytest.mark.parametrize(
@@ -237,6 +255,40 @@ def test_types_may_be_written_as_in_the_plc_program(iec, ours):
             "`invalid`: 98304 is no code of 16 bits",
         ),
         (
+            {"address": 40011.3},
+            "tags.T.address",
+            (
+                'expected 5 or 6 digits in quotes as the manual prints them, such as "40011" (0.... coils, 1.... '
+                "discrete inputs, 3.... input registers, 4.... holding registers), or area: holding with offset: "
+                '10 counted from 0; a bit of a register needs quotes as well: "40011.3"'
+            ),
+        ),
+        (
+            {"address": "40011.16"},
+            "tags.T.address",
+            "40011.16: a register has the bits 0 (the least significant) to 15",
+        ),
+        (
+            {"address": "40011.3", "bit": 3},
+            "tags.T",
+            "`address: 40011.3` is one bit: `bit` has no meaning there",
+        ),
+        (
+            {"address": "40011.3", "type": "int16"},
+            "tags.T",
+            "`address: 40011.3` is one bit: leave out `type: int16` or the `.3`",
+        ),
+        (
+            {"address": "40001", "type": "int16", "string_bytes": "low"},
+            "tags.T",
+            "type int16 is a number: `string_bytes` has no meaning there",
+        ),
+        (
+            {"address": "40001", "type": "int16", "poll_every": "1ms"},
+            "tags.T.poll_every",
+            "expected 10ms or more, got 1ms",
+        ),
+        (
             {"address": "40001", "type": "uint16", "invalid": [-1]},
             "tags.T",
             "`invalid`: -1 is no code of 16 bits",
@@ -265,6 +317,65 @@ def test_what_cannot_be_meant_is_refused_with_the_remedy(tag, where, text):
             {"url": "tcp://plc:99999"},
             "url",
             FORM,
+        ),
+        ({"url": "tcp://plc:0"}, "url", FORM),
+        ({"url": "tcp://plc?baudrate=9600"}, "url", FORM),
+        (
+            {"url": "rtu://COM3?baudrate=9600"},
+            "url",
+            (
+                "expected the path of the port behind three slashes, such as rtu:///dev/ttyUSB0; COM3 stands where a "
+                "host would: for a gateway in the network write rtu+tcp://HOST:PORT"
+            ),
+        ),
+        (
+            {"url": "rtu://"},
+            "url",
+            "expected the path of the port, such as rtu:///dev/ttyUSB0?baudrate=19200&parity=E",
+        ),
+        (
+            {"url": "rtu:///dev/ttyUSB0?baud=9600"},
+            "url",
+            "unknown setting `baud` of a serial port: expected one of baudrate, parity, stopbits, bytesize",
+        ),
+        ({"url": "rtu:///dev/ttyUSB0?parity=N&parity=E"}, "url", "`parity` is set twice"),
+        (
+            {"url": "rtu:///dev/ttyUSB0?parity=NO"},
+            "url",
+            "parity=NO: expected N (none), E (even) or O (odd)",
+        ),
+        (
+            {"url": "rtu:///dev/ttyUSB0?baudrate=9601"},
+            "url",
+            (
+                "baudrate=9601: expected one of 1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400, 460800, "
+                "921600"
+            ),
+        ),
+        ({"url": "rtu:///dev/ttyUSB0?stopbits=1.5"}, "url", "stopbits=1.5: expected one of 1, 2"),
+        (
+            {"url": "rtu:///dev/ttyUSB0?bytesize=7"},
+            "url",
+            "bytesize=7: RTU frames have characters of 8 bits (7 are those of Modbus ASCII)",
+        ),
+        (
+            {"url": "rtu:///dev/ttyUSB0", "unit_id": 0},
+            "",
+            (
+                "tag T: unit_id 0 is the broadcast of RTU, which no device answers: write the address that is set "
+                "at the device"
+            ),
+        ),
+        (
+            {"url": "tls://plc"},
+            "",
+            "tls:// needs the authority of the device's certificate: add tls: {ca: FILE}",
+        ),
+        ({"tls": {"ca": "ca.pem"}}, "", "`tls` has no effect there: write url: tls://HOST:802"),
+        (
+            {"url": "tls://plc", "tls": {"ca": "ca.pem", "key": "relay.key"}},
+            "tls",
+            "a key needs its certificate: add certificate: FILE",
         ),
         ({"poll_every": "0s"}, "poll_every", "expected 10ms or more, got 0s"),
         ({"unit_id": 256}, "unit_id", "Input should be less than or equal to 255"),
@@ -305,10 +416,16 @@ def test_a_value_that_no_read_can_carry_is_refused():
         ("tcp://192.168.10.20", Network("192.168.10.20", 502)),
         ("rtu+tcp://gateway.plant:4001", Network("gateway.plant", 4001, rtu=True)),
         ("tcp://[fd00::7]:1502/", Network("fd00::7", 1502)),
+        ("tls://plc.plant", Network("plc.plant", 802, tls=True)),
+        ("rtu:///dev/ttyUSB0", SerialPort("/dev/ttyUSB0", 19200, "E", 1)),
+        (
+            "rtu:///dev/serial/by-id/usb-FTDI?baudrate=9600&parity=none&stopbits=2&bytesize=8",
+            SerialPort("/dev/serial/by-id/usb-FTDI", 9600, "N", 2),
+        ),
     ],
 )
 def test_urls(url, endpoint):
-    """Port 502 is the usual one; brackets hold an IPv6 address."""
+    """Port 502 is the usual one, 802 with TLS; brackets hold an IPv6 address; 19200 8E1 is the standard's."""
     assert parse_url(url) == endpoint
 
 

@@ -307,6 +307,7 @@ async def test_one_illegal_address_does_not_hurt_its_block():
     """Of 40 tags in one block two are refused: the others are good in the very same poll.
 
     From then on they are read in a few blocks, and the refused ones are left alone.
+    Complaints: telegraf#14671 and telegraf#13630 (one illegal address fails the block).
     """
     sink = Sink()
     tags = holding(*range(40))
@@ -369,7 +370,10 @@ async def test_a_refused_address_is_taken_back_when_it_is_there(monkeypatch):
 
 @pytest.mark.parametrize("rtu", [False, True])
 async def test_a_dead_unit_does_not_stop_the_others(rtu):
-    """Three units of a line, one switched off: the others go on being read, it is bad with its reason."""
+    """Three units of a line, one switched off: the others go on being read, it is bad with its reason.
+
+    Complaints: telegraf#11782, core#72495, core#122607, node-red-contrib-modbus#409.
+    """
     sink = Sink()
     tags = {
         f"U{unit}": {"area": "holding", "offset": unit, "type": "uint16", "unit_id": unit}

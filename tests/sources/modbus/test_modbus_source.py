@@ -85,7 +85,11 @@ def config_at(port, scheme="tcp", tags=TAGS, **keys: object):
 
 @pytest.mark.parametrize(("scheme", "framer"), [("tcp", FramerType.SOCKET), ("rtu+tcp", FramerType.RTU)])
 async def test_every_area_and_type_from_a_real_server(free_port, scheme, framer):
-    """An independent implementation of the protocol and we mean the same by every address and type."""
+    """An independent implementation of the protocol and we mean the same by every address and type.
+
+    LEVEL and FLOW hold codes for "no value" in the middle of a block: they are bad, never 0 and never a number.
+    Complaints: core#139628, core#69656 (a NaN sentinel inside a block recorded as 0).
+    """
     sink, port = Sink(), free_port()
     async with pymodbus_server(port, framer), sessions(config_at(port, scheme), sink):
         await sink.until(lambda: sink.batches)
@@ -128,7 +132,10 @@ async def test_the_link_comes_first_and_the_first_values_are_a_baseline():
 
 
 async def test_neighbours_are_read_in_one_request():
-    """Sixty tags, two areas, two units: four requests a poll, all over one connection."""
+    """Sixty tags, two areas, two units: four requests a poll, all over one connection.
+
+    Complaints: core#48497, thingsboard-gateway#1589 (register by register is too slow).
+    """
     tags = {}
     for unit in (1, 2):
         for number in range(30):
@@ -150,6 +157,23 @@ async def test_neighbours_are_read_in_one_request():
     assert asked[2:6] == [(1, 2, 0, 146), (1, 3, 0, 59), (2, 2, 0, 146), (2, 3, 0, 59)]
     assert server.accepted == 1
     assert {request.function for request in server.requests} <= {1, 2, 3, 4}
+
+
+async def test_zero_is_a_value():
+    """A register of 0, a coil that is off and an empty text are good, at every poll.
+
+    Complaint: thingsboard-gateway#238 (0 was never sent).
+    """
+    tags = {
+        **holding(0),
+        "COIL": {"area": "coil", "offset": 1},
+        "TEXT": {"area": "holding", "offset": 0, "type": "string", "length": 2},
+    }
+    sink = Sink()
+    async with ModbusServer() as server, sessions(source(server, tags), sink):
+        await sink.polls(3)
+
+    assert [sink.good(tag)[:3] for tag in tags] == [[0] * 3, [False] * 3, [""] * 3]
 
 
 async def test_the_receipt_is_the_moment_of_the_answer():
