@@ -66,10 +66,10 @@ class EdgeNode:
         self._aliases: dict[tuple[str, str], int] = {}
         self.number_anew()
 
-    def number_anew(self, first: int = 0) -> None:
-        """Give the metrics other aliases from the next birth on: each the one of its neighbour."""
+    def number_anew(self, shift: int = 0) -> None:
+        """Give the metrics other aliases from the next birth on: each that of one of its neighbours."""
         every = [(device, name) for device, of in self.metrics.items() for name in of]
-        self._aliases = {key: first + (at + first) % len(every) for at, key in enumerate(every)}
+        self._aliases = {key: (at + shift) % len(every) for at, key in enumerate(every)}
 
     def topic(self, verb: str, device: str = NODE) -> str:
         return "/".join(filter(None, ("spBv1.0", self.group, verb, self.name, device)))

@@ -150,6 +150,15 @@ def test_a_device_dies_and_is_born_alone(host, edge):
     assert host.values == BORN | {"CPU": 42, "TEMP": 3.0}
 
 
+def test_data_of_a_device_that_is_not_born_in_this_session_is_not_believed(host, edge):
+    """What its birth certificate of the session before said of aliases holds no more."""
+    edge.number_anew(1)
+    host.hear(edge.nbirth(), edge.data("Press", {"Temp": 5.0})).wait(2)
+
+    assert host.values == BORN
+    assert len(host.asked) == 1
+
+
 def test_a_device_that_is_not_born_again_is_bad(host, edge):
     """The node's birth certificate speaks for the node alone."""
     host.hear(edge.nbirth())
