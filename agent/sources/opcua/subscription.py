@@ -78,20 +78,28 @@ async def subscribe(
     publish_every = round(result.RevisedPublishingInterval * MILLISECOND)
     cycles = result.RevisedMaxKeepAliveCount
     if publish_every > config.publish_every and publish_every * cycles > keep_alive:
-        # The server publishes less often than asked: the same count of cycles would be a longer silence.
-        slower = _parameters(publish_every, keep_alive)
-        revised = await session.update_subscription(
-            ua.ModifySubscriptionParameters(
-                SubscriptionId=result.SubscriptionId,
-                RequestedPublishingInterval=slower.RequestedPublishingInterval,
-                RequestedLifetimeCount=slower.RequestedLifetimeCount,
-                RequestedMaxKeepAliveCount=slower.RequestedMaxKeepAliveCount,
-                MaxNotificationsPerPublish=_PER_PUBLISH,
-            )
-        )
-        publish_every = round(revised.RevisedPublishingInterval * MILLISECOND)
-        cycles = revised.RevisedMaxKeepAliveCount
+        publish_every, cycles = await _shorten(session, result.SubscriptionId, publish_every, keep_alive)
     return Subscription(result.SubscriptionId, publish_every * cycles)
+
+
+async def _shorten(
+    session: UaSession, subscription: int, publish_every: int, keep_alive: int
+) -> tuple[int, int]:
+    """Ask for fewer cycles between two keep-alives; give what the server makes of it.
+
+    It publishes less often than it was asked to: the same count of cycles would be a longer silence.
+    """
+    slower = _parameters(publish_every, keep_alive)
+    revised = await session.update_subscription(
+        ua.ModifySubscriptionParameters(
+            SubscriptionId=ua.IntegerId(subscription),
+            RequestedPublishingInterval=slower.RequestedPublishingInterval,
+            RequestedLifetimeCount=slower.RequestedLifetimeCount,
+            RequestedMaxKeepAliveCount=slower.RequestedMaxKeepAliveCount,
+            MaxNotificationsPerPublish=_PER_PUBLISH,
+        )
+    )
+    return round(revised.RevisedPublishingInterval * MILLISECOND), revised.RevisedMaxKeepAliveCount
 
 
 def _parameters(publish_every: int, keep_alive: int) -> ua.CreateSubscriptionParameters:
