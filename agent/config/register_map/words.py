@@ -35,16 +35,17 @@ _NO_UNIT: Final = {"none", "keine", "ohne", "/", "1", "n/a", "-", "."}
 _IN_BRACKETS: Final = re.compile(r"\[.*?\]")
 _BETWEEN_WORDS: Final = re.compile(r"[^\w.]+")
 _LONGEST_NAME: Final = 80
+_RESERVED: Final = "import"
 
 
 def tag_name(text: str, unit: str = "") -> str:
     """Make of a vendor's name one that rules can use; empty: there is nothing to make it of.
 
     `Wirkleistung L1 [W]` is Wirkleistung_L1, and so is `Wirkleistung L1 (W)` beside the unit W; a name
-    that is one word already stays (TT-101 as well).
+    that is one word already stays (TT-101 as well), but for the key that stands among the tags itself.
     """
     if re.fullmatch(r"\w[\w.-]*", text) and len(text) <= _LONGEST_NAME:
-        return text
+        return text if text != _RESERVED else f"{text}_"
     bare = _IN_BRACKETS.sub(" ", text).replace(f"({unit})", " ").strip() or text
     return _BETWEEN_WORDS.sub("_", bare)[:_LONGEST_NAME].strip("_.")
 
