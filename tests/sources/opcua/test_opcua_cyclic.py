@@ -3,9 +3,11 @@
 import asyncio
 import dataclasses
 import logging
+from unittest.mock import patch
 
 import pytest
 from asyncua import ua
+from asyncua.client.ua_session import UaSession
 from rigs.opcua_quirks import limiting, refusing_item_calls, refusing_items, refusing_subscriptions
 from rigs.opcua_server import Line
 from rigs.opcua_session import FAST, configure, watching
@@ -103,6 +105,33 @@ async def test_reads_keep_the_operation_limits(plant, told):
             await watch.until(lambda: all(1 in watch.values(name) for name in names))
 
     assert max(sizes["read"]) <= 10
+
+
+async def test_one_call_is_in_flight_at_a_time(plant):
+    """An S7-1500 counts the items of all calls together (EPICS opcua#201); only Publish is open beside it."""
+    names = [f"flight{number}" for number in range(6)]
+    for name in names[:4]:
+        plant.add(name, 1)
+    now, most = [0], [0]
+    send = UaSession._send_request
+
+    async def counted(session, request, *rest, **more):
+        asked = not isinstance(request, ua.PublishRequest)
+        now[0] += asked
+        most[0] = max(most[0], now[0])
+        try:
+            return await send(session, request, *rest, **more)
+        finally:
+            now[0] -= asked
+
+    with patch.object(UaSession, "_send_request", counted), refusing_items(FULL, *names[:2]):
+        async with Line(plant.port) as line:
+            line.delay = 0.02
+            config = configure(line.url, *names, sample_every="20ms")
+            async with watching(config, dataclasses.replace(FAST, retry=20 * MILLISECOND)) as watch:
+                await watch.until(lambda: len(watch.values(names[0])) > 5 and watch.values(names[2]))
+
+    assert most == [1]
 
 
 async def test_a_slow_server_is_not_asked_twice_at_once(plant):

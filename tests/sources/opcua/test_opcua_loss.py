@@ -18,7 +18,7 @@ from agent.sources.opcua.source import Timing, run
 
 
 async def test_a_stopped_server_ends_the_session_and_the_next_one_works(plant):
-    """At once, with what was read before delivered; the new session begins with a baseline."""
+    """At once, with what was read before delivered; the new session begins with a baseline (telegraf#18628)."""
     plant.add("stopped", 1)
     async with watching(configure(plant.url, "stopped")) as watch:
         await watch.until(lambda: watch.values("stopped") == [1])
@@ -32,8 +32,23 @@ async def test_a_stopped_server_ends_the_session_and_the_next_one_works(plant):
         assert watch.readings("stopped")[0].baseline
 
 
+async def test_a_lost_session_is_mended_by_nobody_but_the_supervisor(plant):
+    """Two owners of reconnecting made 6,410 sessions in two minutes (telegraf#18787, #18813): nothing goes on."""
+    plant.add("owner", 1)
+    async with watching(configure(plant.url, "owner")) as watch:
+        await watch.until(lambda: watch.values("owner") == [1])
+        await asyncio.to_thread(plant.stop)
+        await watch.error()
+    plant.restart()
+
+    assert {task for task in asyncio.all_tasks() if not task.done()} == {asyncio.current_task()}
+
+
 async def test_one_task_runs_session_after_session(plant):
-    """As under the supervisor: what a lost session leaves counted on its task does not end the next one."""
+    """As under the supervisor, each with a client of its own (opcua-asyncio#1660: a used one hangs).
+
+    What a lost session leaves counted on its task does not end the next one.
+    """
     plant.add("again", 1)
     watch, config = Watch(), configure(plant.url, "again")
 
@@ -55,7 +70,7 @@ async def test_one_task_runs_session_after_session(plant):
 
 
 async def test_a_namespace_is_found_wherever_the_restart_has_put_it(plant):
-    """Under its old index there is another value now (node-red-contrib-opcua#478)."""
+    """Under its old index there is another value now (node-red-contrib-opcua#478, Azure/Industrial-IoT#2416)."""
     plant.add("moved", 1)
     plant.add("moved", 2, index=plant.index + 1)
     names = plant.call(plant.server.get_namespace_array())
@@ -100,7 +115,7 @@ def test_silence_is_noticed_within_15_seconds_by_default():
 
 
 async def test_a_subscription_that_the_server_forgot_ends_the_session(plant):
-    """The connection is healthy and silent: asyncua stays CONNECTED without an item, for good."""
+    """The connection is healthy and silent (Azure/Industrial-IoT#912, #2055, #2344): asyncua stays CONNECTED without an item."""
     plant.add("forgotten", 0)
     async with watching(configure(plant.url, "forgotten")) as watch:
         await watch.until(lambda: watch.values("forgotten") == [0])
@@ -164,7 +179,10 @@ def _open_files() -> int:
 
 
 async def test_a_hundred_sessions_leave_nothing_behind(plant):
-    """No session or subscription at the server, no file, task or thread here (node-red-contrib-opcua#317)."""
+    """No session or subscription at the server, no file, task or thread here.
+
+    (node-red-contrib-opcua#317, #278: each pulled cable adds some; telegraf#19070: each reload.)
+    """
     plant.add("hundred", 1)
     config = configure(plant.url, "hundred", publish_every="10ms")
 

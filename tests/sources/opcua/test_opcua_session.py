@@ -36,6 +36,13 @@ async def test_values_with_their_source_time(plant):
     assert watch.seen[0].up
 
 
+async def test_a_name_is_tried_at_each_of_its_addresses(plant):
+    """`localhost` may be ::1 first, where nobody listens; the name server is asked in a thread of its own."""
+    plant.add("named", 1)
+    async with watching(configure(plant.url.replace("127.0.0.1", "localhost"), "named")) as watch:
+        await watch.until(lambda: watch.values("named") == [1])
+
+
 async def test_quality_comes_with_the_value(plant):
     """Uncertain keeps its value, bad has none but a reason, and good comes back."""
     plant.add("valve", True)
@@ -95,7 +102,10 @@ async def test_keep_alives_come_in_time_though_the_server_publishes_less_often(p
 
 
 async def test_pulses_between_two_publishes_are_all_seen_in_order(plant):
-    """With a queue of one, the default of the protocol, only the last would be (opcua-asyncio#1184)."""
+    """With a queue of one, the default of the protocol, only the last would be.
+
+    (opcua-asyncio#1184, node-red-contrib-opcua#348, #637, plc4x#2715.)
+    """
     plant.add("pulse", 0)
     config = configure(plant.url, "pulse", publish_every="1s", sample_every="50ms")
     async with watching(config, Timing(keep_alive=SECOND, silence=5 * SECOND)) as watch:
@@ -146,7 +156,7 @@ async def test_values_that_the_server_dropped_are_noticed(plant, caplog):
 
 
 async def test_a_refused_node_is_bad_alone(plant):
-    """One wrong node id suppresses no other (telegraf#8871), and says what to check."""
+    """One wrong node id suppresses no other (telegraf#8871, #18717), and says what to check."""
     plant.add("right", 1)
     async with watching(configure(plant.url, "right", "wrong", "nsu=urn:not:there;s=x")) as watch:
         await watch.until(lambda: watch.values("right") == [1])
@@ -164,7 +174,7 @@ async def test_a_refused_node_is_bad_alone(plant):
 
 
 async def test_a_node_that_appears_later_comes_alive(plant):
-    """A PLC answers before its program runs; asyncua drops such an item for ever."""
+    """A PLC answers before its program runs; asyncua drops such an item for ever (telegraf#19186: it ended the source)."""
     async with watching(configure(plant.url, "program")) as watch:
         await watch.until(lambda: watch.up)
         assert alive() == 0

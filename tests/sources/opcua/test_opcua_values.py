@@ -126,6 +126,7 @@ def test_the_overflow_bit_is_seen_though_the_status_is_good():
         (dt.datetime(2026, 11, 21, 7, 30, 0, 123456, tzinfo=dt.UTC), 1795246200123456000),
         (dt.datetime(2026, 11, 21, 9, 30, tzinfo=dt.timezone(dt.timedelta(hours=2))), 1795246200000000000),
         (dt.datetime(1601, 1, 1, tzinfo=dt.UTC), None),
+        (dt.datetime(2026, 11, 21, 7, 30), None),  # noqa: DTZ001 - of no zone (thingsboard-gateway#702)
         (dt.datetime(2026, 11, 21), None),  # noqa: DTZ001 - a stamp without a zone says nothing
         (None, None),
     ],
