@@ -11,6 +11,7 @@ from typing import Self
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
+from agent.codec.payload import Unreadable
 from agent.codec.sparkplug import REBIRTH, decode
 from agent.codec.sparkplug_schema import METRIC, PAYLOAD
 
@@ -180,7 +181,8 @@ class LiveEdgeNode:
 
     def _on_message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
         command = decode(message.payload)
-        names = [one.name for one in command.metrics if one.raw is True]
+        metrics = [] if isinstance(command, Unreadable) else command.metrics
+        names = [one.name for one in metrics if one.raw is True]
         if names != [REBIRTH] or message.qos or message.retain:
             self.strange.append((message.topic, message.payload))
             return
