@@ -67,6 +67,7 @@ class Expanded:
         own: the keys of the protocol that the source says itself.
         template: the path of the template; empty: none.
         prefix: before the name of every tag.
+        omitted: the names of tags that the source does not have, without the prefix.
         layers: where the tags come from; what comes first wins.
     """
 
@@ -74,6 +75,7 @@ class Expanded:
     own: frozenset[Key]
     template: Keys
     prefix: str
+    omitted: frozenset[str]
     layers: tuple[Layer, ...]
 
     @classmethod
@@ -81,13 +83,12 @@ class Expanded:
         cls, own: dict[Key, Plain], template: dict[Key, Plain], use: SourceUse, layers: tuple[Layer, ...]
     ) -> "Expanded":
         """Put it together, key by key."""
-        entry = {**template, **own}
+        entry, omitted = {**template, **own}, frozenset(use.omit)
         if layers:
-            omitted = set(use.omit)
-            tags = {name: of for name, of in _merged(layers).items() if name not in omitted}
-            entry["tags"] = {use.prefix + name: of for name, of in tags.items()}
+            merged = _merged(layers)
+            entry["tags"] = {use.prefix + name: of for name, of in merged.items() if name not in omitted}
         where = () if use.template is None else ("templates", use.template)
-        return cls(entry, frozenset(own), where, use.prefix, layers)
+        return cls(entry, frozenset(own), where, use.prefix, omitted, layers)
 
     def origin(self, path: Keys) -> Origin:
         """Where something in this source is written."""
@@ -103,7 +104,8 @@ class Expanded:
 
     def unusable(self) -> Iterator[str]:
         """The names of the tags that a list cannot give."""
-        return (self.prefix + name for layer in self.layers for name in sorted(layer.unusable))
+        names = {name for layer in self.layers for name in layer.unusable} - self.omitted
+        return (self.prefix + name for name in sorted(names))
 
 
 def _merged(layers: tuple[Layer, ...]) -> dict[str, Plain]:
