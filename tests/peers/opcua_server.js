@@ -25,7 +25,6 @@ const { standardUnits } = require("node-opcua-data-access");
 const APPLICATION = "urn:plant:node:server";
 const BOILER = "urn:plant:boiler";
 const PRESS = "urn:plant:press";
-const USER = { relay: "right" };
 const folder = process.argv[2];
 
 let server = null;
@@ -78,7 +77,8 @@ function fill(addressSpace, order) {
     const numbers = { Double: 1.5, Float: 2.5, Int64: "-9007199254740993", UInt64: "18446744073709551615" };
     const whole = { SByte: -8, Byte: 8, Int16: -16, UInt16: 16, Int32: -32, UInt32: 4294967295 };
     const others = { Boolean: true, String: "grün", DateTime: "2026-11-21T07:30:00Z", LocalizedText: "Störung" };
-    for (const [type, value] of Object.entries({ ...numbers, ...whole, ...others })) addVariable(own, boiler, type, type, value);
+    const scalars = { ...numbers, ...whole, ...others };
+    for (const [type, value] of Object.entries(scalars)) addVariable(own, boiler, type, type, value);
     addVariable(own, boiler, "Array", "Double", [1.5, 2.5, 3.5]);
     addVariable(own, boiler, "Matrix", "Int16", [[1, 2, 3], [4, 5, 6]]);
 
@@ -90,7 +90,7 @@ function fill(addressSpace, order) {
     addVariable(own, boiler, "UnknownStructure", "ExtensionObject", vendor, { dataType: "Structure" });
 
     const drum = own.addObject({ componentOf: boiler, browseName: "Drum", nodeId: "s=Drum" });
-    const pressure = own.addAnalogDataItem({
+    own.addAnalogDataItem({
         componentOf: drum,
         browseName: "Pressure",
         nodeId: "s=Pressure",
@@ -99,20 +99,14 @@ function fill(addressSpace, order) {
         engineeringUnits: standardUnits.bar,
         value: variant("Double", 7.25),
     });
-    variables.set("Pressure", pressure);
 }
 
-function count(request) {
-    const name = request.schema.name.replace(/Request$/, "");
+function count(name) {
     requests[name] = (requests[name] ?? 0) + 1;
 }
 
 function manager(name) {
     return new OPCUACertificateManager({ rootFolder: path.join(folder, name), automaticallyAcceptUnknownCertificate: false });
-}
-
-function trusting(who) {
-    return who === "user" ? server.userCertificateManager : server.serverCertificateManager;
 }
 
 function subscriptions() {
@@ -131,11 +125,14 @@ const commands = {
             serverInfo: { applicationUri: APPLICATION, productUri: APPLICATION, applicationName: { text: "Plant" } },
             serverCertificateManager: manager("pki"),
             userCertificateManager: manager("users"),
-            userManager: { isValidUser: (user, password) => USER[user] === password },
+            userManager: { isValidUser: (user, password) => user === "relay" && password === "right" },
             serverCapabilities: { maxSessions: 100, maxSubscriptions: 100 },
             defaultSecureTokenLifetime: 2000,
         });
-        server.on("request", count);
+        server.on("request", (request) => count(request.schema.name.replace(/Request$/, "")));
+        server.on("newChannel", (channel) => {
+            channel.beforeHandleOpenSecureChannelRequest = async () => count("OpenSecureChannel");
+        });
         await server.initialize();
         fill(server.engine.addressSpace, order);
         await server.start();
@@ -167,13 +164,11 @@ const commands = {
         Object.assign(server.engine.serverCapabilities.operationLimits, operations);
     },
 
-    // In force at once; without this every client and every user is a stranger.
-    async trust({ who, certificate }) {
-        await trusting(who).trustCertificate(fs.readFileSync(certificate));
-    },
-
-    async reject({ who, certificate }) {
-        await trusting(who).rejectCertificate(fs.readFileSync(certificate));
+    // In force at once; without this every client and every user is a stranger, and with `now: false` again.
+    async trust({ who, certificate, now = true }) {
+        const manager = who === "user" ? server.userCertificateManager : server.serverCertificateManager;
+        const known = fs.readFileSync(certificate);
+        await (now ? manager.trustCertificate(known) : manager.rejectCertificate(known));
     },
 
     // Lost without a word of the subscription's own, as when a program is loaded.

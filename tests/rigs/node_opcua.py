@@ -8,6 +8,7 @@ import json
 import os
 import select
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -49,13 +50,15 @@ class NodeOpcua:
     def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.wait(10)
-        self._process.stdin.close()
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
         self._process.stdout.close()
 
     def do(self, command: str, **options: object):
         """Tell it something and wait for the answer."""
-        self._process.stdin.write(json.dumps({"do": command} | options).encode() + b"\n")
-        self._process.stdin.flush()
+        with suppress(BrokenPipeError):  # it has died: the answer that is missing tells why
+            self._process.stdin.write(json.dumps({"do": command} | options).encode() + b"\n")
+            self._process.stdin.flush()
         answer = json.loads(self._line())
         assert "error" not in answer, answer["error"]
         return answer["ok"]

@@ -95,6 +95,14 @@ async def watching(config: OpcUaSource, timing: Timing = FAST, clock=None):
             watch.task.exception()
 
 
+async def refused(config) -> str:
+    """How a session ends that must not begin."""
+    async with watching(config) as watch:
+        message = await watch.error()
+    assert not watch.seen
+    return message
+
+
 class SkewedClock(SystemClock):
     """The machine's clocks, the wall clock `seconds` ahead."""
 
