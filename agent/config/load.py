@@ -113,15 +113,7 @@ class _Loading(Expanding):
         watch = self.optional("watch", _WATCH)
         zone = agent.zone if agent is not None else "UTC"
         specs = self.rules(tags, zone)
-        for name, source, other in tags.clashes():
-            text = (
-                f"it makes a tag `{name}` as well, which is a tag of source {source}: give one another name"
-            )
-            self.report(("sources", other), text)
-        for wrong in contradictions(sources):
-            self.report(("sources", wrong.source, wrong.key), wrong.text)
-        self.check_texts("sources", sources)
-        self.check_texts("destinations", destinations)
+        self.check_together(sources, destinations, tags)
         self.doubt(specs, tags, zone, now_wall)
         self.problems.sort(key=lambda problem: (problem.file, problem.line, problem.column))
         if self.failed or agent is None or store is None or http is None:
@@ -141,6 +133,23 @@ class _Loading(Expanding):
             self.stamp,
             tuple(self.problems),
         )
+
+    def check_together(
+        self,
+        sources: Mapping[str, SourceConfig],
+        destinations: Mapping[str, DestinationConfig],
+        tags: KnownTags,
+    ) -> None:
+        """Check the texts of all, and refuse what a source may say alone and not beside the others."""
+        for name, source, other in tags.clashes():
+            text = (
+                f"it makes a tag `{name}` as well, which is a tag of source {source}: give one another name"
+            )
+            self.report(("sources", other), text)
+        for wrong in contradictions(sources):
+            self.report(("sources", wrong.source, wrong.key), wrong.text)
+        self.check_texts("sources", sources)
+        self.check_texts("destinations", destinations)
 
     @property
     def failed(self) -> bool:

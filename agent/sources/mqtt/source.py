@@ -63,8 +63,7 @@ def decoder(config: MqttSource | SparkplugSource, clock: Clock) -> Decoder:
         case MqttSource():
             return Topics(config.tags, config.retained)
         case SparkplugSource():
-            # Here, so that only an agent with Sparkplug pays for Protocol Buffers.
-            from agent.sources.mqtt.sparkplug import Sparkplug  # noqa: PLC0415
+            from agent.sources.mqtt.sparkplug import Sparkplug  # noqa: PLC0415 - else all pay for protobuf
 
             return Sparkplug(config, clock.wall)
         case _:
