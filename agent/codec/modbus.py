@@ -134,6 +134,11 @@ class NumberField:
         """How many bits it has."""
         return 8 * struct.calcsize(f">{self.code}")
 
+    @property
+    def is_plain_integer(self) -> bool:
+        """Whether what stands in the registers is the value, always."""
+        return not (self.linear or self.invalid or self.valid_range or self.type.startswith("float"))
+
     def value(self, raw: Number) -> Decoded:
         """The engineering value of what stood in the registers."""
         if self.invalid:
@@ -255,7 +260,8 @@ def register_decoder(
     slots: list[tuple[int, int, Callable[[Any], Decoded]]] = []
     for start, register_field in fields:
         lane, index = _find_place(lanes, start * REGISTER_BYTES, register_field)
-        slots.append((lane, index, register_field.value))
+        plain = isinstance(register_field, NumberField) and register_field.is_plain_integer
+        slots.append((lane, index, (lambda raw: (raw, "")) if plain else register_field.value))
     layouts = [
         (lane.layout(registers * REGISTER_BYTES), lane.order in {ByteOrder.BADC, ByteOrder.CDAB})
         for lane in lanes

@@ -50,6 +50,7 @@ class Line:
         self.users = 0
         self.config = config
         self._endpoint = config.endpoint
+        self._silence = config.endpoint.silence
         self._clock = clock
         self._turn = asyncio.Lock()
         self._doubtful_turn = asyncio.Lock()
@@ -120,7 +121,9 @@ class Line:
 
     async def _exchange(self, block: Block, transaction: int, timeout: int, pause: int) -> Outcome:  # noqa: ASYNC109 - as above
         wire = await self._ready(timeout)
-        within = timeout + self._endpoint.on_air(_REQUEST_BYTES + _FRAME_BYTES + block.size)
+        within = timeout
+        if self._silence:
+            within += self._endpoint.on_air(_REQUEST_BYTES + _FRAME_BYTES + block.size)
         try:
             outcome = await wire.ask(block, transaction, within)
         except asyncio.CancelledError:
@@ -128,7 +131,7 @@ class Line:
                 self._set_right(wire, block.unit, timeout)
             raise
         now = self._clock.monotonic()
-        self._rest_until = now + max(pause, self._endpoint.silence)
+        self._rest_until = now + max(pause, self._silence)
         silent = isinstance(outcome, Silent)
         if silent:
             self._silent.add(block.unit)

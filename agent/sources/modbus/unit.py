@@ -77,7 +77,9 @@ class Unit:
 
         taken, waiting = await reads.read(ask, self._clock.monotonic())
         now = self._clock.monotonic()
-        readings = [reading for block, outcome in taken for reading in _readings(block, outcome, now)]
+        readings: list[Reading] = []
+        for block, outcome in taken:
+            readings += _readings(block, outcome, now)
         readings += [bad(tag, now, reason) for tag, reason in reads.refused.items()]
         return readings + [bad(point.tag, now, self.silence) for block in waiting for point in block.points]
 
