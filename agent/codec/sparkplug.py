@@ -24,6 +24,7 @@ MOST_METRICS: Final = 100_000
 _LONGEST_TEXT: Final = 4_096
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST_STAMP: Final = 253_402_300_800_000  # milliseconds; the year 10000, the first that has no date
+_COMPRESSED: Final = b"SPBV1.0_COMPRESSED"  # a habit of Eclipse Tahu, beside the specification
 _QUALITY: Final = b"Quality"
 _BAD_CODE, _UNCERTAIN_CODE, _UNUSED_CODE, _GOOD_CODE, _OPC_CODES, _STALE_CODE = 0, 64, 128, 192, 256, 500
 REBIRTH: Final = "Node Control/Rebirth"
@@ -119,6 +120,10 @@ def decode(payload: bytes) -> Payload | Unreadable:
         return Unreadable(f"the payload has {len(payload):,} bytes, more than {LARGEST_PAYLOAD:,}")
     try:
         message = PAYLOAD.FromString(payload)
+        if message.uuid == _COMPRESSED:
+            return Unreadable(
+                "the payload is compressed, which is not supported: have the edge node not do it"
+            )
         if len(message.metrics) > MOST_METRICS:
             return Unreadable(f"the payload has {len(message.metrics):,} metrics, more than {MOST_METRICS:,}")
         metrics = [_metric(METRIC.FromString(metric)) for metric in message.metrics]

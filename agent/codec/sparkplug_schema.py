@@ -31,7 +31,7 @@ _FLOAT: Final = FieldDescriptorProto.TYPE_FLOAT
 _DOUBLE: Final = FieldDescriptorProto.TYPE_DOUBLE
 
 _OPTIONAL: Final[_Fields] = {
-    "Payload": {"timestamp": (1, _UINT64), "seq": (3, _UINT64)},
+    "Payload": {"timestamp": (1, _UINT64), "seq": (3, _UINT64), "uuid": (4, _BYTES)},
     "Metric": {
         "name": (1, _BYTES),
         "alias": (2, _UINT64),
@@ -97,16 +97,16 @@ class Message(Protocol):
         """Make one with these fields set."""
 
     @classmethod
-    def FromString(cls, data: bytes) -> Self:  # noqa: N802 - the library's own names
+    def FromString(cls, data: bytes) -> Self:  # noqa: N802 - the library's own name
         """Parse; raises `google.protobuf.message.DecodeError`."""
 
-    def SerializeToString(self) -> bytes:  # noqa: N802
+    def SerializeToString(self) -> bytes:  # noqa: N802 - the library's own name
         """Give the bytes."""
 
-    def HasField(self, name: str) -> bool:  # noqa: N802
+    def HasField(self, name: str) -> bool:  # noqa: N802 - the library's own name
         """Tell whether an optional field is set."""
 
-    def WhichOneof(self, group: str) -> str | None:  # noqa: N802
+    def WhichOneof(self, group: str) -> str | None:  # noqa: N802 - the library's own name
         """Name the field of a group that is set."""
 
 
@@ -115,6 +115,7 @@ class PayloadMessage(Message, Protocol):
 
     timestamp: int
     seq: int
+    uuid: bytes
     metrics: Sequence[bytes]
 
 

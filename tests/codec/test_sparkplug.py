@@ -46,6 +46,11 @@ PROPERTIES = """
 6c69747912040803180069000000000000f03f12150a016518eaf2f5a8a02b20033801420518044201781801
 """
 
+COMPRESSED = """
+12160a09616c676f726974686d200c7a074445464c415445221253504256312e305f434f4d505245535345442a1a789ce378f5e9eb8a05da
+42ec5c8c890acc018c120c004752055e
+"""
+
 
 def metrics(vector):
     return decode(bytes.fromhex(vector)).metrics
@@ -177,6 +182,13 @@ def test_a_quality_that_is_no_number_is_not_believed():
     one = METRIC(name=b"m", datatype=3, int_value=1).SerializeToString() + b"\x4a" + bytes([len(text)]) + text
 
     assert decode(PAYLOAD(metrics=[one]).SerializeToString()).metrics[0].quality == 0
+
+
+def test_a_compressed_payload_is_named():
+    """Eclipse Tahu's libraries can do it; it looks like a message without values."""
+    assert decode(bytes.fromhex(COMPRESSED)).why.startswith(
+        "the payload is compressed, which is not supported"
+    )
 
 
 @given(st.binary(max_size=200))
