@@ -66,22 +66,26 @@ def children_of(pid):
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_a_stopped_demo_leaves_nothing_behind(tmp_path, number):
-    """Ctrl-C and SIGTERM end the agent too, in the middle of the play, and without a traceback."""
+async def stopped(process, family, number):
+    """Send the signal: the demo and its agent end, without a traceback."""
+    family.extend(children_of(process.pid))
+
+    assert len(family) == 1
+
+    process.send_signal(number)
+    rest = (await process.stdout.read()).decode()
+
+    assert await process.wait() == 0, rest
+    assert "Traceback" not in rest
+    with pytest.raises(ProcessLookupError):
+        os.kill(family[0], 0)
+
+
+async def test_ctrl_c_leaves_nothing_behind(tmp_path):
+    """It ends the agent too, in the middle of the play."""
     async with demo("--directory", str(tmp_path)) as (process, family):
         await lines_until(process, "First alarm over")
-        family.extend(children_of(process.pid))
-
-        assert len(family) == 1
-
-        process.send_signal(number)
-        rest = (await process.stdout.read()).decode()
-
-        assert await process.wait() == 0, rest
-        assert "Traceback" not in rest
-        with pytest.raises(ProcessLookupError):
-            os.kill(family[0], 0)
+        await stopped(process, family, signal.SIGINT)
 
 
 async def test_an_agent_that_dies_ends_the_demo_with_its_last_words(tmp_path):
@@ -99,8 +103,8 @@ async def test_an_agent_that_dies_ends_the_demo_with_its_last_words(tmp_path):
 
 
 async def test_a_rule_edited_while_the_demo_plays_takes_effect(tmp_path):
-    """The user's first experiment: a new rule, `edge-relay reload`, and its alarm arrives."""
-    async with demo("--directory", str(tmp_path)) as (process, _):
+    """The user's first experiment: a new rule, `edge-relay reload`, and its alarm arrives; SIGTERM ends it all."""
+    async with demo("--directory", str(tmp_path)) as (process, family):
         await lines_until(process, "First alarm over")
         with (tmp_path / "rules.yaml").open("a") as rules:
             rules.write("  R1-warm: {tag: R1.TT101, high: 100}\n")
@@ -111,9 +115,7 @@ async def test_a_rule_edited_while_the_demo_plays_takes_effect(tmp_path):
         assert await reload.wait() == 0
 
         await lines_until(process, "high 100 ")
-        process.send_signal(signal.SIGTERM)
-
-        assert await process.wait() == 0
+        await stopped(process, family, signal.SIGTERM)
 
 
 async def test_a_configuration_that_cannot_be_used_is_shown(tmp_path):
