@@ -39,7 +39,7 @@ def known_words(adapter: TypeAdapter[Validated], path: Keys, data: Plain) -> lis
     """Give the words that tell the members of a union apart; `path` ends with the key that has them."""
     schemas = _at(_schema(adapter), path[:-1], data)
     fields = [_map(_map(schema, "properties"), str(path[-1])) for schema in schemas]
-    return [str(field["const"]) for field in fields if "const" in field]
+    return list(dict.fromkeys(str(field["const"]) for field in fields if "const" in field))
 
 
 @cache
