@@ -41,6 +41,14 @@ def entries(kind):
 
 TAGS = st.dictionaries(st.sampled_from(["T", "U"]), ANYTHING, max_size=2)
 SOURCE = st.builds(lambda of, tags: {"type": of, "tags": tags}, st.sampled_from(["modbus", "opcua", "mqtt", "simulated"]), TAGS)  # fmt: skip
+IMPORT = st.sampled_from(["list.csv", "none.csv"]) | st.fixed_dictionaries({"file": st.just("list.csv")}, optional={"addresses": st.sampled_from(["manual", "offset"]), "area": st.just("holding"), "columns": ANYTHING}) | ANYTHING  # fmt: skip
+USE = {
+    "template": st.sampled_from(["a", "b", "c"]), "prefix": st.sampled_from(["T.", "", "{", 5]), "omit": ANYTHING | st.just(["T"]),
+    "url": st.sampled_from(["tcp://h", "x"]), "type": st.sampled_from(["modbus", "simulated", "x"]),
+    "tags": TAGS | st.builds(lambda listed, more: {"import": listed, **more}, IMPORT, TAGS),
+}  # fmt: skip
+DEVICE = st.fixed_dictionaries({}, optional=USE)
+LIST = "Name,Register,Type\nT,40001,INT16\nU,40002,?\nV,40003,REAL\n"
 NAMES = st.sampled_from(["T", "U", "V", "W", "plc"])
 EXPRESSIONS = st.sampled_from(
     ["T > 5", "T and U", "T-1 >", "active('a')", "active('b') or {each}", "age('T')", ""]
@@ -62,7 +70,7 @@ FILE = st.fixed_dictionaries(
     {},
     optional={
         "agent": ANYTHING, "store": ANYTHING, "http": ANYTHING, "defaults": ANYTHING, "other": ANYTHING,
-        "sources": ANYTHING | entries(SOURCE), "rules": ANYTHING | entries(RULE),
+        "sources": ANYTHING | entries(SOURCE), "templates": ANYTHING | entries(SOURCE), "rules": ANYTHING | entries(RULE),
         "destinations": ANYTHING | entries(DESTINATION),
         "profiles": ANYTHING, "maintenance": ANYTHING | st.lists(ANYTHING), "flood": ANYTHING,
         "chattering": ANYTHING, "watch": ANYTHING,
@@ -83,6 +91,24 @@ def test_any_structure_is_loaded_or_refused_in_words(tmp_path, data):
 
         assert texts
         assert [text for text in texts if JARGON.search(text)] == []
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.dictionaries(st.sampled_from(["a", "b"]), DEVICE | ANYTHING),
+    st.dictionaries(st.sampled_from(["p", "q", "r"]), DEVICE, min_size=1),
+)
+def test_any_templates_and_lists_are_loaded_or_refused_in_words(tmp_path, templates, sources):
+    """Whatever stands in a template, in what uses it, and under `import`; every problem has its place."""
+    (tmp_path / "list.csv").write_text(LIST)
+    path = tmp_path / "any.yaml"
+    path.write_text(json.dumps(PLANT | {"templates": templates, "sources": sources}))
+    try:
+        load(path, {})
+    except ConfigError as error:
+        problems = error.problems
+
+        assert [problem for problem in problems if JARGON.search(problem.text) or not problem.line] == []
 
 
 WINDOW = st.fixed_dictionaries({"over": st.just("1m"), "take": st.sampled_from(["max", "stdev"])})

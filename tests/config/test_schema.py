@@ -32,7 +32,7 @@ def test_the_top_level_has_the_sections_and_asks_for_none():
     schema = json_schema()
 
     assert set(schema["properties"]) == {
-        "agent", "store", "http", "watch", "sources", "destinations",
+        "agent", "store", "http", "watch", "sources", "templates", "destinations",
         "defaults", "profiles", "rules", "maintenance", "flood", "chattering",
     }  # fmt: skip
     assert "required" not in schema
@@ -48,3 +48,21 @@ def test_defaults_are_written_as_in_a_file():
     assert definitions["HttpSection"]["properties"]["listen"]["default"] == "127.0.0.1:8470"
     assert [default for default in defaults if default is None or isinstance(default, dict)] == []
     assert [default for default in defaults if isinstance(default, int) and default > 1_000_000] == []
+
+
+def test_a_source_may_name_a_template_and_tags_a_list():
+    """Editors complete these keys, and ask for those of the protocol where there is no template."""
+    schema = json_schema()
+    modbus = schema["$defs"]["ModbusSource"]
+    [source] = [
+        each
+        for each in schema["properties"]["sources"]["additionalProperties"]["anyOf"]
+        if "Modbus" in each["$ref"]
+    ]
+
+    assert {"template", "prefix", "omit"} <= modbus["properties"].keys()
+    assert modbus["properties"]["tags"]["properties"]["import"]["anyOf"][1]["required"] == ["file"]
+    assert source["anyOf"] == [{"required": ["template"]}, {"required": ["type", "url", "tags"]}]
+    assert {"$ref": "#/$defs/ModbusSource"} in schema["properties"]["templates"]["additionalProperties"][
+        "anyOf"
+    ]
