@@ -18,6 +18,7 @@ from agent.model import SECOND, Json, bad
 from agent.sources.exploring import Expected, Found, Look, Scope
 from agent.sources.mqtt.config import MqttSource
 from agent.sources.mqtt.decode import Decoder, Message
+from agent.sources.mqtt.explore_bytes import packed
 from agent.sources.mqtt.explore_leaves import Leaf, leaves
 from agent.sources.mqtt.explore_listen import Listener, listening
 from agent.sources.mqtt.patterns import owner
@@ -33,6 +34,7 @@ PATIENCE: Final = 10 * SECOND
 """How long a tag's first message is waited for."""
 _RAW: Final = 60  # characters of a payload that are shown
 _EVERYTHING: Final = "#"
+_MAYBE_PACKED: Final = (["binary"], ["text"])  # what a message holds; bytes may look like letters by chance
 _SPARKPLUG: Final = "spBv1.0/"
 
 
@@ -104,6 +106,10 @@ async def probe(
             for one in found:
                 met = expect is not None and one.value is not None and expect.met_by(one.value)
                 yield replace(one, matches=met)
+            if [one.type for one in found] in _MAYBE_PACKED:
+                for one in packed(message, expect):
+                    doubtful = one.doubtful or (found[0].type == "text" and not one.matches)
+                    yield _named(replace(one, doubtful=doubtful), message.topic.split("/"), names)
             if found:
                 return
     yield Found("", place, "", note=_silence(config, place, patience))

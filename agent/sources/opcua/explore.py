@@ -178,5 +178,7 @@ async def _walk(
                     variables += child.is_variable
                     path = (*parent.path, child.name)
                     waiting.append(Branch(child.node, path, parent.depth + 1, child.is_variable))
+                if variables >= limit and not any(one.is_variable for one in branches):
+                    break  # a folder of 100,000 need not be leafed through for the first ten
         if told := [one for one in branches if one.is_variable]:
             yield told

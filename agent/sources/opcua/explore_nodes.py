@@ -19,7 +19,7 @@ from asyncua.ua.object_ids import ObjectIdNames
 from agent.model import Json
 from agent.sources.exploring import Found
 from agent.sources.naming import Names
-from agent.sources.opcua.explore_space import Space, attribute, content
+from agent.sources.opcua.explore_space import Space, attribute, content, write_node
 from agent.sources.opcua.values import to_reading
 
 UNIT: Final = "EngineeringUnits"
@@ -99,16 +99,14 @@ class Describer:
         names = await self._space.read([attribute(one, AttributeIds.BrowseName) for one in own])
         for one, data in zip(own, names, strict=True):
             name = content(data)
-            self._types[one] = (
-                str(name.Name) if isinstance(name, ua.QualifiedName) else self._space.place(one)
-            )
+            self._types[one] = str(name.Name) if isinstance(name, ua.QualifiedName) else self._place(one)
 
     def _variable(
         self, one: Branch, attributes: Sequence[ua.DataValue], properties: Mapping[str, object]
     ) -> Found:
         data, data_type, rank, access, description = attributes
         reading = to_reading("", data, self._now, baseline=False)
-        value, place = content(data), self._space.place(one.node)
+        value, place = content(data), self._place(one.node)
         about = _text(content(description))
         notes = [
             _access(content(access)),
@@ -142,6 +140,9 @@ class Describer:
                 reading.reason,
                 {"node": array.place, "index": index, **section},
             )
+
+    def _place(self, node: ua.NodeId) -> str:
+        return write_node(node, self._space.calls.namespaces)
 
     def _kind(self, data_type: object, rank: object, data: ua.DataValue) -> str:
         """Name the data type, with the dimensions of an array: `Double[5]`."""

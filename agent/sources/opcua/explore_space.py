@@ -82,21 +82,6 @@ class Space:
             space._portion = min(most, _BROWSES)
         return space
 
-    def place(self, node: ua.NodeId) -> str:
-        """Write a node id so that it survives the next restart: `nsu=urn:plant:boiler;s=Steam`."""
-        kind = _LETTERS.get(node.NodeIdType, "i")
-        identifier = (
-            b64encode(node.Identifier).decode()
-            if isinstance(node.Identifier, bytes)
-            else str(node.Identifier)
-        )
-        index, namespaces = node.NamespaceIndex, self.calls.namespaces
-        if index == 0:  # the standard's own, wherever
-            return f"{kind}={identifier}"
-        if index >= len(namespaces):
-            return f"ns={index};{kind}={identifier}"
-        return f"nsu={namespaces[index].translate(_ESCAPES)};{kind}={identifier}"
-
     async def read(self, wanted: Sequence[ua.ReadValueId]) -> list[ua.DataValue]:
         """Read attributes of any number of nodes, in order."""
         await self._keep_channel()
@@ -192,6 +177,20 @@ class Space:
         if now - self._keyed > self._client.secure_channel_timeout / 1000 * RENEW_AT:
             self._keyed = now
             await self._client.open_secure_channel(renew=True)
+
+
+def write_node(node: ua.NodeId, namespaces: Sequence[str]) -> str:
+    """Write a node id so that it survives the next restart: `nsu=urn:plant:boiler;s=Steam`."""
+    kind = _LETTERS.get(node.NodeIdType, "i")
+    identifier = (
+        b64encode(node.Identifier).decode() if isinstance(node.Identifier, bytes) else node.Identifier
+    )
+    index = node.NamespaceIndex
+    if index == 0:  # the standard's own, wherever
+        return f"{kind}={identifier}"
+    if index >= len(namespaces):
+        return f"ns={index};{kind}={identifier}"
+    return f"nsu={namespaces[index].translate(_ESCAPES)};{kind}={identifier}"
 
 
 def attribute(

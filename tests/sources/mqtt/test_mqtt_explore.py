@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import re
+import struct
 import time
 
 import pytest
@@ -324,6 +325,29 @@ async def test_found_tags_say_what_the_source_does_not(broker):
         {"topic": "a", "value": "$.x"},
         {"topic": "b", "payload": "plain"},
     ]
+
+
+@pytest.mark.parametrize(
+    ("payload", "tag"),
+    [
+        (struct.pack(">f", 21.4998), {"type": "float32"}),
+        (struct.pack("<f", 21.4998), {"type": "float32", "byte_order": "DCBA"}),
+        (b"\x00\x80" + struct.pack(">d", 21.4998), {"type": "float64", "at": 2}),
+        (struct.pack("<h", -215) + b"AB", {"type": "int16", "byte_order": "BADC"}),
+    ],
+)
+async def test_packed_bytes_are_tried_in_every_way(broker, payload, tag):
+    """What the display shows decides; the tag reads that very value; what hardly makes sense is marked so."""
+    await asyncio.to_thread(broker.publish, ("raw", payload), retain=True)
+    shown = -215 if "int16" in tag.values() else 21.5
+    config = source(broker.port)
+    _, *found = await all_of(explore.probe(config, CLOCK, "raw", Expected(shown, 0.05), patience=SHORT))
+
+    assert dict(found[0].tag) == {"topic": "raw", "payload": "binary"} | tag
+    assert [one.matches for one in found].count(True) == 1
+    assert any(one.doubtful for one in found)
+    (looked,) = await all_of(look(source(broker.port, {"T": dict(found[0].tag)})))
+    assert looked.reading.value == found[0].value
 
 
 def sparkplug(broker, **tags: dict):
