@@ -15,7 +15,7 @@ ENVIRONMENT = dict.fromkeys(
     ("CMMS_SECRET", "CMMS_TOKEN", "CMMS_PLANT", "BUILD_SECRET", "BOILER_PASSWORD", "BROKER_PASSWORD"), SECRET
 )
 SHIPPED = Path(__file__).parents[2] / "config"
-OPTION = re.compile(r"^( *)#(?=(?:- )?[A-Za-z0-9_.-]+:(?: |$))", re.MULTILINE)
+OPTION = re.compile(r"^( *)#(?=(?:- )?[A-Za-z0-9_.{}-]+:(?: |$))", re.MULTILINE)
 
 
 @pytest.fixture

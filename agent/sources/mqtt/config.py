@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     FiniteFloat,
     PlainValidator,
@@ -60,6 +61,13 @@ def _topic(topic: str) -> str:
     if problem := filter_problem(topic):
         raise ValueError(problem)
     return topic
+
+
+def _a_payload(value: object) -> object:
+    if isinstance(value, str) and value not in get_args(Payload):
+        words = ", ".join((*get_args(Payload), "sparkplug_b"))  # the last is another kind of source
+        raise ValueError(f"unknown word: expected one of {words}")
+    return value
 
 
 def _factor(factor: float) -> float:
@@ -155,7 +163,7 @@ class MqttTag(TagSection):
 class MqttSource(MqttBroker):
     """An MQTT broker whose messages hold JSON, plain values or packed bytes."""
 
-    payload: Payload | None = None
+    payload: Annotated[Payload | None, BeforeValidator(_a_payload)] = None
     """What the messages of all tags hold that do not say it themselves."""
     retained: Literal["baseline", "ignore", "use"] = "baseline"
     """What a message counts for that the broker had kept, and is of unknown age: baseline (where things

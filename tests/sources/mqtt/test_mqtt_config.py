@@ -102,7 +102,7 @@ def test_a_url_names_host_port_and_tls(url, expected):
         ({"tags": {"T": {"topic": "t", "scale": 0.0}}}, "`scale: 0` would make every value the same"),
         ({"tags": {"T": {"topic": "t", "scale": 1e200}}}, "the scaling is beyond any measurement"),
         ({"payload": "binary"}, "a payload that is binary has no names in it"),
-        ({"payload": "xml"}, "Input should be 'json', 'plain' or 'binary'"),
+        ({"payload": "xml"}, "unknown word: expected one of json, plain, binary, sparkplug_b"),
         ({"retained": "never"}, "Input should be 'baseline', 'ignore' or 'use'"),
     ],
 )
