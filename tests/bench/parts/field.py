@@ -28,6 +28,7 @@ class Device:
     """One device of 100 registers, read in one block; the first `flipping` cross the limit at each poll.
 
     Attributes:
+        registers: how many it has; more than 120 are read in several blocks.
         polls: when each request arrived, monotonic nanoseconds.
         crossings: when each answer with crossed registers was sent, monotonic nanoseconds.
         held: nothing crosses any more.
@@ -36,6 +37,7 @@ class Device:
 
     name: str
     flipping: int = 0
+    registers: int = REGISTERS
     most: int | None = None
     held: bool = False
     polls: list = field(default_factory=list)
@@ -49,7 +51,7 @@ class Device:
         self._high ^= crosses
         moving = len(self.polls) % 100  # every value differs from the one before
         values = [LIMIT + 1 + moving] * self.flipping if self._high else [moving] * self.flipping
-        values += [moving] * (REGISTERS - self.flipping)
+        values += [moving] * (self.registers - self.flipping)
         data = struct.pack(f">{exchange.count}h", *values[: exchange.count])
         if crosses:
             self.crossings.append(time.monotonic_ns())
@@ -71,7 +73,8 @@ class Device:
     def source(self, port, poll_every):
         """Its section of `sources:` as YAML in flow style, which is JSON."""
         tags = {
-            f"{self.name}.T{n}": {"area": "holding", "offset": n, "type": "int16"} for n in range(REGISTERS)
+            f"{self.name}.T{n}": {"area": "holding", "offset": n, "type": "int16"}
+            for n in range(self.registers)
         }
         url = f"tcp://127.0.0.1:{port}"
         return {"type": "modbus", "url": url, "poll_every": poll_every, "tags": tags}
