@@ -35,6 +35,7 @@ PATIENCE: Final = 10 * SECOND
 _RAW: Final = 60  # characters of a payload that are shown
 _EVERYTHING: Final = "#"
 _MAYBE_PACKED: Final = (["binary"], ["text"])  # what a message holds; bytes may look like letters by chance
+_NO_TAG: Final = ("", "binary", "unreadable")
 _SPARKPLUG: Final = "spBv1.0/"
 
 
@@ -211,7 +212,7 @@ def _age(message: Message) -> str:
 
 
 def _named(found: Found, parts: Iterable[str], names: Names) -> Found:
-    return replace(found, name=names.give(parts)) if found.type else found
+    return found if found.type in _NO_TAG else replace(found, name=names.give(parts))
 
 
 def _joined(*notes: str) -> str:

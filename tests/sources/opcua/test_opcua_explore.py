@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 from asyncua import ua
+from asyncua.client.client import Client
 from asyncua.common.utils import ServiceError
 from asyncua.server.internal_session import InternalSession
 from asyncua.server.uaprocessor import UaProcessor
@@ -194,6 +195,7 @@ async def test_a_server_is_walked(plant, boiler):
     }
     assert own["Pressure_2"].tag == {"node": f"{node}Pressure", "unit": "bar", "range": [0.0, 25.0]}
     assert own["Pressure_2"].note == "writable; before the valve"
+    assert own["Batch"].note == ""  # its description is its name
     assert "of which a tag names one element by its `index`: [1.5, 2.5, 21.5]" in own["Levels"].note
     assert "a structure (Range)" in own["Limits"].note
     assert {key for key, one in own.items() if not one.tag} == {"Levels", "Matrix", "Limits"}
@@ -242,6 +244,9 @@ async def test_a_folder_of_hundreds_comes_while_it_is_walked(plant, hundreds, as
     few = await all_of(browse(config, hundreds, limit=60))
     assert len(few) == 60
     assert asked["Read"] < 12
+    asked.clear()
+    await all_of(browse(config, limit=1))
+    assert asked["Browse"] <= 3  # the root, its folders, the one variable
 
 
 async def test_no_request_is_larger_than_the_server_allows(plant, hundreds, monkeypatch):
@@ -416,10 +421,22 @@ async def test_a_secured_server_with_a_user_is_walked(plant, boiler, tmp_path, a
     assert asked.keys() <= SESSION | READING
 
 
-async def test_the_keys_are_renewed_on_a_long_walk(plant, hundreds, monkeypatch, asked):
+async def test_the_keys_are_renewed_on_a_long_walk(plant, hundreds, monkeypatch):
     """A walk of an hour outlives the lifetime of its channel's keys; it has no task beside it for that."""
+    renewals: list[bool] = []
+    opened = Client.open_secure_channel
+
+    async def counting(client, renew=False):  # noqa: FBT002 - as it is
+        renewals.append(renew)
+        await opened(client, renew)
+
+    monkeypatch.setattr(Client, "open_secure_channel", counting)
+    await all_of(browse(anything(plant.url), hundreds, limit=120))
+    assert renewals.count(True) == 0
     monkeypatch.setattr(explore_space, "RENEW_AT", 0.0)
     found = await all_of(browse(anything(plant.url), hundreds, limit=120))
+
+    assert renewals.count(True) > 3
     assert len(found) == 120
 
 
