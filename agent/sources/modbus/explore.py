@@ -170,6 +170,7 @@ async def browse(config: ModbusSource, clock: Clock, scope: Scope) -> AsyncItera
     """
     units = scope.unit_ids or (config.unit_id,)
     wanted = spans(scope.start) if scope.start or len(units) == 1 else []
+    thorough = any(map(str.isdigit, scope.start))  # an area alone is no range
     left = scope.limit
     async with connected(config, clock) as connection:
         for unit in units:
@@ -180,7 +181,7 @@ async def browse(config: ModbusSource, clock: Clock, scope: Scope) -> AsyncItera
             if len(units) > 1:
                 yield Found("", f"unit {unit}", "", None, silence or "answers")
             for span in wanted if not silence else ():
-                async for found in survey(device, span, config, thorough=bool(scope.start)):
+                async for found in survey(device, span, config, thorough=thorough):
                     yield found
                     left -= bool(found.name)
                     if not left:

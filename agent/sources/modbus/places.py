@@ -37,8 +37,9 @@ class Span:
     count: int
 
     def __str__(self) -> str:
+        first = f"{self.area.value} {manual_address(self.area, self.start)}"
         last = manual_address(self.area, self.start + self.count - 1)
-        return f"{self.area.value} {manual_address(self.area, self.start)}-{last}"
+        return first if self.count == 1 else f"{first}-{last}"
 
 
 def meanings(text: str) -> list[Meant]:

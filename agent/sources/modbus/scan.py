@@ -115,6 +115,7 @@ class _Scan:
         self._most, self._grain = most, grain
         self._waiting = deque([(span.start, span.count)])
         self._tried: dict[int, int] = {}  # first addresses that stand for so many
+        self._dense = span.start  # before it, something is there, and every address is tried
         self._doubted: range | None = None  # refused as a whole; are all of its parts there?
         self._largest = 0
 
@@ -131,6 +132,7 @@ class _Scan:
     def answered(self, span: Span) -> None:
         """It is there; the rest of what it stood for is looked at too."""
         if (count := self._tried.pop(span.start, 1)) > span.count:
+            self._dense = span.start + count
             self._split(span.start + span.count, count - span.count)
         if self._doubted is not None:
             self._largest = max(self._largest, span.count)
@@ -141,7 +143,7 @@ class _Scan:
         """Several were refused together: one is missing, or they are too many."""
         if self._doubted is None:
             self._doubted, self._largest = range(span.start, span.start + span.count), 0
-        if span.count <= self._grain:
+        if span.count <= self._grain and span.start >= self._dense:
             self._tried[span.start] = span.count
             self._waiting.appendleft((span.start, 1))
         else:

@@ -108,6 +108,7 @@ async def test_probe_finds_type_order_and_base_of_every_combination(kind):
     and byte order are called, so nobody needs to know.
     """
     code, value = SAMPLES[kind]
+    shown = Expected(value, 0.05 if isinstance(value, float) else 0.5)  # as exact as what a person types
     dice = random.Random(kind)
     wrong = []
     async with device(holding={}, input={}) as (server, config):
@@ -116,7 +117,7 @@ async def test_probe_finds_type_order_and_base_of_every_combination(kind):
         ):
             server.areas = {Area.HOLDING: noise(dice, 40), Area.INPUT: noise(dice, 40)}
             server.areas[area] |= dict(enumerate(on_the_wire(value, code, order), offset))
-            found = await best(config, place.format(area.digit), Expected(value))
+            found = await best(config, place.format(area.digit), shown)
             point = None
             if found is not None:
                 (point,) = source(server, {"T": dict(found.tag)}).points()
@@ -271,6 +272,14 @@ async def test_browse_learns_how_much_a_device_gives_at_once():
     assert len(counts) < 50
 
 
+async def test_a_hole_is_no_reason_to_read_less_at_once():
+    """One address that is missing costs a bisection, and blocks stay as long as they were."""
+    async with device(holding=dict.fromkeys({*range(1000)} - {50}, 1)) as (server, config):
+        await all_of(browse(config, SystemClock(), Scope("holding")))
+
+    assert sum(count == 120 for _, _, count in server.asked()) == 8
+
+
 async def test_browse_of_an_empty_device_is_gentle():
     """Without a range, what does not exist costs a few hundred requests for 2,000 addresses, not thousands."""
     async with device(holding={100: 5}, input={}) as (server, config):
@@ -278,7 +287,19 @@ async def test_browse_of_an_empty_device_is_gentle():
 
     assert [each.place for each in found if each.name] == []
     assert len(server.requests) < 900
-    assert "one in 8 was tried" in found[0].note
+    assert [each.place for each in found] == ["holding 40001-41000", "input 30001-31000"]
+    assert all("one in 8 was tried" in each.note for each in found)
+
+
+async def test_where_something_is_its_neighbours_are_looked_at():
+    """Of 8 that are refused together the first is tried; if it is there, each of the others is, too."""
+    async with device(holding={0: 5, 1: 6, 3: 7}) as (_, config):
+        found = await all_of(browse(config, SystemClock(), Scope("holding")))
+
+    assert [(each.place, each.value) for each in found] == [
+        *(("40001 uint16", 5), ("40002 uint16", 6), ("holding 40003", None), ("40004 uint16", 7)),
+        ("holding 40005-41000", None),
+    ]
 
 
 async def test_browse_knows_an_area_that_is_not_there():
