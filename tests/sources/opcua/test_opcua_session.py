@@ -3,6 +3,9 @@
 import asyncio
 import datetime as dt
 import logging
+import socket
+import threading
+from unittest.mock import patch
 
 from asyncua import ua
 from rigs.opcua_server import NAMESPACE
@@ -37,10 +40,18 @@ async def test_values_with_their_source_time(plant):
 
 
 async def test_a_name_is_tried_at_each_of_its_addresses(plant):
-    """`localhost` may be ::1 first, where nobody listens; the name server is asked in a thread of its own."""
+    """At the first one nobody listens; the name server is asked in a thread of its own."""
     plant.add("named", 1)
-    async with watching(configure(plant.url.replace("127.0.0.1", "localhost"), "named")) as watch:
-        await watch.until(lambda: watch.values("named") == [1])
+
+    def addresses(host, port, **_):
+        assert threading.current_thread().name == f"look up {host}"
+        return [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, port)) for one in ("127.0.0.2", "127.0.0.1")
+        ]
+
+    with patch.object(socket, "getaddrinfo", addresses):
+        async with watching(configure(plant.url.replace("127.0.0.1", "boiler.plant"), "named")) as watch:
+            await watch.until(lambda: watch.values("named") == [1])
 
 
 async def test_quality_comes_with_the_value(plant):
@@ -196,6 +207,7 @@ async def test_a_node_that_vanishes_and_returns_is_found_again(plant):
         await watch.until(lambda: before.isdisjoint(items.monitored_item_srv._monitored_items))
         plant.set("reloaded", 2)
         await watch.until(lambda: watch.values("reloaded")[-1] == 2)
+        assert watch.readings("reloaded")[-1].baseline  # nobody was looking in between
         await watch.until(lambda: alive() == 1)
         assert len(items.monitored_item_srv._monitored_items) == 1
 

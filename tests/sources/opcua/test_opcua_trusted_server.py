@@ -62,10 +62,15 @@ async def refused(config):
 async def test_nobody_is_trusted_before_a_person_says_so(plant, store, shown):
     """Asyncua connects to anyone; here no password leaves before the certificate is known, and it takes one command."""
     config = source(plant, store, user="relay", password="right")
-    with plant.wanting_user():
+    sessions = []
+
+    async def count(certificate, application):
+        sessions.append(application)
+
+    with plant.wanting_user(), plant.checking_clients(count):
         before = plant.logins
         message = await refused(config)
-        assert plant.logins == before
+        assert (plant.logins, sessions) == (before, [])
         (kept,) = store.kept("rejected")
         store.trust(kept.certificate)
         await reads(config)
