@@ -25,7 +25,7 @@ def files_are_short(source):
 
 
 def functions_are_short(source):
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             lines = node.end_lineno - node.lineno + 1
             if lines > LONGEST_FUNCTION:
@@ -35,7 +35,7 @@ def functions_are_short(source):
 def broad_excepts_stand_in_two_places(source):
     if source.path.startswith(BROAD_EXCEPT_FOLDERS):
         return
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.ExceptHandler) and is_broad(node) and not cleans_up(node):
             yield node.lineno, "a broad except; name what is expected and let the supervisor have the rest"
 

@@ -96,7 +96,7 @@ def adapter_of(module):
 
 def imports(source):
     """Every imported name in full, with its line; `from a import b` is `a.b`."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Import):
             yield from ((node.lineno, name.name) for name in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -145,7 +145,7 @@ def the_core_needs_no_library(source):
 def the_core_never_waits(source):
     if LEVELS.get(part_of(source.module)) != CORE:
         return
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.AsyncFunctionDef | ast.Await | ast.AsyncFor | ast.AsyncWith):
             yield node.lineno, "the core awaits"
 
@@ -153,7 +153,7 @@ def the_core_never_waits(source):
 def only_commands_print(source):
     if part_of(source.module) in {"cli", "__main__"}:
         return
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print":
             yield node.lineno, "prints; only agent/cli does"
         if isinstance(node, ast.Attribute) and ast.unparse(node) in {"sys.stdout", "sys.stderr"}:
@@ -163,7 +163,7 @@ def only_commands_print(source):
 def only_the_clock_asks_the_time(source):
     if source.path == "agent/clock.py":
         return
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Attribute):
             owner = ast.unparse(node.value).split(".")[-1]
             if node.attr in CLOCK_CALLS.get(owner, ()):
@@ -180,7 +180,7 @@ def only_the_store_speaks_sql(source):
     for line, name in imports(source):
         if name.split(".")[0] in {"sqlite3", "aiosqlite"}:
             yield line, f"imports {name}; only agent/store speaks to SQLite"
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         text = node.value if isinstance(node, ast.Constant) else None
         if isinstance(text, str) and text.lstrip().startswith(SQL):
             yield node.lineno, f"has SQL: {text.strip()[:40]!r}; only agent/store has"

@@ -34,7 +34,7 @@ CARRIES = {"agent.sources.modbus.wire", "agent.sources.modbus.serial_port", "age
 
 def nothing_writes(source):
     """No call whose name is that of a service which writes."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
             continue
         name = node.func.attr

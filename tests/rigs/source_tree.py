@@ -1,8 +1,10 @@
 """The house's own source, parsed, for the tests that hold its rules."""
 
 import ast
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
@@ -15,9 +17,10 @@ class Source:
     path: str
     text: str
 
-    @property
-    def tree(self) -> ast.Module:
-        return ast.parse(self.text, self.path)
+    @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """Everything in it, parsed."""
+        return tuple(ast.walk(ast.parse(self.text, self.path)))
 
     @property
     def module(self) -> str:
@@ -29,8 +32,18 @@ Rule = Callable[[Source], Iterable[tuple[int, str]]]
 
 def sources(*folders: str) -> Iterator[Source]:
     for folder in folders:
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            yield Source(str(path.relative_to(ROOT)), path.read_text())
+        yield from _below(folder)
+
+
+@cache
+def _below(folder: str) -> tuple[Source, ...]:
+    """All of a folder but what is installed there; once, for parsing is what the tests of the house cost."""
+    found: list[Source] = []
+    for place, folders, files in os.walk(ROOT / folder):
+        folders[:] = sorted(set(folders) - {"node_modules", "__pycache__"})
+        paths = (Path(place, file) for file in sorted(files) if file.endswith(".py"))
+        found += (Source(str(path.relative_to(ROOT)), path.read_text()) for path in paths)
+    return tuple(found)
 
 
 def violations(rule: Rule, found: Iterable[Source]) -> list[str]:
