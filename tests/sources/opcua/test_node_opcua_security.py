@@ -29,7 +29,7 @@ async def test_a_server_that_does_not_know_us_is_told_apart_until_it_does(strang
 
     message = await refused(config)
 
-    digest = x509.load_der_x509_certificate(own.read_bytes()).fingerprint(SHA1()).hex(" ", 4)  # noqa: S303
+    digest = x509.load_der_x509_certificate(own.read_bytes()).fingerprint(SHA1()).hex(" ", 4)  # noqa: S303 - a name to compare
     assert f"it may not trust this agent's certificate yet: {digest.upper()} ({own})" in message
     assert [record.name for record in caplog.records if record.name.startswith("asyncua")] == []
     stranger.do("trust", who="client", certificate=str(own))
