@@ -56,8 +56,8 @@ class Network:
 
     @property
     def silence(self) -> int:
-        """Nanoseconds between two frames: the gateway sees to that."""
-        return 0
+        """Nanoseconds after an RTU frame in which nothing else may come."""
+        return _SHORTEST_SILENCE if self.rtu else 0
 
     def on_air(self, _: int) -> int:
         """Nanoseconds that so many bytes travel: nothing to speak of."""
@@ -100,7 +100,7 @@ class SerialPort:
 
     @property
     def silence(self) -> int:
-        """Nanoseconds that nobody sends between two frames, by which devices tell them apart."""
+        """Nanoseconds after a frame in which nothing else may come, by which frames are told apart."""
         return max(round(self._character * _SILENCE_CHARACTERS), _SHORTEST_SILENCE)
 
     def on_air(self, count: int) -> int:

@@ -126,12 +126,15 @@ class Line:
             within += self._endpoint.on_air(_REQUEST_BYTES + _FRAME_BYTES + block.size)
         try:
             outcome = await wire.ask(block, transaction, within)
+            if self._silence:  # a frame ends with a silence; what comes in it makes both worthless
+                await self.wait(self._silence)
+                outcome = wire.settled(outcome)
         except asyncio.CancelledError:
             if wire.astray:
                 self._set_right(wire, block.unit, timeout)
             raise
         now = self._clock.monotonic()
-        self._rest_until = now + max(pause, self._silence)
+        self._rest_until = now + pause
         silent = isinstance(outcome, Silent)
         if silent:
             self._silent.add(block.unit)

@@ -152,6 +152,12 @@ class Wire(asyncio.Protocol):
             raise SourceError(await self.lost)
         return self._judged(block, frame)
 
+    def settled(self, outcome: Outcome) -> Outcome:
+        """What the outcome is worth once the silence behind an RTU frame has passed."""
+        if self.astray and isinstance(outcome, Data | Refused):
+            return Wrong("two answers came to one request")
+        return outcome
+
     def discard(self) -> None:
         """Forget what came without being asked for."""
         self._buffer = b""
@@ -167,12 +173,10 @@ class Wire(asyncio.Protocol):
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
 
-    def _judged(self, block: Block, frame: Frame) -> Data | Refused | Wrong:
+    def _judged(self, block: Block, frame: Frame) -> Outcome:
         outcome = judge(block, frame)
-        if self._rtu and (self.astray or isinstance(outcome, Wrong)):
-            self.astray = True
-            return outcome if isinstance(outcome, Wrong) else Wrong("two answers came to one request")
-        return outcome
+        self.astray |= self._rtu and isinstance(outcome, Wrong)
+        return self.settled(outcome)
 
     def _skip_noise(self) -> None:
         """Drop what stands before the answer: a line driver that switches adds a byte or two."""

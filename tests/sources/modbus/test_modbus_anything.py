@@ -90,7 +90,7 @@ async def play(line, played, folder):
 
 
 @settings(
-    max_examples=6,
+    max_examples=4,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     phases=[Phase.generate],
     derandomize=True,

@@ -144,7 +144,7 @@ async def test_a_lost_line_ends_all_its_sessions_at_once(line, tmp_path):
     assert server.accepted == 2
 
 
-@pytest.mark.parametrize("line", LINES)
+@pytest.mark.parametrize("line", LINES[:2])
 async def test_a_dead_unit_of_one_source_costs_the_others_a_timeout_at_most(line, tmp_path):
     """Its source tries again and again; between the polls of the others lies one timeout at the most.
 
@@ -152,7 +152,7 @@ async def test_a_dead_unit_of_one_source_costs_the_others_a_timeout_at_most(line
     dead slave hangs the hub), node-red-contrib-modbus#409 (its timeout resets the queue for all).
     """
     server = server_on(line, tmp_path, behave=by_unit)
-    async with server, plants(unit(server, 1), unit(server, 2, timeout="300ms")) as (living, dying):
+    async with server, plants(unit(server, 1), unit(server, 2, timeout="200ms")) as (living, dying):
         await dying.polls(2)
         server.dead.add(2)
         await dying.until(lambda: dying.ends)
@@ -166,19 +166,19 @@ async def test_a_dead_unit_of_one_source_costs_the_others_a_timeout_at_most(line
     gaps = [(later - earlier) / 1e9 for earlier, later in itertools.pairwise(received)]
     assert values(living) == expected(1)
     assert not living.ends
-    # A timeout, a poll, and room for a busy machine; two timeouts would be 0.65.
-    assert max(gaps) < 0.55, gaps
+    # A timeout, a poll, and room for a busy machine; two timeouts would be 0.45.
+    assert max(gaps) < 0.42, gaps
 
 
 async def test_many_dead_units_do_not_queue_up_before_the_living():
-    """Eight of nine sources have lost their device: the ninth is read between any two of their timeouts."""
-    async with ModbusServer(behave=by_unit, dead=set(range(2, 10))) as server:
-        configs = [unit(server, number, timeout="200ms") for number in range(1, 10)]
+    """Four of five sources have lost their device: the fifth is read between any two of their timeouts."""
+    async with ModbusServer(behave=by_unit, dead=set(range(2, 6))) as server:
+        configs = [unit(server, number, timeout="200ms") for number in range(1, 6)]
         async with plants(*configs) as (living, *dead):
             for sink in dead:
                 await sink.until(lambda sink=sink: sink.ends)  # now each is known to be silent
             before = len(living.batches)
-            await dead[0].until(lambda: sum(len(sink.ends) for sink in dead) >= 12)
+            await dead[0].until(lambda: sum(len(sink.ends) for sink in dead) >= 7)
             received = [batch[-1].received for batch in living.batches[before:]]
 
     gaps = [(later - earlier) / 1e9 for earlier, later in itertools.pairwise(received)]
