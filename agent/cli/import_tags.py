@@ -16,6 +16,16 @@ if TYPE_CHECKING:
 
 SUMMARY = "turn a vendor's list of registers (CSV) into tags"
 
+_EPILOG: Final = """\
+examples:
+  edge-relay import-tags em3000.csv > plant/meter.yaml
+  edge-relay import-tags acs580.csv --source vfd1 --prefix VFD1. --addresses manual
+  edge-relay import-tags kessel.csv --column name=Bezeichnung --area holding --addresses offset
+
+The YAML is printed, with a source around the tags: put its url in. What cannot be used, or is doubtful, is told
+on stderr, a line each: FILE:LINE:COLUMN: error|warning: TEXT. To read the list anew whenever it changes,
+name it in the configuration instead: `tags: {import: em3000.csv}`, with the same options as keys.
+"""
 _LONGEST_PADDING: Final = 40
 _LONGEST_NOTE: Final = 100
 
@@ -52,15 +62,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--lengths", choices=("registers", "bytes", "bits"), help="what the column of lengths counts"
     )
     add_json_option(parser)
-    parser.epilog = """examples:
-  edge-relay import-tags em3000.csv > plant/meter.yaml
-  edge-relay import-tags acs580.csv --source vfd1 --prefix VFD1. --addresses manual
-  edge-relay import-tags kessel.csv --column name=Bezeichnung --area holding --addresses offset
-
-The YAML is printed, with a source around the tags: put its url in. What cannot be used, or is doubtful, is told
-on stderr, a line each: FILE:LINE:COLUMN: error|warning: TEXT. To read the list anew whenever it changes,
-name it in the configuration instead: `tags: {import: em3000.csv}`, with the same options as keys.
-"""
+    parser.epilog = _EPILOG
 
 
 def run(arguments: argparse.Namespace) -> int:

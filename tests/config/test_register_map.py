@@ -135,6 +135,7 @@ def test_addresses_that_mean_one_thing(addresses, options, expected):
         ),
         ("A,40011,INT16,04\n", "counted from 1, input register 40011 (addresses: number), or counted from 0"),
         ("A,40000,INT16,\n", "counted from 1, holding register 40000 (addresses: number, area: holding)"),
+        ("A,0,INT16,3\nB,40001,INT16,3\n", "addresses such as 0 can be read in two ways"),
         ("A,0x10,INT16,\n", "addresses such as 0x10 do not tell of which registers they are"),
     ],
 )
@@ -157,6 +158,31 @@ def test_a_heading_may_say_how_addresses_are_counted():
     }.items():
         assert tags(f"Name,{heading},Type,Function\nA,10,INT16,3\n")["A"] == expected | {"type": "int16"}
     assert tags("Name,Modicon address,Type\nA,40011,INT16\n")["A"] == {"address": "40011", "type": "int16"}
+
+
+def test_a_heading_of_0_or_1_does_not_decide_about_five_digits():
+    """40011, counted from 1, is what manuals print, or a register far away."""
+    for heading in ("Address (0-based)", "Register (1-based)"):
+        [problem] = problems(f"Name,{heading},Type,Function\nA,40011,INT16,3\n")
+        assert "addresses such as 40011 can be read in two ways: as manuals print them" in problem
+
+
+def test_a_point_in_an_address_is_a_bit_of_a_bit_alone():
+    """A spreadsheet makes 40001.0 of 40001."""
+    assert tags(ROWS + "A,40011.3,BOOL,3\n", addresses="manual")["A"]["bit"] == 3
+    assert problems(ROWS + "A,40011.0,INT16,3\n", addresses="manual") == [
+        "2:3: tag A: one bit is no `INT16`: write BIT, or leave the bit out"
+    ]
+
+
+def test_only_what_is_not_used_is_left_out():
+    """`Reserve power` is a value."""
+    text = (
+        ROWS
+        + "Reserved,0,INT16,3\nReserve power,1,INT16,3\nspare_2,2,INT16,3\nFreigabe,3,INT16,3\nfrei,4,,\n"
+    )
+
+    assert list(tags(text)) == ["Reserve_power", "Freigabe"]
 
 
 def test_two_columns_of_addresses_are_not_guessed():

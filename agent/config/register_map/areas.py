@@ -144,16 +144,20 @@ def printed(place: Place, area: Area | None) -> bool:
     return area in {None, known}
 
 
-def counting(places: Iterable[tuple[Place, Area | None]]) -> Counting | None:
-    """What the addresses of a list alone tell of their counting; None: nothing for certain.
+def counting(said: Counting | None, places: Iterable[tuple[Place, Area | None]]) -> Counting | None:
+    """How the addresses of a list are counted; None: nothing tells for certain.
 
-    A number above 65536 is no offset, 0 is no number counted from 1, and what is no such digits, or
-    of another area than its first digit says, is not printed as in a manual.
+    A number above 65536 is no offset, and 0 is none that is counted from 1. What could all be printed in a
+    manual may be just that, whatever the heading says of 0 and 1.
+
+    Args:
+        said: by the heading.
+        places: the addresses, each with the area that its row names.
     """
     undecided = [(place, area) for place, area in places if not place.decided]
-    manual = all(printed(place, area) for place, area in undecided)
-    if manual and any(place.number > ADDRESSES for place, _ in undecided):
+    likely = [printed(place, area) for place, area in undecided]
+    if all(likely) and any(place.number > ADDRESSES for place, _ in undecided):
         return "manual"
-    if not manual and any(place.number == 0 for place, _ in undecided):
-        return "offset"
-    return None
+    if said is not None:
+        return None if likely and all(likely) and said != "manual" else said
+    return "offset" if not any(likely) and any(place.number == 0 for place, _ in undecided) else None

@@ -9,7 +9,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from agent.config.register_map.areas import Counting, Notation, counting, notation_of, read_area, read_place
+from agent.config.register_map.areas import (
+    Counting,
+    Notation,
+    Place,
+    counting,
+    notation_of,
+    read_area,
+    read_place,
+)
 from agent.config.register_map.headings import address_heading, normal, remark
 from agent.config.register_map.numbers import whole_number
 from agent.config.register_map.options import LengthUnit
@@ -55,7 +63,7 @@ class Decided:
         return area if isinstance(area, Area) else None
 
 
-def decide(rows: Rows, readable: Sequence[Row]) -> Decided:
+def decide(rows: Rows, values: Sequence[Row]) -> Decided:
     """Decide over all rows that hold a value."""
     titles, options = rows.table.titles, rows.options
     said, hexadecimal = address_heading(titles.get("address", ""))
@@ -63,25 +71,23 @@ def decide(rows: Rows, readable: Sequence[Row]) -> Decided:
     notation = "hexadecimal" if hexadecimal else notation_of(rows.table.texts("address"))
     blank = Decided(None, notation, functions, None, None)
     return Decided(
-        options.addresses or said or _by_addresses(rows, readable, blank),
+        options.addresses or counting(said, _places(rows, values, blank)),
         notation,
         functions,
-        options.scaling or direction(normal(titles.get("scale", "")), _factors(rows, readable)),
-        options.lengths or _by_lengths(rows, readable),
+        options.scaling or direction(normal(titles.get("scale", "")), _factors(rows, values)),
+        options.lengths or _by_lengths(rows, values),
     )
 
 
-def _by_addresses(rows: Rows, readable: Sequence[Row], known: Decided) -> Counting | None:
-    pairs = []
-    for row in readable:
+def _places(rows: Rows, values: Sequence[Row], known: Decided) -> Iterator[tuple[Place, Area | None]]:
+    for row in values:
         cell = rows.table.cell(row, "address")
         if cell is not None and (place := read_place(cell.text, known.notation)) is not None:
-            pairs.append((place, known.area(rows.table.cell(row, "area"))))
-    return counting(pairs)
+            yield place, known.area(rows.table.cell(row, "area"))
 
 
-def _factors(rows: Rows, readable: Sequence[Row]) -> Iterator[Factor]:
-    for row in readable:
+def _factors(rows: Rows, values: Sequence[Row]) -> Iterator[Factor]:
+    for row in values:
         if (cell := rows.table.cell(row, "scale")) is not None:
             try:
                 factor = read_factor(cell.text, comma=rows.comma)
@@ -91,14 +97,14 @@ def _factors(rows: Rows, readable: Sequence[Row]) -> Iterator[Factor]:
                 yield factor
 
 
-def _by_lengths(rows: Rows, readable: Sequence[Row]) -> LengthUnit | None:
+def _by_lengths(rows: Rows, values: Sequence[Row]) -> LengthUnit | None:
     """By the heading, else by the rows whose type tells their size."""
     title = rows.table.titles.get("length", "")
     words = f"{normal(title)} {remark(title)}".split()
     if said := [_LENGTH_WORDS[word] for word in words if word in _LENGTH_WORDS]:
         return said[-1]
     sizes = set()
-    for row in readable:
+    for row in values:
         length, kind = (rows.table.cell(row, name) for name in ("length", "type"))
         word = None if kind is None else type_word(kind.text)
         count = None if length is None else whole_number(length.text)

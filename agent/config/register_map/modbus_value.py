@@ -32,8 +32,12 @@ def read_value(reader: RowReader, decided: Decided, place: Place, area: Area) ->
         reader.refuse("the type is missing, and registers do not tell it")
     elif word is None:
         reader.refuse(f"unknown type `{cell.text}`: write {_KNOWN}", cell)
-    elif word.name == "bit" or bit is not None or place.bit is not None:
+    elif word.name == "bit" or (bit is not None and word.name in {"bit", "uint16"}):
         _bit(reader, word, place, cell)
+    elif bit is not None or place.bit is not None:  # 40001.0 may be what a spreadsheet made of 40001
+        reader.refuse(
+            f"one bit is no `{cell.text}`: write BIT, or leave the bit out", bit or reader.cell("address")
+        )
     elif word.name == "string":
         _text(reader, decided, word, place, cell)
     elif kind := _sized(reader, decided, word, place, cell):

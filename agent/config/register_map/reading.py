@@ -77,7 +77,7 @@ def read_list(content: bytes, file: str, kind: str, options: ListOptions) -> Tag
     listed = TagList()
     values = [row for row in table.rows if _is_value(table, row, PLACE[kind])]
     readable = [row for row in values if not _is_left_out(table, row, listed.left_out)]
-    read = _modbus(rows, readable) if kind == "modbus" else _plain(_KEYS[kind])
+    read = _modbus(rows, values) if kind == "modbus" else _plain(_KEYS[kind])
     seen: dict[str, int] = {}
     for row in readable:
         reader = RowReader(rows, row, *_name(table, row))
@@ -95,9 +95,9 @@ def read_list(content: bytes, file: str, kind: str, options: ListOptions) -> Tag
     return listed
 
 
-def _modbus(rows: Rows, readable: Sequence[Row]) -> Callable[[RowReader], None]:
+def _modbus(rows: Rows, values: Sequence[Row]) -> Callable[[RowReader], None]:
     """How a row of registers is read."""
-    decided = decide(rows, readable)
+    decided = decide(rows, values)  # those that nobody reads tell as much
 
     def read(reader: RowReader) -> None:
         if (unit_id := reader.number("unit_id")) is not None:

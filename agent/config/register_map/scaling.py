@@ -16,7 +16,7 @@ Direction: TypeAlias = Literal["multiply", "divide"]
 """Whether the raw value times the number of the list is the value, or divided by it."""
 
 _TITLES: Final[dict[str, Direction]] = {
-    **dict.fromkeys(("resolution", "auflösung", "multiplier", "multiplikator", "lsb", "step"), "multiply"),
+    **dict.fromkeys(("resolution", "auflösung", "lsb", "step"), "multiply"),
     **dict.fromkeys(("divisor", "divider", "teiler"), "divide"),
 }
 _POWERS: Final = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
@@ -26,7 +26,7 @@ _EQUATION: Final = re.compile(
 _FRACTION: Final = re.compile(rf"({NUMBER})?\s*[/÷:]\s*({NUMBER})")
 _POWER: Final = re.compile(r"[x\u00d7*]?\s*10\s*(?:\^|\*\*)?\s*([-+]\d{1,2})|10\s*(?:\^|\*\*)\s*(\d{1,2})")
 _TIMES: Final = re.compile(rf"[x\u00d7*·]\s*({NUMBER})|({NUMBER})\s*[x\u00d7*·]", re.IGNORECASE)
-_WITH_UNIT: Final = re.compile(rf"({NUMBER})\s*([^\s\d.,'].*)")
+_WITH_UNIT: Final = re.compile(rf"({NUMBER})\s*([^\s\d.,'=][^=]*)")
 _EXPONENT: Final = re.compile(r"-[1-9]")
 
 

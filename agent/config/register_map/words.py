@@ -22,9 +22,9 @@ _READ: Final = {"r", "ro", "r/o", "read", "read only", "readonly", "lesen", "nur
 _BOTH: Final = {"rw", "r/w", "wr", "w/r", "read/write", "read write", "readwrite", "lesen/schreiben", "l/s", "ls",
                 "r w", "lesen schreiben", "output"}  # fmt: skip
 _WRITE: Final = {"w", "wo", "w/o", "write", "write only", "writeonly", "schreiben", "nur schreiben", "s"}
-_NOT_USED: Final = re.compile(
-    r"(?:reserved?|reserviert|reserve|unused|not used|spare|frei|nicht belegt|nicht verwendet|n/?a|dummy|"
-    r"placeholder|platzhalter)\b.*",
+_NOT_USED: Final = re.compile(  # and no more than that: `Reserve power` is a value
+    r"(?:reserved?|reserviert|unused|not used|spare|frei|nicht belegt|nicht verwendet|n/a|dummy|placeholder|platzhalter)"
+    r"[\s\d_().:-]*",
     re.IGNORECASE,
 )
 _SPAN: Final = re.compile(
