@@ -34,12 +34,14 @@ class Host:
         self.board = {}
         self.asked = []
         self.unreadable = []
+        self.warnings = []
 
     def hear(self, *messages, retained=False):
         for topic, body in messages:
             decoded = self.decoder.decode(Message(topic, body, retained, self.now))
             self._take(decoded.readings)
             self.unreadable += [decoded.unreadable] * bool(decoded.unreadable)
+            self.warnings += [decoded.warning] * bool(decoded.warning)
         return self
 
     def wait(self, seconds):
@@ -52,7 +54,7 @@ class Host:
 
     def _take(self, readings):
         self.seen += readings
-        self.board.update({one.tag: one for one in readings if not one.late})
+        self.board.update({one.tag: one for one in readings})
 
     @property
     def values(self):

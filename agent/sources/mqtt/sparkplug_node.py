@@ -45,6 +45,8 @@ class EdgeNode:
     Attributes:
         name: `GROUP/EDGE NODE`.
         missing: why a birth certificate is wanted, for a person; empty: none is.
+        has_history: values of the past came. They are passed over: what holds came with the birth
+            certificate already, and what is older must not take its place.
     """
 
     def __init__(self, name: str, tags: Mapping[str, SparkplugTag], reorder_timeout: int) -> None:
@@ -57,6 +59,7 @@ class EdgeNode:
         """
         self.name = name
         self.missing = f"no birth certificate of {name} has come yet"
+        self.has_history = False
         self._wanted: dict[str, dict[str, tuple[str, ...]]] = {}
         for tag, section in tags.items():
             metrics = self._wanted.setdefault(section.device.device, {})
@@ -200,11 +203,10 @@ class EdgeNode:
                 what = f"alias {metric.alias}" if metric.name is None else metric.name
                 self.missing = self.missing or f"no birth certificate of {self._who(device)} explains {what}"
                 continue
-            for tag in of.tags:
-                if not metric.historical:
-                    readings.append(self._present(tag, metric, of.datatype, now))
-                elif (reading := _reading(tag, metric, of.datatype, now)).quality is not Quality.BAD:
-                    readings.append(reading._replace(late=True))
+            if metric.historical:
+                self.has_history = self.has_history or bool(of.tags)
+                continue
+            readings += [self._present(tag, metric, of.datatype, now) for tag in of.tags]
         return readings
 
     def _meant(self, device: str, known: Mapping[str | int, _Known], metric: Metric) -> _Known | None:

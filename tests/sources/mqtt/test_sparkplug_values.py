@@ -40,13 +40,17 @@ def test_what_is_no_good_value_is_told_with_its_reason(host, edge, told, quality
     assert host.hear(edge.data("Press", {"Count": 4})).values == BORN | {"COUNT": 4}
 
 
-def test_history_is_late_and_moves_nothing(host, edge):
-    """`is_historical`: what an edge node kept while it was cut off; a bad one of them is dropped."""
-    host.hear(edge.data("Press", {"Count": 1}, is_historical=True, timestamp=edge.stamp - 60_000))
-    host.hear(edge.data("Press", {"Count": None}, is_historical=True))
+def test_values_of_the_past_take_no_present_one_s_place(host, edge):
+    """`is_historical`: what an edge node kept while it was cut off comes after the birth; told once."""
+    seen = len(host.seen)
+    for at in range(3):
+        host.hear(edge.data("Press", {"Count": at}, is_historical=True, timestamp=edge.stamp - 60_000))
 
-    assert [(one.value, one.late) for one in host.seen[len(BORN) :] if one.tag == "COUNT"][-1] == (1, True)
-    assert host.values == BORN
+    assert host.seen[seen:] == []
+    assert host.warnings == [
+        "Plant1/Edge1: values of the past (is_historical) are passed over: only what holds now is read"
+    ]
+    assert host.hear(edge.data("Press", {"Count": 5})).values == BORN | {"COUNT": 5}
 
 
 def test_a_retained_message_is_not_believed(edge):
