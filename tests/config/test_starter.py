@@ -45,7 +45,7 @@ def test_it_loads_with_every_option_taken_in(starter):
     take_in_every_option(starter)
     configuration = load(starter, ENVIRONMENT)
 
-    assert list(configuration.sources) == ["trial", "plc-line1", "boiler", "turbine", "shop-floor", "edge-nodes"]
+    assert list(configuration.sources) == ["trial", "plc-line1", "boiler", "turbine", "shop-floor", "edge-nodes", "drive-1"]
     assert list(configuration.destinations) == ["cmms", "build-server"]
     assert configuration.warnings == ()
 
@@ -86,7 +86,7 @@ def test_a_default_that_is_shown_is_the_default(starter):
         (definitions["OpcUaSource"], sources["boiler"]),
         (definitions["OpcUaSecurity"], sources["boiler"]["security"]),
         (definitions["MqttSource"], sources["shop-floor"]),
-        (definitions["SparkplugSource"], sources["edge-nodes"]),
+        (definitions["SparkplugSource"], sources["edge-nodes", "drive-1"]),
     ]
     in_use = before["agent.yaml"]["agent"]
     names = {"client_id", "user"}  # their default is none at all
