@@ -86,7 +86,7 @@ def test_a_default_that_is_shown_is_the_default(starter):
         (definitions["OpcUaSource"], sources["boiler"]),
         (definitions["OpcUaSecurity"], sources["boiler"]["security"]),
         (definitions["MqttSource"], sources["shop-floor"]),
-        (definitions["SparkplugSource"], sources["edge-nodes", "drive-1"]),
+        (definitions["SparkplugSource"], sources["edge-nodes"]),
     ]
     in_use = before["agent.yaml"]["agent"]
     names = {"client_id", "user"}  # their default is none at all
