@@ -19,7 +19,7 @@ def write(folder, sources, rules="rules: {}"):
     return str(folder)
 
 
-def plc(name, server, tags, more="timeout: 200ms, retries: 0"):
+def plc(name, server, tags, more="timeout: 5s, retries: 0"):
     """A Modbus source of a configuration; `tags` in YAML's flow style."""
     return f"  {name}: {{type: modbus, url: {server.url}, {more}, tags: {{{tags}}}}}\n"
 

@@ -18,6 +18,7 @@ from agent.sources.modbus.explore import browse, look, probe
 from agent.sources.modbus.places import meanings, spans
 from agent.sources.modbus.plan import Area
 
+PATIENT = "5s"  # a machine under load answers late, and nobody waits for it otherwise
 FUNCTION = {1: Area.COIL, 2: Area.DISCRETE, 3: Area.HOLDING, 4: Area.INPUT}
 SAMPLES = {
     NumberType.INT16: ("h", -12345),
@@ -84,7 +85,7 @@ def noise(dice, count):
 @asynccontextmanager
 async def device(**areas):
     async with Device(**areas) as server:
-        yield server, source(server, holding(0))
+        yield server, source(server, holding(0), timeout=PATIENT)
 
 
 async def all_of(found):
@@ -162,7 +163,7 @@ async def test_probe_finds_what_was_scaled(registers, expect, keys):
     """Nothing in the registers is what the display shows, but it is after one of the usual scalings."""
     async with device(holding=dict(enumerate([*registers, *[0xABCD] * 20], 10))) as (server, _):
         tags = {"LEVEL": {"address": "40011", "type": "int16", "range": [0, 100]}}
-        found = await best(source(server, tags), "40011", expect)
+        found = await best(source(server, tags, timeout=PATIENT), "40011", expect)
 
     assert found.tag == {"address": "40011", **keys}
 
@@ -343,7 +344,7 @@ async def test_many_zeros_are_one_remark_unless_their_range_is_named(area):
 async def test_browse_says_which_units_answer():
     """A dead unit costs one timeout and is told; the others are not held up by it."""
     async with ModbusServer(dead={2}) as server:
-        config = source(server, holding(0), timeout="100ms")
+        config = source(server, holding(0), timeout="500ms")
         found = await all_of(browse(config, SystemClock(), Scope(unit_ids=(1, 2, 3))))
         ranged = await all_of(browse(config, SystemClock(), Scope("40001-40002", unit_ids=(1, 3))))
 
@@ -395,7 +396,10 @@ async def test_one_refused_address_is_bad_alone():
     """telegraf#14671, #13630: the rest of its block is read; the raw registers stand beside each value."""
     tags = holding(0, 1, 2, 3)
     async with ModbusServer(illegal={(1, 2)}) as server:
-        looks = {each.reading.tag: each async for each in look(source(server, tags), SystemClock(), tags)}
+        looks = {
+            each.reading.tag: each
+            async for each in look(source(server, tags, timeout=PATIENT), SystemClock(), tags)
+        }
 
     assert [looks[tag].reading.value for tag in tags] == [0, 1, None, 3]
     assert looks["H3"].raw == "0x0003"
@@ -410,7 +414,7 @@ async def test_a_dead_unit_is_asked_once_and_others_are_read():
         f"D{n}": {"area": "holding", "offset": n * 50, "type": "int16", "unit_id": 9} for n in range(5)
     }
     async with ModbusServer(dead={9}) as server:
-        config = source(server, tags, timeout="50ms", retries=0)
+        config = source(server, tags, timeout="500ms", retries=0)
         looks = [each async for each in look(config, SystemClock(), tags)]
 
     assert sum(each.reading.quality is Quality.GOOD for each in looks) == 1
