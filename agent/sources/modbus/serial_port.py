@@ -20,9 +20,16 @@ from agent.errors import SourceError
 from agent.sources.modbus.endpoint import SerialPort
 
 _CHUNK: Final = 4096
-_OWNER: Final = "group dialout (`usermod -aG dialout edge-relay`) and, under systemd, DeviceAllow={0} rw"
+_OWNER: Final = (
+    "group dialout (`usermod -aG dialout edge-relay`) and, under systemd, DeviceAllow={0} rw "
+    "(the drop-in systemd/serial-ports.conf)"
+)
+_ABSENT: Final = (
+    "there is no such port: is the adapter plugged in? `ls -l /dev/serial/by-id` lists those that are; "
+    "under systemd ports are hidden without the drop-in systemd/serial-ports.conf"
+)
 _REMEDIES: Final = {
-    errno.ENOENT: "there is no such port: is the adapter plugged in? `ls -l /dev/serial/by-id` lists those that are",
+    errno.ENOENT: _ABSENT,
     errno.ENXIO: "nothing is connected to this port: is the adapter plugged in?",
     errno.ENODEV: "nothing is connected to this port: is the adapter plugged in?",
     errno.EIO: "nothing is connected to this port: is the adapter plugged in?",

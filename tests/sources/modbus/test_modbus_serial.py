@@ -111,7 +111,8 @@ async def test_an_adapter_that_is_pulled_out_and_put_back(port):
     assert sink.ends[0] == f"{port} is gone (Input/output error): was the adapter pulled out?"
     assert sink.ends[1] == (
         f"{port}: cannot open the serial port (No such file or directory): there is no such port: is the "
-        "adapter plugged in? `ls -l /dev/serial/by-id` lists those that are"
+        "adapter plugged in? `ls -l /dev/serial/by-id` lists those that are; under systemd ports are hidden "
+        "without the drop-in systemd/serial-ports.conf"
     )
 
 
@@ -144,7 +145,7 @@ async def test_a_file_is_no_port(tmp_path):
     [
         (
             errno.EACCES,
-            "group dialout (`usermod -aG dialout edge-relay`) and, under systemd, DeviceAllow=/dev/ttyS7 rw",
+            "DeviceAllow=/dev/ttyS7 rw (the drop-in systemd/serial-ports.conf)",
         ),
         (errno.EBUSY, "another program uses it: `fuser -v /dev/ttyS7` names it"),
         (errno.ENXIO, "nothing is connected to this port: is the adapter plugged in?"),
