@@ -26,6 +26,7 @@ _NAMESPACE: Final = "spBv1.0"
 _LEVELS: Final = (4, 5)  # of a topic: spBv1.0/GROUP/VERB/EDGE NODE, and the device
 _FIRST_ASK: Final = 2 * SECOND  # after the connection: an edge node may be sending its birth by itself
 _STAGGER: Final = SECOND // 10  # between two edge nodes, so that not all answer at once
+_LOOK_EVERY: Final = SECOND // 4  # there may be many edge nodes, and thousands of messages a second
 _FIRST_PAUSE: Final = 10 * SECOND
 _LONGEST_PAUSE: Final = 300 * SECOND
 _FORGIVEN: Final = 600 * SECOND  # without a request: the next one counts as the first
@@ -62,6 +63,8 @@ class Sparkplug:
         }
         self._asking = {node: _Asking(at * _STAGGER) for at, node in enumerate(self._nodes)}
         self._unheard = dict.fromkeys(self._nodes)
+        self._told: dict[tuple[str, str], str] = {}
+        self._look_again = 0
         self._dropped = False
 
     def filters(self) -> Sequence[str]:
@@ -112,17 +115,19 @@ class Sparkplug:
 
     def requests(self, now: int) -> Sequence[Request]:
         """Ask for the birth certificates that are missing."""
+        if now < self._look_again:
+            return ()
+        self._look_again = now + _LOOK_EVERY
         due = [
             (at, node)
             for at, node in self._nodes.items()
             if self._asking[at].is_due(now, wanted=bool(node.missing))
         ]
-        for _, node in due:
-            _log.info(
-                "%s: %s",
-                node.missing,
-                "a rebirth is asked for" if self._config.rebirth_request else _NOT_ASKED,
-            )
+        for at, node in due:
+            if self._told.get(at) != node.missing:
+                self._told[at] = node.missing
+                asked = "a rebirth is asked for" if self._config.rebirth_request else _NOT_ASKED
+                _log.info("Sparkplug: %s: %s", node.missing, asked)
         if not due or not self._config.rebirth_request:
             return ()
         payload = rebirth_request(self._wall() // MILLISECOND)
