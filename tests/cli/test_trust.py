@@ -185,7 +185,7 @@ def test_a_pinned_certificate_is_changed_in_its_file(said, plant, site, shown):
         (["boilr"], 1, "there is no source boilr: did you mean `boiler`?"),
         (["trial"], 1, "source trial is no OPC UA server"),
         (["open"], 1, "source open has `security: none`: write sign_and_encrypt"),
-        (["away"], 1, "away, opc.tcp://127.0.0.1:1: nothing answers at this address and port"),
+        (["away"], 1, "edge-relay: away, opc.tcp://127.0.0.1:1: nothing answers at this address and port"),
         (["boiler", "--revoke", "00"], 2, "--revoke stands alone"),
         (["--thumbprint", "00"], 2, "--thumbprint needs the source"),
     ],
@@ -196,6 +196,7 @@ def test_the_slip_is_named(said, words, status, expected):
 
     assert ended == status
     assert expected in err
+    assert err.count("\n") == 1, "a library speaks as well"
 
 
 def test_before_the_first_connect_there_is_no_own_certificate(said, site):

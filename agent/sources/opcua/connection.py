@@ -38,7 +38,17 @@ from agent.sources.opcua.certificates import (
     load_certificate,
 )
 from agent.sources.opcua.config import OpcUaSource
-from agent.sources.opcua.discovery import FAILURES, MODES, POLICIES, close, offers, reach, shown, wanted
+from agent.sources.opcua.discovery import (
+    FAILURES,
+    MODES,
+    POLICIES,
+    close,
+    offers,
+    reach,
+    shown,
+    silence_asyncua,
+    wanted,
+)
 from agent.sources.opcua.identity import Identity, UserIdentity, own_identity, user_identity
 from agent.sources.opcua.refusals import explain
 from agent.sources.opcua.trust import TrustStore, expiring
@@ -63,6 +73,7 @@ async def connected(name: str, config: OpcUaSource, clock: Clock) -> AsyncIterat
         SourceError: the server cannot be reached, or one of both refuses the other; also for what
             fails within the block, so that all weather is told in the same words.
     """
+    silence_asyncua()
     client = Client(config.url, timeout=config.timeout / SECOND)
     client.name = "Edge Relay"
     client.description = f"Edge Relay {name}"

@@ -7,6 +7,7 @@ Rules for whoever changes this file: as in `connection`, every wait is bounded a
 """
 
 import asyncio
+import logging
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -63,6 +64,12 @@ class Shown:
     application_uri: str
 
 
+def silence_asyncua() -> None:
+    """It logs a line for each publish, and with tracebacks what it also raises, which is told once, by us."""
+    for library in ("asyncua.client", "asyncua.common", "asyncua.crypto", "asyncua.uaprotocol"):
+        logging.getLogger(library).setLevel(logging.CRITICAL + 1)
+
+
 async def shown(config: OpcUaSource) -> Shown:
     """Ask a server, without security, for the certificate that it would use with the configured one.
 
@@ -88,6 +95,7 @@ async def offers(config: OpcUaSource) -> list[ua.EndpointDescription]:
     Raises:
         SourceError, FAILURES: no answer.
     """
+    silence_asyncua()
     client = Client(config.url, timeout=config.timeout / SECOND)
     try:
         await reach(client, config)

@@ -7,7 +7,6 @@ reconnecting made 6,410 sessions in two minutes (telegraf#18787).
 """
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -65,19 +64,12 @@ async def run(name: str, config: OpcUaSource, emit: Emit, clock: Clock, *, timin
     Raises:
         SourceError: the connection could not be made, or was lost.
     """
-    _silence_asyncua()
     ITEMS_WANTED.labels(name).set(len(config.tags))
     try:
         async with connected(name, config, clock) as client:
             await _Session(name, config, emit, clock, timing).serve(client)
     finally:
         ITEMS_ALIVE.labels(name).set(0)
-
-
-def _silence_asyncua() -> None:
-    """It logs a line for each publish, and with tracebacks what it also raises, which is told once, by us."""
-    for library in ("asyncua.client", "asyncua.common", "asyncua.crypto", "asyncua.uaprotocol"):
-        logging.getLogger(library).setLevel(logging.CRITICAL + 1)
 
 
 class _LossWatch(Observer):
