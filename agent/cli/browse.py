@@ -84,7 +84,7 @@ def _units(text: str) -> tuple[int, ...]:
 
 
 async def _browse(arguments: argparse.Namespace) -> int:
-    from agent.cli.commissioning import closing, progress, source_of
+    from agent.cli.commissioning import closing, hinting, progress, source_of
     from agent.clock import SystemClock
     from agent.sources import explorer
     from agent.sources.exploring import Scope
@@ -93,6 +93,7 @@ async def _browse(arguments: argparse.Namespace) -> int:
     scope = Scope(arguments.start, arguments.depth, arguments.limit, arguments.listen, arguments.unit_ids)
     printer = _Printer(arguments)
     async with (
+        hinting(arguments.source, arguments.config),
         progress(f"{arguments.source} {arguments.start}".rstrip()) as shown,
         closing(explorer(config, SystemClock()).browse(scope)) as browsing,
     ):

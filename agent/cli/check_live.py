@@ -24,8 +24,8 @@ def check_live(arguments: argparse.Namespace) -> int:
 async def _check(arguments: argparse.Namespace) -> int:
     from agent.cli.check_namespaces import steadier_nodes
     from agent.cli.check_rules import judge
-    from agent.cli.commissioning import with_secrets, without_secrets
-    from agent.cli.looking import LookTable, Wanted, chosen, hint_of_pause, is_bad, look_at
+    from agent.cli.commissioning import hint_of_pause, with_secrets, without_secrets
+    from agent.cli.looking import LookTable, Wanted, chosen, is_bad, look_at
     from agent.clock import SystemClock
 
     configuration = without_secrets(arguments.config)

@@ -16,7 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from agent.errors import ConfigError, EdgeRelayError
+from agent.cli.asking import NoAgentError, ask
+from agent.errors import ConfigError, EdgeRelayError, SourceError
 from agent.model import Json, Value
 
 if TYPE_CHECKING:
@@ -132,6 +133,41 @@ async def closing(found: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
     finally:
         if isinstance(found, AsyncGenerator):
             await found.aclose()
+
+
+async def hint_of_pause(data_dir: Path, failures: Mapping[str, str]) -> list[str]:
+    """What to do where a source refuses a second connection because the agent has the first."""
+    if not failures:
+        return []
+    try:
+        await ask(data_dir, "GET", "/api/status")
+    except NoAgentError:
+        return []
+    except EdgeRelayError:
+        pass  # it runs, and that is all that matters
+    return [
+        f"{source}: the running agent is connected to it, and the device may take one connection only: "
+        f"`edge-relay pause source:{source} 10m` frees it"
+        for source in failures
+    ]
+
+
+@asynccontextmanager
+async def hinting(source: str, path: Path) -> AsyncIterator[None]:
+    """Add to the error of a source that cannot be reached what frees it, if the agent may hold it.
+
+    Raises:
+        SourceError: as it came, with the hint.
+    """
+    try:
+        yield
+    except SourceError as error:
+        if _URL.match(source):
+            raise
+        from agent.config.load import load_agent
+
+        hints = await hint_of_pause(load_agent(path).data_dir, {source.removeprefix("source:"): ""})
+        raise SourceError("\nedge-relay: ".join([str(error), *hints])) from None
 
 
 # --- how things are shown ------------------------------------------------------------------------------

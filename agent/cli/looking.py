@@ -9,10 +9,8 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from agent.cli.asking import NoAgentError, ask
 from agent.cli.commissioning import Rows, closing, shown
 from agent.clock import Clock
 from agent.errors import EdgeRelayError, SourceError
@@ -119,23 +117,6 @@ async def _look_at_one(
         reason = f"nothing came within {within / SECOND:g} s (--timeout waits longer)"
     for tag in missing:
         told(Look(bad(tag, clock.monotonic(), reason), ""))
-
-
-async def hint_of_pause(data_dir: Path, failures: Mapping[str, str]) -> list[str]:
-    """What to do where a source refuses a second connection because the agent has the first."""
-    if not failures:
-        return []
-    try:
-        await ask(data_dir, "GET", "/api/status")
-    except NoAgentError:
-        return []
-    except EdgeRelayError:
-        pass  # it runs, and that is all that matters
-    return [
-        f"{source}: the running agent is connected to it, and the device may take one connection only: "
-        f"`edge-relay pause source:{source} 10m` frees it"
-        for source in failures
-    ]
 
 
 # --- for people, and for scripts ------------------------------------------------------------------------

@@ -78,7 +78,7 @@ def expected(text: str, tolerance: float | None) -> "Expected":
 
 
 async def _probe(arguments: argparse.Namespace) -> int:
-    from agent.cli.commissioning import closing, progress, source_of
+    from agent.cli.commissioning import closing, hinting, progress, source_of
     from agent.clock import SystemClock
     from agent.sources import explorer
 
@@ -86,6 +86,7 @@ async def _probe(arguments: argparse.Namespace) -> int:
     expect = None if arguments.expect is None else expected(arguments.expect, arguments.tolerance)
     found: list[Found] = []
     async with (
+        hinting(arguments.source, arguments.config),
         progress(f"{arguments.source} {arguments.address}") as shown,
         closing(explorer(config, SystemClock()).probe(arguments.address, expect)) as probing,
     ):

@@ -93,7 +93,8 @@ class _Reader:
 
     async def read(self, times: int, every: int) -> int:
         """Read so many times, 0: for ever; the exit status."""
-        from agent.cli.looking import hint_of_pause, look_at
+        from agent.cli.commissioning import hint_of_pause
+        from agent.cli.looking import look_at
 
         due, done = self._clock.monotonic(), 0
         hinted: set[str] = set()

@@ -198,11 +198,14 @@ async def test_where_the_agent_holds_the_only_connection_the_pause_is_named(tmp_
         await agent.start()
         await until(lambda: agent.is_up("line"), agent.log)
         held = await run(capsys, "read", "-c", str(agent.folder), "ZERO")
+        probed = await run(capsys, "probe", "line", "40001", "-c", str(agent.folder))
         paused = await run(capsys, "pause", "source:line", "10m", "-c", str(agent.folder))
         await until(lambda: not server.connections, "the agent lets go")
         freed = await run(capsys, "read", "-c", str(agent.folder), "ZERO")
 
     assert held[0] == 1
     assert "`edge-relay pause source:line 10m` frees it" in held[2]
+    assert probed[0] == 1
+    assert "`edge-relay pause source:line 10m` frees it" in probed[2]
     assert paused[0] == 0
     assert (freed[0], freed[2]) == (0, "")

@@ -44,6 +44,7 @@ _MOST_COUNTED: Final = 10**12  # beyond it, 64 bits are something else read wron
 _FEW_DIGITS: Final = 6
 _ZERO: Final = 6
 _HARDLY: Final = 9
+_AGAIN: Final = 2
 
 
 class Guess(NamedTuple):
@@ -74,10 +75,12 @@ def guesses(meant: Meant, content: bytes, question: Question) -> Iterator[Guess]
     for field in _fields(len(content) // REGISTER_BYTES):
         value, why = decoded(field, content)
         key = (field.bits, value if value is not None else math.inf)
-        if key in seen:  # unsigned or in another order, but the same: said once
+        guess = _number(meant, field, value, why, content, question)
+        if key in seen:  # unsigned or in another order, but the same number: shown on demand
+            yield Guess((*guess.rank[:2], _AGAIN), replace(guess.found, doubtful=True))
             continue
         seen.add(key)
-        yield _number(meant, field, value, why, content, question)
+        yield guess
         yield from _scaled(meant, field, value, content, question)
     yield from _texts(meant, content, question)
     yield from _bits(meant, content, question)

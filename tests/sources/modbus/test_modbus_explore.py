@@ -189,6 +189,16 @@ async def test_probe_hides_what_makes_no_sense():
     assert all(each.doubtful for each in floats if abs(each.value) < 1e-6)
 
 
+async def test_every_type_and_order_of_both_bases_is_among_what_is_found():
+    """Nothing is left out, be it improbable or the same number once more: it is only marked so."""
+    dice = random.Random(7)
+    async with device(holding=noise(dice, 40)) as (_, config):
+        found = await all_of(probe(config, SystemClock(), "40011", None))
+    numbers = [each.place for each in found if each.type in set(NumberType)]
+
+    assert len(numbers) == len(set(numbers)) == 2 * (2 * 2 + 6 * 4)
+
+
 async def test_probe_tries_all_areas_that_answer_and_says_why_others_do_not():
     """A bare number could stand anywhere; an area that the device lacks is a remark, not an error."""
     async with device(holding={9: 5, 10: 6}, coil={10: 1, 9: 0}) as (server, config):
