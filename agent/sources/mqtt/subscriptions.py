@@ -66,7 +66,7 @@ class Subscriptions:
         Returns:
             What was left that was not before, the topic itself first.
         """
-        filters = [one for one in _filters_of(topic) if one not in self._wanted and one not in self._left]
+        filters = [one for one in filters_of(topic) if one not in self._wanted and one not in self._left]
         filters = filters[: _MOST_LEFT - len(self._left)]
         self._left.update(filters)
         for at in range(0, len(filters), _TOPICS_A_PACKET):
@@ -88,7 +88,7 @@ class Subscriptions:
             answer.set_result(reasons)
 
 
-def _filters_of(topic: str) -> list[str]:
+def filters_of(topic: str) -> list[str]:
     """Every filter that matches a topic, itself first; of a deep one only itself."""
     levels = topic.split("/")
     if len(levels) > _DEEPEST:

@@ -9,6 +9,8 @@ from rigs.mqtt_session import Session, eventually, source, subscribed
 
 from agent.model import Quality
 from agent.sources.aside import Aside, Unread, aside
+from agent.sources.mqtt.patterns import Pattern
+from agent.sources.mqtt.subscriptions import filters_of
 
 COMPRESSORS = {
     "COMP{1}.CURRENT": {"topic": "plant/+/telemetry", "value": "$.a"},
@@ -132,6 +134,29 @@ async def test_a_wildcard_of_an_earlier_configuration_is_left(broker):
 
     assert [line for line in sent if "'old/1/a'" in line]
     assert not [line for line in sent if "'old/2/b'" in line]
+
+
+async def test_what_is_left_is_never_what_is_wanted(broker):
+    """`#` does not match topics that begin with $, so one of these is no reason to leave it."""
+    async with Session(source(broker.port, {"OLD.{1}": {"topic": "$plant/#"}})) as session:
+        await subscribed(session)
+    await asyncio.to_thread(broker.publish, ("$plant/x", "1"))
+    async with Session(source(broker.port, {"ALL.{1}": {"topic": "#"}})) as session:
+        await session.until(lambda: "Received UNSUBSCRIBE" in broker.log.read_text())
+        await asyncio.to_thread(broker.publish, ("$plant/y", "2"), ("a/b", "3"))
+        await session.until(lambda: session.values == [3])
+
+
+@pytest.mark.parametrize("topic", ["a", "a/b", "a//c", "a/b/c/d/e"])
+def test_every_filter_that_may_have_brought_a_topic_is_left(topic):
+    """Each matches it, none is missing, and the topic itself comes first."""
+    filters = filters_of(topic)
+    depth = topic.count("/") + 1
+
+    assert filters[0] == topic
+    assert len(set(filters)) == len(filters) == 2**depth + 2 ** (depth + 1) - 1
+    assert all(Pattern("X", one).matches(topic) for one in filters)
+    assert filters_of("/".join("abcdef")) == ["a/b/c/d/e/f"], "deep ones would be too many"
 
 
 async def test_what_cannot_be_read_is_set_aside_and_stalls_nothing(broker, protocol, caplog):
