@@ -15,7 +15,7 @@ from agent.cli.commissioning import Rows, closing, shown
 from agent.clock import Clock
 from agent.errors import EdgeRelayError, SourceError
 from agent.model import MILLISECOND, SECOND, Json, Quality, TagSpec, bad
-from agent.sources.exploring import Look
+from agent.sources.exploring import Explorer, Look
 from agent.stamps import utc_text
 
 if TYPE_CHECKING:
@@ -80,10 +80,14 @@ async def look_at(wanted: Wanted, clock: Clock, told: Callable[[Look], None]) ->
     Returns:
         Why sources could not be read, by name.
     """
+    from agent.sources import explorer
+
     failures: dict[str, str] = {}
+    # Before anybody waits: importing a protocol's library holds up the loop for longer than a PLC may take.
+    explorers = {source: explorer(wanted.sources[source], clock) for source in wanted.tags}
     async with asyncio.TaskGroup() as group:
         for source, tags in wanted.tags.items():
-            work = _look_at_one(wanted.sources[source], tags, wanted.within, clock, told)
+            work = _look_at_one(explorers[source], tags, wanted.within, clock, told)
             group.create_task(_note(source, work, failures), name=f"look at {source}")
     return failures
 
@@ -94,19 +98,17 @@ async def _note(source: str, work: AsyncIterator[str], failures: dict[str, str])
 
 
 async def _look_at_one(
-    config: "SourceConfig",
+    explorer: Explorer,
     tags: Collection[str],
     within: int,
     clock: Clock,
     told: Callable[[Look], None],
 ) -> AsyncIterator[str]:
     """Read the tags of one source; gives the reason if it cannot be read."""
-    from agent.sources import explorer
-
     missing = dict.fromkeys(tags)
     reason = "the source said nothing of it"
     try:
-        async with asyncio.timeout(within / SECOND), closing(explorer(config, clock).look(tags)) as looking:
+        async with asyncio.timeout(within / SECOND), closing(explorer.look(tags)) as looking:
             async for look in looking:
                 missing.pop(look.reading.tag, None)
                 told(look)
