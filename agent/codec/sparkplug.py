@@ -65,7 +65,6 @@ _BITS: Final = {
 }
 _FIELD_BITS: Final = {"int_value": 32, "long_value": 64}
 _OTHER_TYPES: Final = {
-    0: "without a type",
     16: "a data set",
     17: "a byte string",
     18: "a file",
@@ -182,8 +181,10 @@ def value_of(metric: Metric, datatype: int | None) -> Value | Unreadable:
     """
     if metric.null or not metric.field:
         return Unreadable("the edge node says that it has no value (null): look at the device behind it")
+    if not datatype:
+        return Unreadable("nothing says what type it has: look at the configuration of the edge node")
     if datatype not in _KNOWN_TYPES:
-        kind = _OTHER_TYPES.get(datatype or 0, f"of the type {datatype}")
+        kind = _OTHER_TYPES.get(datatype, f"of the type {datatype}")
         return Unreadable(f"it is {kind}, which is not supported: name a metric with a single value")
     value = _value(DataType(datatype), metric.field, metric.raw)
     if value is None:

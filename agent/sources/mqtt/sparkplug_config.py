@@ -16,6 +16,7 @@ from pydantic import (
     PlainValidator,
     Tag,
     WithJsonSchema,
+    model_validator,
 )
 
 from agent.config.fields import Duration
@@ -96,6 +97,16 @@ class SparkplugTag(TagSection):
     """GROUP/EDGE NODE/DEVICE as they stand in the topics; GROUP/EDGE NODE for a metric of the node itself."""
     metric: Annotated[str, AfterValidator(_a_value)]
     """The metric's name, as its birth certificate has it: Temperature/T1."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_no_topic(cls, section: object) -> object:
+        if isinstance(section, dict) and "topic" in section:
+            raise ValueError(
+                "with payload: sparkplug_b a tag names no topic but a metric: "
+                "write {device: GROUP/EDGE NODE/DEVICE, metric: NAME}"
+            )
+        return section
 
 
 class SparkplugSource(MqttBroker):
