@@ -244,9 +244,15 @@ async def test_a_folder_of_hundreds_comes_while_it_is_walked(plant, hundreds, as
     few = await all_of(browse(config, hundreds, limit=60))
     assert len(few) == 60
     assert asked["Read"] < 12
-    asked.clear()
-    await all_of(browse(config, limit=1))
-    assert asked["Browse"] <= 3  # the root, its folders, the one variable
+
+
+async def test_a_walk_that_has_enough_looks_into_nothing_more(plant, boiler, asked, monkeypatch):
+    """Only into the variable that it tells, for its unit and range; not into the object that came before it."""
+    monkeypatch.setattr(explore, "_AT_ONCE", 1)
+    (one,) = await all_of(browse(anything(plant.url), boiler.start, limit=1))
+
+    assert one.name == f"{boiler.name}.Levels"
+    assert asked["Browse"] == 2
 
 
 async def test_no_request_is_larger_than_the_server_allows(plant, hundreds, monkeypatch):
