@@ -126,8 +126,12 @@ class Sparkplug:
         for at, node in due:
             if self._told.get(at) != node.missing:
                 self._told[at] = node.missing
-                asked = "a rebirth is asked for" if self._config.rebirth_request else _NOT_ASKED
-                _log.info("Sparkplug: %s: %s", node.missing, asked)
+                asked = (
+                    "a rebirth of"
+                    if self._config.rebirth_request
+                    else "no rebirth (rebirth_request: false) of"
+                )
+                _log.info("Sparkplug: %s %s is asked for: %s", asked, node.name, node.missing)
         if not due or not self._config.rebirth_request:
             return ()
         payload = rebirth_request(self._wall() // MILLISECOND)
