@@ -5,7 +5,7 @@ nobody waits for it longer than was said.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -82,19 +82,16 @@ async def look_at(wanted: Wanted, clock: Clock, told: Callable[[Look], None]) ->
     """
     from agent.sources import explorer
 
-    failures: dict[str, str] = {}
     # Before anybody waits: importing a protocol's library holds up the loop for longer than a PLC may take.
     explorers = {source: explorer(wanted.sources[source], clock) for source in wanted.tags}
     async with asyncio.TaskGroup() as group:
-        for source, tags in wanted.tags.items():
-            work = _look_at_one(explorers[source], tags, wanted.within, clock, told)
-            group.create_task(_note(source, work, failures), name=f"look at {source}")
-    return failures
-
-
-async def _note(source: str, work: AsyncIterator[str], failures: dict[str, str]) -> None:
-    async for reason in work:
-        failures[source] = reason
+        tasks = {
+            source: group.create_task(
+                _look_at_one(explorers[source], tags, wanted.within, clock, told), name=f"look at {source}"
+            )
+            for source, tags in wanted.tags.items()
+        }
+    return {source: reason for source, task in tasks.items() if (reason := task.result())}
 
 
 async def _look_at_one(
@@ -103,22 +100,23 @@ async def _look_at_one(
     within: int,
     clock: Clock,
     told: Callable[[Look], None],
-) -> AsyncIterator[str]:
-    """Read the tags of one source; gives the reason if it cannot be read."""
+) -> str:
+    """Read the tags of one source; the reason if it cannot be read, else empty."""
     missing = dict.fromkeys(tags)
-    reason = "the source said nothing of it"
+    failure, reason = "", "the source said nothing of it"
     try:
         async with asyncio.timeout(within / SECOND), closing(explorer.look(tags)) as looking:
             async for look in looking:
                 missing.pop(look.reading.tag, None)
                 told(look)
     except SourceError as error:
-        reason = str(error)
-        yield reason
+        failure = reason = str(error)
     except TimeoutError:
         reason = f"nothing came within {within / SECOND:g} s (--timeout waits longer)"
+        failure = reason if len(missing) == len(tags) else ""
     for tag in missing:
         told(Look(bad(tag, clock.monotonic(), reason), ""))
+    return failure
 
 
 # --- for people, and for scripts ------------------------------------------------------------------------

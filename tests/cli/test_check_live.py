@@ -81,6 +81,19 @@ async def test_a_source_that_cannot_be_reached_would_be_told(tmp_path, capsys, f
     assert [each["instance"] for each in found["not_judged"]] == ["d"]
 
 
+async def test_a_source_that_says_nothing_in_time_counts_as_dead(tmp_path, capsys):
+    """It accepts the connection and is silent; `--timeout` ends the wait, and its alarm is foretold."""
+    async with ModbusServer(dead={1}) as server:
+        config = write(tmp_path, plc("line", server, 'A: {address: "40001", type: int16}', "timeout: 30s"))
+        words = ("check", "--live", "--timeout", "200ms", "-c", config, "--json")
+        status, output, _ = await run(capsys, *words)
+    found = json.loads(output)
+
+    assert status == 1
+    assert found["sources"]["line"] == "nothing came within 0.2 s (--timeout waits longer)"
+    assert [(each["instance"], each["after_s"]) for each in found["events"]] == [("line.communication", 15)]
+
+
 async def test_nothing_is_sent_stored_or_written(tmp_path, capsys):
     """Not even a folder for the store; every tag is asked for once, and only by functions that read."""
     _, _, asked = await live(tmp_path, capsys)
