@@ -89,6 +89,31 @@ class Sink:
         return {seen.tag: seen for seen in self.batches[-1] if isinstance(seen, Reading)}
 
 
+class Lag:
+    """How late the event loop ran at worst, seconds; with `async with Lag() as lag:`.
+
+    Server and source share the loop: while it stands still (a busy machine), every answer is late, so what
+    a test says of promptness holds for a loop that runs.
+    """
+
+    worst = 0.0
+
+    async def __aenter__(self):
+        self._task = asyncio.create_task(self._watch(), name="lag")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _watch(self):
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + 0.01
+            await asyncio.sleep(0.01)
+            self.worst = max(self.worst, loop.time() - due)
+
+
 async def one_session(config, sink, name="plc"):
     """One session to its end, which is an error; its text."""
     try:

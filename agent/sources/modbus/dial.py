@@ -27,7 +27,7 @@ _NO_TLS: Final = ("WRONG_VERSION_NUMBER", "RECORD_LAYER", "HTTP_REQUEST")
 async def dial(
     endpoint: Endpoint,
     tls: ModbusTls | None,
-    timeout: int,  # noqa: ASYNC109 - nanoseconds, as everywhere
+    within: int,
     clock: Clock,
     late: Container[int],
 ) -> Wire:
@@ -36,7 +36,7 @@ async def dial(
     Args:
         endpoint: where.
         tls: the certificates, for an endpoint with TLS.
-        timeout: nanoseconds for all of it.
+        within: nanoseconds for all of it.
         clock: the wire's.
         late: see `Wire`.
 
@@ -52,11 +52,11 @@ async def dial(
         SerialTransport(open_port(endpoint), opened)
         return opened
     try:
-        async with asyncio.timeout(timeout / SECOND):
+        async with asyncio.timeout(within / SECOND):
             return await _connect(endpoint, tls, wire)
     except TimeoutError:
         raise SourceError(
-            f"{endpoint}: no connection within {timeout / SECOND:g} s: is the device on, the address right, "
+            f"{endpoint}: no connection within {within / SECOND:g} s: is the device on, the address right, "
             "the way through the firewall open?"
         ) from None
 

@@ -5,7 +5,7 @@ take turns. When it is lost, every session on it ends at once, with its reason; 
 makes a new one.
 
 RTU frames carry no transaction id, so an answer that comes late would be taken for that to the next
-request (pymodbus#2636). After a timeout, or a request that was cancelled in flight, the line is drained
+request (pymodbus#2636). After a within, or a request that was cancelled in flight, the line is drained
 (a socket is opened anew), and the unit is left alone for as long again: whatever comes from it
 meanwhile is thrown away, and the others go on. What an answer proves to be out of step costs a quiet
 time for all. An answer that is later than twice the timeout cannot be told from the right one, by
@@ -73,14 +73,14 @@ class Line:
         self._transaction = self._transaction % _TRANSACTIONS + 1
         return self._transaction
 
-    async def open(self, timeout: int) -> None:  # noqa: ASYNC109 - nanoseconds, as everywhere
+    async def open(self, within: int) -> None:
         """Be connected.
 
         Raises:
             SourceError: it cannot be had; all that waited for it are told the same.
         """
         async with self._turn:
-            await self._ready(timeout)
+            await self._ready(within)
 
     async def wait(self, duration: int) -> None:
         """Let nanoseconds pass, with an eye on the line.
@@ -92,7 +92,7 @@ class Line:
         if self.lost.done():
             raise SourceError(self.lost.result())
 
-    async def ask(self, block: Block, transaction: int, timeout: int, pause: int) -> Outcome:  # noqa: ASYNC109 - as above
+    async def ask(self, block: Block, transaction: int, within: int, pause: int) -> Outcome:
         """Read one block, in our turn.
 
         A unit that was silent takes two turns, with all that are like it: so however many are dead,
@@ -102,36 +102,36 @@ class Line:
             SourceError: the line is lost.
         """
         if block.unit not in self._silent or self.users == 1:
-            return await self._ask(block, transaction, timeout, pause)
+            return await self._ask(block, transaction, within, pause)
         async with self._doubtful_turn:
-            outcome = await self._ask(block, transaction, timeout, pause)
+            outcome = await self._ask(block, transaction, within, pause)
             if isinstance(outcome, Silent):
-                await self.wait(timeout)
+                await self.wait(within)
             return outcome
 
-    async def _ask(self, block: Block, transaction: int, timeout: int, pause: int) -> Outcome:  # noqa: ASYNC109 - as above
+    async def _ask(self, block: Block, transaction: int, within: int, pause: int) -> Outcome:
         while True:
             async with self._turn:
                 alone = self._leave_alone.get(block.unit, 0) - self._clock.monotonic()
                 if alone <= 0:
                     self._leave_alone.pop(block.unit, None)
-                    return await self._exchange(block, transaction, timeout, pause)
+                    return await self._exchange(block, transaction, within, pause)
             await self.wait(alone)
             await asyncio.sleep(0)
 
-    async def _exchange(self, block: Block, transaction: int, timeout: int, pause: int) -> Outcome:  # noqa: ASYNC109 - as above
-        wire = await self._ready(timeout)
-        within = timeout
+    async def _exchange(self, block: Block, transaction: int, within: int, pause: int) -> Outcome:
+        wire = await self._ready(within)
+        limit = within
         if self._silence:
-            within += self._endpoint.on_air(_REQUEST_BYTES + _FRAME_BYTES + block.size)
+            limit += self._endpoint.on_air(_REQUEST_BYTES + _FRAME_BYTES + block.size)
         try:
-            outcome = await wire.ask(block, transaction, within)
+            outcome = await wire.ask(block, transaction, limit)
             if self._silence:  # a frame ends with a silence; what comes in it makes both worthless
                 await self.wait(self._silence)
                 outcome = wire.settled(outcome)
         except asyncio.CancelledError:
             if wire.astray:
-                self._set_right(wire, block.unit, timeout)
+                self._set_right(wire, block.unit, within)
             raise
         now = self._clock.monotonic()
         self._rest_until = now + pause
@@ -143,21 +143,21 @@ class Line:
         if isinstance(outcome, Refused) and outcome.code in LATER:
             self._leave_alone[block.unit] = now + _BUSY_PAUSE
         elif silent and self.users > 1:
-            self._leave_alone[block.unit] = now + timeout
+            self._leave_alone[block.unit] = now + within
         if wire.astray:
-            self._set_right(wire, block.unit if silent else None, timeout)
+            self._set_right(wire, block.unit if silent else None, within)
         return outcome
 
-    async def _ready(self, timeout: int) -> Wire:  # noqa: ASYNC109 - as above
+    async def _ready(self, within: int) -> Wire:
         """Give the wire, opened if need be, when it may be used."""
         while True:
             if self.lost.done():
                 raise SourceError(self.lost.result())
             if self._wire is not None and self._wire.astray:  # something came that nobody had asked for
-                self._set_right(self._wire, None, timeout)
+                self._set_right(self._wire, None, within)
             if self._wire is None:
                 await self._closed()
-                self._wire = await self._opened(timeout)
+                self._wire = await self._opened(within)
             now = self._clock.monotonic()
             rest, quiet = self._rest_until - now, self._quiet_until - now
             if rest <= 0 and quiet <= 0:
@@ -168,16 +168,16 @@ class Line:
             if quiet > 0:
                 wire.discard()  # what came in the quiet time is what the time was for
 
-    async def _opened(self, timeout: int) -> Wire:  # noqa: ASYNC109 - as above
+    async def _opened(self, within: int) -> Wire:
         try:
-            wire = await dial(self._endpoint, self.config.tls, timeout, self._clock, self._leave_alone)
+            wire = await dial(self._endpoint, self.config.tls, within, self._clock, self._leave_alone)
         except SourceError as error:
             self._lose(str(error))
             raise
         if self._unknown and self._endpoint.rtu:
             # A session before us may have left a question; a transparent serial server hands the answer to
             # whoever is connected by then.
-            self._quiet_until = self._clock.monotonic() + timeout
+            self._quiet_until = self._clock.monotonic() + within
         self._unknown = False
         wire.lost.add_done_callback(lambda lost: self._lose(lost.result()) if self._wire is wire else None)
         if self.config.pause_after_connect:
@@ -229,7 +229,6 @@ class Line:
         """Take a session off it; the last one closes it."""
         self.users -= 1
         if not self.users:
-            self.polls = 0
             self._drop()  # first of all: whatever else happens, the socket is closed
             try:
                 await self._closed()

@@ -67,12 +67,6 @@ class SerialTransport(asyncio.Transport):
             if taken < len(data):
                 self._end(OSError(errno.EIO, "it takes no bytes"))
 
-    def flush(self) -> None:
-        """Throw away what was received and not read, and what was not sent yet."""
-        if not self._closed:
-            with contextlib.suppress(termios.error):  # it has vanished, which `_read` will tell
-                termios.tcflush(self._descriptor, termios.TCIOFLUSH)
-
     def is_closing(self) -> bool:
         """Whether it is closed."""
         return self._closed
@@ -101,8 +95,9 @@ class SerialTransport(asyncio.Transport):
     def _end(self, error: OSError | None) -> None:
         if self._closed:
             return
-        self.flush()
         self._closed = True
+        with contextlib.suppress(termios.error):  # it has vanished
+            termios.tcflush(self._descriptor, termios.TCIOFLUSH)  # else closing waits for what cannot be sent
         self._loop.remove_reader(self._descriptor)
         os.close(self._descriptor)
         self._loop.call_soon(self._protocol.connection_lost, error)
