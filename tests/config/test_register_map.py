@@ -251,6 +251,8 @@ def test_a_length_completes_a_type_or_contradicts_it():
         tags(head.format("Size") + "A,0,STRING,3,10\nB,9,UINT16,3,2\n", lengths="bytes")["A"]["length"] == 10
     )
     assert "does not tell what it counts" in problems(head.format("Size") + "A,0,STRING,3,10\n")[0]
+    contradiction = head.format("Size") + "A,0,UINT16,3,1\nB,1,UINT32,3,4\nC,3,STRING,3,8\n"
+    assert "`Size` does not tell what it counts" in problems(contradiction)[0]
     assert problems(head.format("Words") + "A,0,UINT16,3,2\n") == [
         "2:14: tag A: `UINT16` has 16 bits, but the list gives it 32: which is right?"
     ]
