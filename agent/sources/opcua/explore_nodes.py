@@ -107,13 +107,14 @@ class Describer:
         data, data_type, rank, access, description = attributes
         reading = to_reading("", data, self._now, baseline=False)
         value, place = content(data), self._place(one.node)
-        about = _text(content(description))
+        about, section = _text(content(description)), _section(properties)
         notes = [
+            _shown(section),
             _access(content(access)),
             _of_array(value) if isinstance(value, list) and _is_good(data) else reading.reason,
             "" if one.path[-1:] == (about,) else about,
         ]
-        tag: dict[str, Json] = {"node": place, **_section(properties)} if isinstance(value, _SINGLE) else {}
+        tag: dict[str, Json] = {"node": place, **section} if isinstance(value, _SINGLE) else {}
         return Found(
             self._names.give(one.path),
             place,
@@ -177,6 +178,13 @@ def _section(properties: Mapping[str, object]) -> dict[str, Json]:
         if low < high:
             section["range"] = [low, high]
     return section
+
+
+def _shown(section: Mapping[str, Json]) -> str:
+    """Show unit and range: `0 to 25 bar`."""
+    limits = section.get("range")
+    between = f"{limits[0]:g} to {limits[1]:g}" if isinstance(limits, list) else ""
+    return f"{between} {section.get('unit', '')}".strip()
 
 
 def _is_good(data: ua.DataValue) -> bool:

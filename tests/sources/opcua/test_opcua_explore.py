@@ -194,7 +194,7 @@ async def test_a_server_is_walked(plant, boiler):
         "Pressure_2": ("Double", 21.4998, f"{node}Pressure"),
     }
     assert own["Pressure_2"].tag == {"node": f"{node}Pressure", "unit": "bar", "range": [0.0, 25.0]}
-    assert own["Pressure_2"].note == "writable; before the valve"
+    assert own["Pressure_2"].note == "0 to 25 bar; writable; before the valve"
     assert own["Batch"].note == ""  # its description is its name
     assert "of which a tag names one element by its `index`: [1.5, 2.5, 21.5]" in own["Levels"].note
     assert "a structure (Range)" in own["Limits"].note
