@@ -47,6 +47,13 @@ def test_data_by_name_is_a_change(edge):
     assert host.values == BORN | {"COUNT": -8}
 
 
+def test_two_tags_may_name_one_metric(edge):
+    """Two teams, two names."""
+    host = Host(TAGS | {"T2": TAGS["TEMP"]}).hear(*edge.births(), edge.data("Press", {"Temp": 3.5}))
+
+    assert host.values == BORN | {"TEMP": 3.5, "T2": 3.5}
+
+
 def test_until_a_birth_every_tag_is_bad_with_the_remedy():
     """Births are not retained: who connects later knows nothing until he asks."""
     host = Host().wait(1)
