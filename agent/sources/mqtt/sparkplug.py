@@ -85,8 +85,8 @@ class Sparkplug:
         if node is None:
             return None
         verb = _VERBS.get(word)
-        if verb is None or (verb in _DEVICE_VERBS) != bool(device):
-            return Decoded()
+        if verb is None or (verb in _DEVICE_VERBS) != bool(device) or not message.payload:
+            return Decoded()  # an empty payload deletes a retained message, which is none of Sparkplug's
         if message.retained:
             return Decoded((), _RETAINED)
         payload = decode(message.payload)

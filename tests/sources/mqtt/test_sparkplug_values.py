@@ -61,6 +61,14 @@ def test_a_retained_message_is_not_believed(edge):
     assert "retained" in host.unreadable[0]
 
 
+@pytest.mark.parametrize("verb", ["NBIRTH", "NDATA", "NDEATH"])
+def test_deleting_a_retained_message_says_nothing(host, edge, verb):
+    """An engineer cleans up at the broker: an empty payload is no birth without metrics, and no death."""
+    host.hear((edge.topic(verb), b"")).wait(30)
+
+    assert (host.values, host.asked) == (BORN, [])
+
+
 @pytest.mark.parametrize("body", [b"\xff\xff\xff", b"hello, plant", b"\x12\x05ab"])
 def test_garbage_from_a_stranger_is_set_aside(host, edge, body):
     """telegraf#13476: on any topic of the edge node; nothing stalls, and what follows is read."""
