@@ -25,22 +25,21 @@ async def _check(arguments: argparse.Namespace) -> int:
     from agent.cli.check_namespaces import steadier_nodes
     from agent.cli.check_rules import judge
     from agent.cli.commissioning import hint_of_pause, with_secrets, without_secrets
-    from agent.cli.looking import LookTable, Wanted, chosen, is_bad, look_at
+    from agent.cli.looking import LookTable, Wanted, is_bad, look_at
     from agent.clock import SystemClock
 
     configuration = without_secrets(arguments.config)
-    tags = chosen(configuration, (), None)
-    sources = with_secrets(arguments.config, configuration, tags)
+    sources = with_secrets(arguments.config, configuration, configuration.sources)
     clock = SystemClock()
     looks: list[Look] = []
-    table = LookTable(configuration.tags, [tag for names in tags.values() for tag in names], clock)
+    table = LookTable(configuration.tags, clock)
 
     def take(look: "Look") -> None:
         looks.append(look)
         if not arguments.json:
             table.print(look)
 
-    failures = await look_at(Wanted(tags, sources, arguments.timeout), clock, take)
+    failures = await look_at(Wanted(configuration.tags, sources, arguments.timeout), clock, take)
     judgement = judge(
         configuration, [look.reading for look in looks], failures, clock.monotonic(), clock.wall()
     )

@@ -36,20 +36,24 @@ class Wanted:
     """What is read.
 
     Attributes:
-        tags: names by source.
-        sources: each with its secrets.
+        tags: by name.
+        sources: theirs, each with its secrets.
         within: how long one source may take, nanoseconds.
     """
 
-    tags: Mapping[str, Collection[str]]
+    tags: Mapping[str, TagSpec]
     sources: Mapping[str, "SourceConfig"]
     within: int
+
+    def of(self, source: str) -> list[str]:
+        """The names of the tags of one source."""
+        return [name for name, tag in self.tags.items() if tag.source == source]
 
 
 def chosen(
     configuration: "Configuration", patterns: Collection[str], source: str | None
-) -> dict[str, list[str]]:
-    """Give the tags that are meant, by source: names, globs such as `R1.*`, or all.
+) -> dict[str, TagSpec]:
+    """Give the tags that are meant: names, globs such as `R1.*`, or all.
 
     Raises:
         UnknownTagError: nothing is called so.
@@ -58,16 +62,31 @@ def chosen(
 
     if source is not None and source not in configuration.sources:
         raise UnknownTagError(f"there is no source {source}{did_you_mean(source, configuration.sources)}")
-    names = [name for name, tag in configuration.tags.items() if source in {None, tag.source}]
+    tags = {name: tag for name, tag in configuration.tags.items() if source in {None, tag.source}}
     for pattern in patterns:
-        if not any(_meant(name, pattern) for name in names):
-            of = f" of {source}" if source else ""
-            raise UnknownTagError(f"there is no tag{of} {pattern}{did_you_mean(pattern, names)}")
-    tags: dict[str, list[str]] = {}
-    for name in names:
-        if not patterns or any(_meant(name, pattern) for pattern in patterns):
-            tags.setdefault(configuration.tags[name].source, []).append(name)
-    return tags
+        if not any(_meant(name, pattern) for name in tags):
+            if (made := _made(configuration, pattern, source)) is None:
+                of = f" of {source}" if source else ""
+                raise UnknownTagError(f"there is no tag{of} {pattern}{did_you_mean(pattern, tags)}")
+            tags[pattern] = made
+    wanted = {
+        name: tag
+        for name, tag in tags.items()
+        if not patterns or any(_meant(name, pattern) for pattern in patterns)
+    }
+    if not wanted:
+        raise UnknownTagError(
+            "no tag has a name yet: a wildcard makes them, and no rule names one; name it here"
+        )
+    return wanted
+
+
+def _made(configuration: "Configuration", name: str, source: str | None) -> TagSpec | None:
+    """The tag that a source makes of a wildcard."""
+    for maker, config in configuration.sources.items():
+        if source in {None, maker} and (spec := config.tag_named(maker, name)) is not None:
+            return spec
+    return None
 
 
 def _meant(name: str, pattern: str) -> bool:
@@ -83,13 +102,13 @@ async def look_at(wanted: Wanted, clock: Clock, told: Callable[[Look], None]) ->
     from agent.sources import explorer
 
     # Before anybody waits: importing a protocol's library holds up the loop for longer than a PLC may take.
-    explorers = {source: explorer(wanted.sources[source], clock) for source in wanted.tags}
+    explorers = {name: explorer(config, clock) for name, config in wanted.sources.items()}
     async with asyncio.TaskGroup() as group:
         tasks = {
             source: group.create_task(
-                _look_at_one(explorers[source], tags, wanted.within, clock, told), name=f"look at {source}"
+                _look_at_one(each, wanted.of(source), wanted.within, clock, told), name=f"look at {source}"
             )
-            for source, tags in wanted.tags.items()
+            for source, each in explorers.items()
         }
     return {source: reason for source, task in tasks.items() if (reason := task.result())}
 
@@ -125,8 +144,8 @@ async def _look_at_one(
 class LookTable:
     """The table of looks, row by row; what is wrong stands below its row."""
 
-    def __init__(self, tags: Mapping[str, TagSpec], names: Collection[str], clock: Clock) -> None:
-        widest = min(max(map(len, names), default=3), _WIDEST_TAG)
+    def __init__(self, tags: Mapping[str, TagSpec], clock: Clock) -> None:
+        widest = min(max(map(len, tags), default=0), _WIDEST_TAG)
         self._tags, self._clock = tags, clock
         self._rows = Rows(("tag", "value", "quality", "raw", "place", "ms", ""), (widest, *_WIDTHS))
 

@@ -68,7 +68,8 @@ async def _read(arguments: argparse.Namespace) -> int:
     except UnknownTagError as error:
         print(f"edge-relay: {error}", file=sys.stderr)
         return 2
-    wanted = Wanted(tags, with_secrets(arguments.config, configuration, tags), arguments.timeout)
+    sources = with_secrets(arguments.config, configuration, {tag.source for tag in tags.values()})
+    wanted = Wanted(tags, sources, arguments.timeout)
     times = arguments.count or (0 if arguments.every else 1)
     return await _Reader(configuration, wanted, arguments).read(times, arguments.every or SECOND)
 
@@ -85,9 +86,7 @@ class _Reader:
         self._clock = SystemClock()
         self._configuration, self._wanted = configuration, wanted
         self._form = "json" if arguments.json else "jsonl" if arguments.jsonl else "table"
-        self._table = LookTable(
-            configuration.tags, [tag for tags in wanted.tags.values() for tag in tags], self._clock
-        )
+        self._table = LookTable(wanted.tags, self._clock)
         self._looks: list[Look] = []
         self._bad = False
 
@@ -130,4 +129,4 @@ class _Reader:
     def _json(self, look: "Look") -> object:
         from agent.cli.looking import as_json
 
-        return as_json(look, self._configuration.tags[look.reading.tag], self._clock)
+        return as_json(look, self._wanted.tags[look.reading.tag], self._clock)

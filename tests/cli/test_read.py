@@ -6,11 +6,15 @@ import os
 import signal
 import struct
 import sys
+from pathlib import Path
 
 import pytest
 from rigs.agent_process import ROOT, AgentProcess, quiet_port, until
 from rigs.commissioning import plc, run, write
 from rigs.modbus_server import ModbusServer
+
+from agent.cli.commissioning import without_secrets
+from agent.cli.looking import UnknownTagError, chosen
 
 TAGS = """\
 ZERO: {address: "40001", type: uint16}, TEMP: {address: "40008", type: int16, scale: 0.1, unit: °C}, \
@@ -131,6 +135,7 @@ async def test_it_reads_again_and_again(tmp_path, capsys):
     ("words", "said"),
     [
         (("L1.a",), "there is no tag L1.a: did you mean `L1.A`?"),
+        (("NOPE*",), "there is no tag NOPE*"),
         (("--source", "lin"), "there is no source lin: did you mean `line`?"),
         (("--every", "1s", "--json"), "--json is one document: take --jsonl"),
     ],
@@ -209,3 +214,16 @@ async def test_where_the_agent_holds_the_only_connection_the_pause_is_named(tmp_
     assert "`edge-relay pause source:line 10m` frees it" in probed[2]
     assert paused[0] == 0
     assert (freed[0], freed[2]) == (0, "")
+
+
+def test_a_tag_that_a_wildcard_makes_can_be_named(tmp_path):
+    """No rule knows it, the source does; without a name there is nothing to be read, and that is said."""
+    topic = "plant/+/telemetry"
+    broker = f'  mq: {{type: mqtt, url: mqtt://b, client_id: x, tags: {{"W.{{1}}.I": {{topic: {topic}}}}}}}\n'
+    configuration = without_secrets(Path(write(tmp_path, broker)))
+
+    assert chosen(configuration, ["W.7.I"], None)["W.7.I"].source == "mq"
+    with pytest.raises(UnknownTagError, match=r"there is no tag V\.7\.I"):
+        chosen(configuration, ["V.7.I"], None)
+    with pytest.raises(UnknownTagError, match="no tag has a name yet"):
+        chosen(configuration, [], None)
