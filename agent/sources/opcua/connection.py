@@ -85,8 +85,9 @@ async def connected(name: str, config: OpcUaSource, clock: Clock) -> AsyncIterat
             guard = await _guard(name, config, clock)
             await guard.secure(client)
         await _open(client, config, guard)
-        for warning in await asyncio.to_thread(expiring, config, clock.wall()):
-            _log.warning("%s: %s", name, warning)
+        if guard is not None:
+            for warning in await asyncio.to_thread(expiring, config, clock.wall(), guard.peer):
+                _log.warning("%s: %s", name, warning)
         yield client
     except FAILURES as error:
         identities = (None, None) if guard is None else (guard.identity, guard.user)

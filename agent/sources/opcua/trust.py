@@ -156,31 +156,38 @@ class TrustStore:
             oldest.unlink(missing_ok=True)
 
 
-def expiring(config: OpcUaSource, wall: int) -> list[str]:
-    """Say which certificates of a source expire within 60 days, or have: this agent's, and servers'. Blocks.
+def expiring(config: OpcUaSource, wall: int, server: x509.Certificate | None = None) -> list[str]:
+    """Say which certificates of a source expire within 60 days, or have, a sentence each. Blocks.
 
     Args:
         config: the source.
         wall: nanoseconds UTC.
+        server: the certificate that the server shows; None: nobody has looked, so all that are taken count.
     """
     if config.security.mode == "none":
         return []
-    own = [own_file(config.security.pki)]
-    pinned = config.security.server_certificate
-    theirs = (
-        [each.file for each in TrustStore(config.security.pki).kept(TRUSTED)] if pinned is None else [pinned]
-    )
-    users = [] if config.user_certificate is None else [config.user_certificate]
-    found: list[str] = []
-    for whose, files in (("this agent's", own), ("the server's", theirs), ("the user's", users)):
-        for file in files:
-            with suppress(OSError, ValueError):  # told when it is used
-                certificate = parse(file.read_bytes())
-                if end := expiry(certificate, wall):
-                    found.append(
-                        f"{whose} OPC UA certificate {told(certificate)} ({file}) {end}: renew it in time"
-                    )
-    return found
+    store = TrustStore(config.security.pki)
+    certificates = _read("this agent's", own_file(store.pki))
+    if config.user_certificate is not None:
+        certificates |= _read("the user's", config.user_certificate)
+    if server is not None:
+        certificates[f"the server's at {config.url}"] = server
+    elif config.security.server_certificate is not None:
+        certificates |= _read("the server's", config.security.server_certificate)
+    else:
+        certificates |= {f"the server's in {each.file}": each.certificate for each in store.kept(TRUSTED)}
+    return [
+        f"an OPC UA certificate {end}, {whose}: {told(certificate)}: renew it in time"
+        for whose, certificate in certificates.items()
+        if (end := expiry(certificate, wall))
+    ]
+
+
+def _read(whose: str, file: Path) -> dict[str, x509.Certificate]:
+    try:
+        return {f"{whose} in {file}": parse(file.read_bytes())}
+    except (OSError, ValueError):
+        return {}  # told when it is used
 
 
 def _unknown(presented: x509.Certificate, trusted: list[x509.Certificate], source: str) -> str:

@@ -201,11 +201,15 @@ def test_what_expires_is_told_sixty_days_before(store, made, tmp_path):
     assert expiring(config, NOW - 6 * YEAR) == []
     own, theirs = expiring(config, NOW + 24 * YEAR)
 
-    assert own.startswith(
-        f"this agent's OPC UA certificate CN=expired, thumbprint {thumbprint(made['expired'])} ("
+    assert own == (
+        f"an OPC UA certificate expired on 2022-01-01, this agent's in {store.pki}/own/certificate.der: "
+        f"CN=expired, thumbprint {thumbprint(made['expired'])}: renew it in time"
     )
-    assert own.endswith("own/certificate.der) expired on 2022-01-01: renew it in time")
-    assert theirs.endswith("expired on 2050-01-01: renew it in time")
+    assert theirs.startswith(
+        f"an OPC UA certificate expired on 2050-01-01, the server's in {store.pki}/trusted/"
+    )
+    (own, met) = expiring(config, NOW, made["expired"])
+    assert met.startswith("an OPC UA certificate expired on 2022-01-01, the server's at opc.tcp://plc:4840: ")
     assert expiring(configure("opc.tcp://plc", "x"), NOW + 24 * YEAR) == []
 
 
