@@ -4,6 +4,8 @@ What makes a value right is that every message since the birth certificates was 
 `17` where the certificate said `17 is Temperature/T1, an Int32`. So when one is missing, nothing that
 was learned is believed any more, but what a message says in full (name and type), until the next
 birth certificate; one is asked for at once. Tags that got no value for `_GRACE` since are bad then.
+What no host can tell: that a whole birth was lost, and that the message behind it has by chance the
+number that was expected.
 
     not born --NBIRTH--> in sequence --message missing for the reorder timeout--> in doubt
         ^                    |  ^------------------NBIRTH----------------------------|
