@@ -282,3 +282,54 @@ async def test_a_bad_unit_is_bad_alone():
     assert mixed.latest("H0").quality is Quality.GOOD
     assert mixed.latest("DEAD").quality is Quality.BAD
     assert not [*mixed.ends, *other.ends]
+
+
+async def test_a_late_answer_of_one_unit_is_not_taken_for_that_of_another(tmp_path):
+    """It comes while the other unit is asked, and is passed over: not one reading of that one suffers."""
+    waiting = set()
+
+    async def late_2(exchange):
+        if exchange.unit == 2:
+            waiting.add(asyncio.create_task(answer_late(exchange)))
+        else:
+            await asyncio.sleep(0.03)
+            await by_unit(exchange)
+
+    async def answer_late(exchange):
+        await asyncio.sleep(0.45)
+        await by_unit(exchange)
+
+    tags = {**holding(0), "LATE": {"area": "holding", "offset": 0, "type": "uint16", "unit_id": 2}}
+    server = server_on("serial", tmp_path, behave=late_2)
+    async with server, sessions(source(server, tags, timeout="300ms", retries=0), sink := Sink()):
+        await sink.until(lambda: sum(task.done() for task in waiting) >= 1)
+        await sink.polls(3)
+    await asyncio.gather(*waiting)
+
+    assert {reading.value for reading in sink.readings("H0")} == {1}
+    assert sink.good("LATE") == []
+    assert not sink.ends
+
+
+async def test_what_a_session_before_had_asked_is_not_taken_for_an_answer(tmp_path):
+    """The line is opened anew, and the device still answers the question of the session that was stopped."""
+    asked = asyncio.Event()
+
+    async def slow_once(exchange):
+        if exchange.start == 100 and not asked.is_set():
+            asked.set()
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(0.03)
+        await honest(exchange)
+
+    server = server_on("serial", tmp_path, behave=slow_once)
+    async with server:
+        config = source(server, TAGS, timeout="300ms")
+        first = asyncio.create_task(one_session(config, Sink()))
+        await asked.wait()
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        async with sessions(config, sink := Sink()):
+            await sink.polls(2)
+
+    assert values(sink) == {f"H{offset}": {offset} for offset in OFFSETS}
