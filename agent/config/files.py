@@ -12,8 +12,8 @@ from typing import Final, TypeAlias
 from agent.config.yaml_text import Document, Key, Keys, Place, Plain, Position, read_yaml
 from agent.errors import ConfigError, Problem
 
-LIST_SUFFIXES: Final = {".csv", ".tsv", ".txt"}
-"""Of vendors' lists, from which tags are imported."""
+LIST_SUFFIXES: Final = {".csv", ".tsv"}
+"""Of vendors' lists, from which tags are imported; not .txt, which may be a log that never rests."""
 Stamp: TypeAlias = tuple[tuple[str, int, int, int, int, int], ...]
 """Name, device, inode, size, and both times of each file."""
 
