@@ -5,7 +5,7 @@ than needed, one at a time; what one register refuses is told of that one alone.
 """
 
 from collections import deque
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from typing import Final, assert_never
 
 from agent.clock import Clock
@@ -19,7 +19,7 @@ from agent.sources.modbus.config import ModbusSource
 from agent.sources.modbus.connection import connected
 from agent.sources.modbus.guess import Guess, Question, guess_bits, guesses, hexadecimal
 from agent.sources.modbus.places import Meant, Span, meanings, spans
-from agent.sources.modbus.plan import ADDRESSES, Block, Point, plan
+from agent.sources.modbus.plan import ADDRESSES, Area, Block, Point, plan
 from agent.sources.modbus.scan import Device
 from agent.sources.modbus.survey import survey
 
@@ -103,10 +103,13 @@ async def probe(
     wanted = meanings(place)
     async with connected(config, clock) as connection:
         device = Device(connection, config.unit_id, 1 + config.retries)
-        if silence := await device.silence():
+        places = [Span(meant.area, meant.offset, 1) for meant in wanted if meant.area is wanted[0].area]
+        if silence := await device.silence(places):
             raise SourceError(_silent(device, silence))
         for meant in wanted:
-            content, refusal = await _content(device, meant, config.max_registers_per_read)
+            widths = [each for each in _WIDTHS if each <= config.max_registers_per_read]
+            patient = meant.area is wanted[0].area
+            content, refusal = await _content(device, meant, widths, patient=patient)
             where = f"{meant.area.value} {manual_address(meant.area, meant.offset)}"
             shown = refusal or (str(content[0]) if meant.area.of_bits else hexadecimal(content[:8]))
             yield Found("", where, "", None, f"offset {meant.offset} ({place} {meant.counted}): {shown}")
@@ -126,19 +129,21 @@ def _question(config: ModbusSource, meant: Meant, expect: Expected | None) -> Qu
     return Question(expect, sorted({each for each in at_place if each is not None}), config.byte_order)
 
 
-async def _content(device: Device, meant: Meant, most: int) -> tuple[bytes, str]:
+async def _content(
+    device: Device, meant: Meant, widths: Sequence[int], *, patient: bool
+) -> tuple[bytes, str]:
     """What can be read from a place on, or why nothing can.
 
     Some devices refuse half of a number as well as a read beyond their last register, so a shorter read
-    is tried only where the longer was refused.
+    is tried only where the longer was refused; or was not answered at all, if there is `patient` time.
 
     Raises:
         SourceError: the connection is lost.
     """
     why = ""
-    for count in _WIDTHS if not meant.area.of_bits else (1,):
+    for count in widths if not meant.area.of_bits else (1,):
         span = Span(meant.area, meant.offset, count)
-        if meant.offset + count > ADDRESSES or count > most:
+        if meant.offset + count > ADDRESSES:
             continue
         outcome = await device.read(span)
         match outcome:
@@ -150,7 +155,7 @@ async def _content(device: Device, meant: Meant, most: int) -> tuple[bytes, str]
                 why = reason
             case _:
                 assert_never(outcome)
-        if not (isinstance(outcome, Refused) and outcome.code in NOT_THERE):
+        if not (outcome.code in NOT_THERE if isinstance(outcome, Refused) else patient):
             break
     return b"", why
 
@@ -170,12 +175,13 @@ async def browse(config: ModbusSource, clock: Clock, scope: Scope) -> AsyncItera
     """
     units = scope.unit_ids or (config.unit_id,)
     wanted = spans(scope.start) if scope.start or len(units) == 1 else []
+    first = [Span(span.area, span.start, 1) for span in wanted[:1]] or [Span(Area.HOLDING, 0, 1)]
     thorough = any(map(str.isdigit, scope.start))  # an area alone is no range
     left = scope.limit
     async with connected(config, clock) as connection:
         for unit in units:
             device = Device(connection, unit, 1 + config.retries if len(units) == 1 else 1)
-            silence = await device.silence()
+            silence = await device.silence(first)
             if silence and len(units) == 1:
                 raise SourceError(_silent(device, silence))
             if len(units) > 1:

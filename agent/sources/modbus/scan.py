@@ -6,14 +6,14 @@ was and was not tried.
 """
 
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Final, NamedTuple, assert_never
 
 from agent.codec.modbus import Decoded
 from agent.sources.modbus.answer import NOT_THERE, UNREACHABLE, Data, Outcome, Refused, Silent, Wrong, explain
 from agent.sources.modbus.connection import Connection
 from agent.sources.modbus.places import Span
-from agent.sources.modbus.plan import BITS_IN_REGISTER, Area, Block
+from agent.sources.modbus.plan import BITS_IN_REGISTER, Block
 
 _MOST_BITS: Final = 2000  # in one read (1.1b3, section 6.1)
 _PATIENCE: Final = 3
@@ -44,20 +44,24 @@ class Device:
         """
         return await self._connection.read(self._block(span), self._attempts)
 
-    async def silence(self) -> str:
-        """Why it is not there; empty if it answers anything, be it a refusal.
+    async def silence(self, places: Iterable[Span]) -> str:
+        """Why it is not there; empty if it answers anything at one of the places, be it a refusal.
+
+        Some devices say nothing at all where they have nothing, so the places are those that are wanted.
 
         Raises:
             SourceError: the connection is lost.
         """
-        span = Span(Area.HOLDING, 0, 1)
-        match await self.read(span):
-            case Refused(code) if code in UNREACHABLE:
-                return explain(self._block(span), code)
-            case Silent(reason) | Wrong(reason):
-                return reason
-            case _:
-                return ""
+        why = ""
+        for span in places:
+            match await self.read(span):
+                case Refused(code) if code in UNREACHABLE:
+                    return explain(self._block(span), code)
+                case Silent(reason) | Wrong(reason):
+                    why = reason
+                case _:
+                    return ""
+        return why
 
     def why(self, span: Span, code: int) -> str:
         """What an exception code means for a span."""

@@ -220,6 +220,22 @@ async def test_probe_reads_numbers_of_which_the_device_refuses_the_half():
     assert max(count for _, _, count in server.asked()) == 4
 
 
+async def test_a_device_that_is_silent_where_it_has_nothing_is_not_dead():
+    """It does not refuse an illegal address, it says nothing: the place that is asked for decides."""
+    async with device(holding={11: 0x41AC, 12: 0}) as (server, _):
+
+        async def mute(exchange):
+            wanted = range(exchange.start, exchange.start + exchange.count)
+            if exchange.function == 3 and all(offset in server.areas[Area.HOLDING] for offset in wanted):
+                await server.answer(exchange)
+
+        server.behave = mute
+        config = source(server, holding(0), timeout="300ms", retries=0)
+        found = await best(config, "40011", Expected(21.5))
+
+    assert found.tag == {"address": "40012", "type": "float32"}
+
+
 @pytest.mark.parametrize("bits", [{3: True}, {0: True, 15: True}])
 async def test_probe_shows_bits_of_a_word(bits):
     """True is looked for bit by bit."""
