@@ -45,7 +45,15 @@ def test_it_loads_with_every_option_taken_in(starter):
     take_in_every_option(starter)
     configuration = load(starter, ENVIRONMENT)
 
-    assert list(configuration.sources) == ["trial", "plc-line1", "boiler", "turbine", "shop-floor", "edge-nodes", "drive-1"]
+    assert list(configuration.sources) == [
+        "trial",
+        "plc-line1",
+        "boiler",
+        "turbine",
+        "shop-floor",
+        "edge-nodes",
+        "drive-1",
+    ]
     assert list(configuration.destinations) == ["cmms", "build-server"]
     assert configuration.warnings == ()
 
