@@ -136,7 +136,8 @@ class Expanding(Checking):
             return None
         own = {key: of for key, of in entry.items() if key not in _USE_KEYS}
         if "type" in own and "type" in template:
-            self.report((*path, "type"), f"template {use.template} says it already: delete it", at_key=True)
+            text = f"template {use.template} says the type already: delete it"
+            self.report((*path, "type"), text, at_key=True)
         kind = own.get("type", template.get("type"))
         layers = self._layers_of((*path, "tags"), own.get("tags"), kind)
         below = self._layers_of_template(use.template, template, kind)

@@ -175,6 +175,17 @@ def test_a_point_in_an_address_is_a_bit_of_a_bit_alone():
     ]
 
 
+def test_an_area_that_contradicts_the_address_is_asked_about():
+    """In Modicon's notation, and in 5 digits."""
+    assert problems(ROWS + "A,4x0011,INT16,04\n") == [
+        "2:3: tag A: `4x0011` is of holding registers, but the list says input: which is right?"
+    ]
+    assert (
+        "`40011` is no address of 5 or 6 digits of input registers"
+        in (problems(ROWS + "A,40011,INT16,04\n", addresses="manual")[0])
+    )
+
+
 def test_only_what_is_not_used_is_left_out():
     """`Reserve power` is a value."""
     text = (

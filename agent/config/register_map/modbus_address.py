@@ -33,6 +33,10 @@ def read_address(reader: RowReader, decided: Decided) -> tuple[Place, Area] | No
 def _resolved(
     reader: RowReader, decided: Decided, place: Place, area: Area | None, cell: Cell
 ) -> tuple[Place, Area] | None:
+    if place.area is not None and area not in {None, place.area}:
+        text = f"`{place.text}` is of {place.area.value} registers, but the list says {area.value if area else ''}"
+        reader.refuse(f"{text}: which is right?", cell)
+        return None
     if place.area is not None:
         reader.put("address", manual_address(place.area, place.number), cell)
         return place, place.area
