@@ -125,8 +125,7 @@ def _show(found: "list[Found]", arguments: argparse.Namespace) -> None:
     for each in ways:
         if arguments.all or not each.doubtful:
             mark = "=>" if each.matches else ""
-            place = each.place if each.type in each.place else f"{each.place}, {each.type}"
-            rows.print((mark, place, shown(each.value), each.note))
+            rows.print((mark, _where(each), shown(each.value), each.note))
     hidden = sum(each.doubtful for each in ways)
     if hidden and not arguments.all:
         print(f"{hidden} improbable ways are not shown: --all")
@@ -147,10 +146,15 @@ def _conclude(ways: "list[Found]", arguments: argparse.Namespace) -> None:
         print(f"nothing there is {arguments.expect}: does the value move (--tolerance 1), is it another unit")
         print(f"(--unit-id), or a place nearby (`edge-relay browse {arguments.source} START`)?")
         return
-    print(f"{arguments.expect} is {matches[0].place} ({matches[0].type}); as a tag:")
+    print(f"{arguments.expect} is {_where(matches[0])}; as a tag:")
     print(f"  {flow(matches[0].name)}: {flow(dict(matches[0].tag))}")
-    if len(matches) > 1:
-        print(f"{len(matches) - 1} more ways match: look again when the value has changed")
+    if more := len(matches) - 1:
+        says = "1 more way matches" if more == 1 else f"{more} more ways match"
+        print(f"{says}: look again when the value has changed")
+
+
+def _where(found: "Found") -> str:
+    return found.place if found.type in found.place else f"{found.place}, {found.type}"
 
 
 def _print_yaml(ways: "list[Found]") -> None:
