@@ -72,7 +72,7 @@ class OpcUaServer:
         make_certificate(*issuer, "urn:plant:authority", authority=True)
         make_certificate(self.certificate, self._key, APPLICATION, issuer=issuer)
         self._thread.start()
-        self._ready.result(20)
+        self._ready.result(60)  # a second on an idle machine
         return self
 
     def __exit__(self, *_: object) -> None:
