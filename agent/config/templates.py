@@ -10,6 +10,7 @@ says itself wins; the data of a template is shared by its sources, never copied.
 
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
@@ -40,12 +41,11 @@ class Expanding(Checking):
 
     Attributes:
         unsure: names of tags may be missing, because of an error that is told already.
+        made: the sources that are not what is written, by their paths; None: one that could not be made.
     """
 
     unsure = False
-    _made: Mapping[Keys, Expanded | None] | None = (
-        None  # sources that are not what is written; None: impossible
-    )
+    made: Mapping[Keys, Expanded | None] = MappingProxyType({})
 
     def expand_sources(self) -> None:
         """Make every source what its protocol knows."""
@@ -63,13 +63,13 @@ class Expanding(Checking):
             elif _USE_KEYS & entry.keys() or IMPORT in keys_of(entry, "tags"):
                 made["sources", name] = self._expand(name, entry)
         self._check_templates()
-        self._made = made
+        self.made = made
         self.unsure = None in made.values()
 
     def named(self, section: str) -> dict[str, Plain]:
         """See `Checking.named`; sources as they were made, without those that could not be."""
         entries = super().named(section)
-        for path, made in (self._made or {}).items():
+        for path, made in self.made.items():
             if path[0] == section and made is None:
                 del entries[str(path[1])]
             elif path[0] == section == "sources" and made is not None:
@@ -78,28 +78,27 @@ class Expanding(Checking):
 
     def origin(self, path: Keys) -> Origin:
         """See `Checking.origin`."""
-        made = (self._made or {}).get(path[:2])
+        made = self.made.get(path[:2])
         return Origin(path) if made is None else made.origin(path)
 
     def sources(self) -> dict[str, SourceConfig]:
         """Validate every source; the tags that a template gives to many are validated once, and shared."""
         valid: dict[str, SourceConfig] = {}
-        shared: dict[
-            int, object
-        ] = {}  # by the identity of what is written, which is the same for all of them
+        # By the identity of what is written, which is the same for all of them.
+        shared: dict[int, object] = {}
         for name, entry in self.named("sources").items():
             path: Keys = ("sources", name)
             config = self._with_shared(path, shared) or self.validate(path, entry, SOURCE)
             if config is not None:
                 valid[name] = config
                 written = entry.get("tags") if isinstance(entry, dict) else None
-                if path in (self._made or {}) and isinstance(written, dict):
+                if path in self.made and isinstance(written, dict):
                     shared |= {id(of): config.tags[str(tag)] for tag, of in written.items()}
         return valid
 
     def _with_shared(self, path: Keys, shared: Mapping[int, object]) -> SourceConfig | None:
         """Validate a source with the tags that others share with it; None: there are none, or it has errors."""
-        made = (self._made or {}).get(path)
+        made = self.made.get(path)
         tags = None if made is None else made.entry.get("tags")
         if made is None or not isinstance(tags, dict) or self.empty:
             return None
@@ -111,13 +110,13 @@ class Expanding(Checking):
 
     def unusable(self, source: str) -> Iterator[str]:
         """The names of a source's tags that a list cannot give."""
-        made = (self._made or {}).get(("sources", source))
+        made = self.made.get(("sources", source))
         return iter(()) if made is None else made.unusable()
 
     def clash(self, source: str, tag: str, other: str) -> None:
         """Tell that a name is read by another source already: once, where a prefix would mend all of them."""
         path: Keys = ("sources", source, "tags", tag)
-        made = (self._made or {}).get(path[:2])
+        made = self.made.get(path[:2])
         if made is None or self.origin(path) == Origin((*path[:3], tag.removeprefix(made.prefix))):
             self.report(
                 path, f"tag `{tag}` is read by source {other} already: give one another name", at_key=True
@@ -254,8 +253,8 @@ class Expanding(Checking):
         try:
             SOURCE.validate_python(alone.entry, context=self.context)
         except ValidationError as error:
-            self._made = {path: alone}
+            self.made = {path: alone}
             for found in findings(error, alone.entry, SOURCE):
                 if found.path and self.origin((*path, *found.path)).path not in self.empty:
                     self.report((*path, *found.path), found.text, at_key=found.at_key)
-            self._made = None
+            self.made = {}
