@@ -47,6 +47,7 @@ def test_it_loads_with_every_option_taken_in(starter):
 
     assert list(configuration.sources) == [
         "trial",
+        "press",
         "plc-line1",
         "boiler",
         "turbine",
