@@ -77,7 +77,7 @@ def test_a_script_names_the_thumbprint(site, said, shown, plant):
     for text in (
         f"boiler, {plant.url}, presents:",
         "subject          CN=server",
-        "issuer           CN=authority",
+        "issuer           CN=plant-authority",
         "application URI  urn:plant:boiler:server",
         f"SHA-1            {thumbprint(shown)}",
         f"SHA-256          {long_thumbprint(shown)}",

@@ -57,7 +57,7 @@ class OpcUaServer:
         self.port = port
         self.url = f"opc.tcp://127.0.0.1:{port}"
         self.certificate = folder / "server.der"
-        self.authority = folder / "authority.der"
+        self.authority = folder / "plant-authority.der"
         self._key = folder / "server.pem"
         self.requested: list[int] = []
         """How many monitored items each request asked for."""

@@ -76,7 +76,10 @@ def _in_data_dir(value: object, info: ValidationInfo) -> object:
     """Let the certificates lie beside the store, unless another folder is written."""
     if value is not None:
         return value
-    return (info.context if isinstance(info.context, SecretPlaces) else SecretPlaces()).data_dir / "pki"
+    places = info.context if isinstance(info.context, SecretPlaces) else SecretPlaces()
+    return (
+        places.data_dir / "pki"
+    ).absolute()  # it is no path relative to the configuration's folder any more
 
 
 class OpcUaTag(TagSection):

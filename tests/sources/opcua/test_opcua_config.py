@@ -148,7 +148,7 @@ def test_files_lie_beside_the_configuration():
     assert Path("/var/lib/edge-relay/pki") == security.pki
 
 
-def test_certificates_lie_beside_the_store(tmp_path):
+def test_certificates_lie_beside_the_store(tmp_path, monkeypatch):
     """`pki` follows the agent's data directory, so that two agents on a machine are two identities."""
     (tmp_path / "sources.yaml").write_text(f"""
 agent: {{site: s, name: n, data_dir: data}}
@@ -160,6 +160,8 @@ sources:
 
     assert sources["boiler"].security.pki == tmp_path / "data" / "pki"
     assert sources["other"].security.pki == tmp_path / "x"
+    monkeypatch.chdir(tmp_path.parent)
+    assert load_file(Path(tmp_path.name), {}).sources["boiler"].security.pki == tmp_path / "data" / "pki"
 
 
 @pytest.mark.parametrize(
