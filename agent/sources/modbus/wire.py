@@ -180,10 +180,8 @@ class Wire(asyncio.Protocol):
 
     def _skip_noise(self) -> None:
         """Drop what stands before the answer: a line driver that switches adds a byte or two."""
-        if (
-            self._buffer and self._buffer[0] in self._late
-        ):  # a whole frame, in whose data the head may occur as well
-            return
+        if self._buffer and self._buffer[0] in self._late:
+            return  # a whole frame, in whose data the head may occur as well
         for head in self._heads:
             if (start := self._buffer.find(head)) > 0:
                 self._buffer = self._buffer[start:]
@@ -204,6 +202,7 @@ class Wire(asyncio.Protocol):
             self.astray |= len(self._buffer) - len(pdu) - _RTU_OVERHEAD >= _SHORTEST_RTU
         if self._waiting is None or self._waiting.done() or transaction != self._transaction:
             self._foreign += 1  # an answer to a request that was given up
+            self.astray |= self._rtu
         else:
             self._waiting.set_result(Frame(unit, bytes(pdu), self._clock.monotonic()))
         return used
