@@ -11,6 +11,7 @@ from rigs.modbus_server import ModbusServer, honest
 from rigs.modbus_session import LINES, Sink, holding, one_session, server_on, sessions, source
 
 from agent.model import MILLISECOND, SECOND, Quality
+from agent.sources.modbus.reads import Retry
 
 FAST, SLOW = 40, 200  # milliseconds
 TAGS = {
@@ -217,3 +218,15 @@ async def test_what_is_refused_is_not_searched_for_again_after_a_reconnect():
     assert anew > 12  # another configuration: nothing is known of it
     assert sink.latest("H13").quality is Quality.BAD
     assert sink.latest("H14").value == 14
+
+
+def test_a_reconnect_hastens_what_was_put_off_and_nothing_else():
+    """After a long wait the next attempt comes as after a first failure; one that was due is not put off."""
+    late, early, well = Retry(60, 600), Retry(60, 600), Retry(60, 600)
+    for now in (0, 60, 180, 420):
+        late.failed(now)
+    early.failed(0)
+    for each in (late, early, well):
+        each.hasten(50)
+
+    assert (late.due, early.due, well.due) == (110, 60, 0)
