@@ -8,10 +8,11 @@ Rules for whoever changes this: pure; a device whose clock is wrong must not hav
 late, for which the usual age of its stamps counts as its clock's error, whatever else it is made of.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-from agent.model import SECOND, Reading, Seen, TagSpec
+from agent.model import SECOND, Reading, Seen, TagSpec, Value
 
 LATE_AFTER: Final = 30 * SECOND
 """How old a value may be on arrival, where the tag has no `stale_after`."""
@@ -23,6 +24,9 @@ _AGREE_WITHIN: Final = 2 * SECOND
 _BELIEVED_AFTER: Final = 10 * SECOND
 _BELIEVED_FROM: Final = 3  # stamps
 _ENDED_AFTER: Final = 30 * SECOND
+_STILL_AFTER: Final = 30 * SECOND
+_STILL_VALUES: Final = 3
+_MOST_NAMED: Final = 10_000  # tags that a source names itself: strangers choose those names
 
 
 class DeviceClock:
@@ -35,13 +39,30 @@ class DeviceClock:
 
     Attributes:
         behind: how far it is behind ours, nanoseconds; negative: ahead.
+        still: it does not run, or by the minute: value after value, for half a minute, has the very same
+            stamp. (A message that is handed over again has the value as well.)
     """
 
-    __slots__ = ("_first", "_low", "_since", "_times", "behind")
+    __slots__ = (
+        "_changes",
+        "_first",
+        "_low",
+        "_since",
+        "_stamp",
+        "_stood",
+        "_times",
+        "_value",
+        "behind",
+        "still",
+    )
 
     def __init__(self) -> None:
         self.behind = 0
+        self.still = False
         self._first = self._low = self._since = self._times = 0
+        self._stamp: int | None = None
+        self._value: Value | None = None
+        self._stood = self._changes = 0
 
     def age(self, seems: int, received: int) -> int:
         """How old a value is by its stamp, nanoseconds.
@@ -62,6 +83,17 @@ class DeviceClock:
             self._since, self._times = received, 1
         return seems - self.behind
 
+    def see(self, stamp: int, value: Value | None, received: int) -> None:
+        """Find out whether it runs."""
+        if stamp != self._stamp:
+            self.still = self.still and received - self._stood >= _STILL_AFTER
+            self._stamp, self._stood, self._changes = stamp, received, 0
+        elif value != self._value:
+            self._changes += 1
+            stands = self._changes >= _STILL_VALUES and received - self._stood >= _STILL_AFTER
+            self.still = self.still or stands
+        self._value = value
+
 
 class Arrivals:
     """The stamps of one source.
@@ -73,6 +105,7 @@ class Arrivals:
         """`named`: gives a tag that is not among `specs`, because its source names it (MQTT wildcards)."""
         self._limits = {spec.name: _limit(spec) for spec in specs}
         self._named = named
+        self._named_so_far: deque[str] = deque()
         self._clocks: dict[str, DeviceClock] = {}
         self._offset: int | None = None
         self._since: int | None = None
@@ -97,13 +130,13 @@ class Arrivals:
         self._offset = offset
         return [self._seen(one, offset) if isinstance(one, Reading) else one for one in batch]
 
-    def history(self, now: int) -> tuple[int, int] | None:
+    def history(self, now: int, *, ending: bool = False) -> tuple[int, int] | None:
         """From when to when there was a burst of history, monotonic; told once, when it has ended.
 
         None also for a single value: what a broker kept of a quiet device is no interval; and for what
-        seemed late only until the device's clock was known to be behind.
+        seemed late only until the device's clock was known to be behind. `ending`: there is no later.
         """
-        if self._since is None or now - self._until < _ENDED_AFTER:
+        if self._since is None or not (ending or now - self._until >= _ENDED_AFTER):
             return None
         since, several = self._since, self._late > 1
         self._since, self._late = None, 0
@@ -114,7 +147,7 @@ class Arrivals:
         if stamp is None:
             return reading
         if reading.tag not in self._limits:
-            self._limits[reading.tag] = _limit(self._named(reading.tag))
+            self._name(reading.tag)
         limit = self._limits[reading.tag]
         key = "" if limit is None else reading.tag
         clock = self._clocks.get(key)
@@ -124,12 +157,29 @@ class Arrivals:
         age = clock.age(received + offset - stamp, received)
         if clock.behind - behind > _AGREE_WITHIN:
             self._since, self._late = None, 0
-        if limit is None or not (age > limit or reading.late) or reading.value is None:
+        if limit is None:
+            return reading
+        ran = not clock.still
+        clock.see(stamp, reading.value, received)
+        if clock.still:  # what it stamps tells neither an order nor an age
+            if ran:
+                self._since, self._late = None, 0
+            return reading._replace(source_time=None)
+        if not (age > limit or reading.late) or reading.value is None:
             return reading
         made = received - max(age, 0)
         self._since = made if self._since is None else min(self._since, made)
         self._until, self._late = received, self._late + 1
         return reading._replace(late=True)
+
+    def _name(self, tag: str) -> None:
+        """Remember a tag that the source names itself, and forget the first of too many."""
+        self._limits[tag] = _limit(self._named(tag))
+        self._named_so_far.append(tag)
+        if len(self._named_so_far) > _MOST_NAMED:
+            first = self._named_so_far.popleft()
+            del self._limits[first]
+            self._clocks.pop(first, None)
 
 
 def _limit(spec: TagSpec | None) -> int | None:

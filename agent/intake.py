@@ -8,13 +8,14 @@ clock is wrong) is looked for once a second, in `look`.
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
 from agent.arrivals import WORTH_TELLING, Arrivals
 from agent.clock import Clock
+from agent.errors import StoreUnavailable
 from agent.lapses import Connection, Interruption, Overdue
 from agent.metrics import READINGS, SOURCE_UP, TAGS_BAD, TAGS_LATE
 from agent.model import SECOND, Event, EventType, Json, Link, Quality, Reading, Seen
@@ -27,6 +28,10 @@ from agent.supervise import Supervisor
 _log = logging.getLogger(__name__)
 
 _NAMED: Final = 3
+_HISTORY: Final = "what was missed came late, as history"
+_STILL: Final = (
+    "the device's clock stands still, so its stamps are not used: set it, or have a time server set it"
+)
 _STEADY_FOR: Final = 10 * SECOND  # a stamp out of the blue is no clock
 
 
@@ -81,8 +86,10 @@ class Intake:
         self._arrivals = Arrivals(specs, lambda tag: config.tag_named(name, tag))
         self._overdue = Overdue(specs)
         self._connection = Connection(self.since)
+        self._down_taken = True
         self._told: dict[str, int] = {}  # what was told of clocks, nanoseconds behind
         self._doubted: dict[str, tuple[int, int]] = {}  # what they seem, and since when
+        self._still: set[str] = set()
         self._readings = READINGS.labels(name)
         self._up = SOURCE_UP.labels(name)
         self._tags_bad = TAGS_BAD.labels(name)
@@ -92,15 +99,28 @@ class Intake:
             f"source {name}", self._session, on_down=self.down, clock=clock, random=random
         )
 
-    async def run(self) -> None:
-        """Keep the source connected, once a pause is over."""
+    async def run(self, lost: str = "") -> None:
+        """Keep the source connected, once a pause is over; `lost`: why what was read of it counts no more."""
         if (pause := self.pause) is not None:
-            with suppress(TimeoutError):
-                async with asyncio.timeout((pause.until - self._clock.monotonic()) / SECOND):
-                    await pause.ended.wait()
-            self.pause = None
+            lost, self.since = pause.reason, self._clock.monotonic()
+        if lost:
+            with suppress(StoreUnavailable):  # told again when the connection fails
+                await self.down(lost)
+        if pause is not None:
+            await self._leave_alone(pause)
+            self.pause, self.since = None, self._clock.monotonic()
             _log.info("source %s is read again", self.name)
         await self._supervisor.run()
+
+    async def _leave_alone(self, pause: Pause) -> None:
+        """Wait until the pause is over; meanwhile its tags are bad, as soon as the disk takes it."""
+        while not pause.ended.is_set() and (left := pause.until - self._clock.monotonic()) > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(left, SECOND) / SECOND):
+                    await pause.ended.wait()
+            if not (self._down_taken or pause.ended.is_set()):
+                with suppress(StoreUnavailable):
+                    await self.down(pause.reason)
 
     async def _session(self) -> None:
         await self._read(self.name, self._emit, self._clock)
@@ -117,7 +137,9 @@ class Intake:
         self._connection.down(now, reason)
         self._up.set(0)
         self.bad.clear()
+        self._down_taken = False
         await self._pipeline.emit([Link(self.name, up=False, at=now, reason=reason)])
+        self._down_taken = True
 
     async def _emit(self, batch: Sequence[Seen]) -> None:
         await self._pipeline.emit(self._arrivals.marked(batch, self._reckoning().offset))
@@ -160,14 +182,23 @@ class Intake:
         if (over := self._connection.interruption(now)) is not None:
             yield self._blind(over)
         if (history := self._arrivals.history(now)) is not None:
-            yield self._blind(Interruption(*history, "what was missed came late, as history"))
+            yield self._blind(Interruption(*history, _HISTORY))
         if self._reckoning().standing is not Standing.WRONG and (skewed := self._skewed(now)):
             yield self._pipeline.event(EventType.SOURCE_CLOCK_SKEW, skewed)
+        if stopped := self._stopped():
+            yield self._pipeline.event(EventType.SOURCE_CLOCK_SKEW, stopped)
 
     def last_word(self) -> Iterator[Event]:
         """Give what receivers must be told of before the agent ends."""
-        if (interruption := self._connection.open(self._clock.monotonic())) is not None:
+        now = self._clock.monotonic()
+        if (interruption := self._connection.open(now)) is not None:
             yield self._blind(interruption)
+        if (history := self._arrivals.history(now, ending=True)) is not None:
+            yield self._blind(Interruption(*history, _HISTORY))
+
+    def untold(self) -> bytes | None:
+        """What is to be told after a kill: an interruption as `[since, until or null, reason]`, JSON."""
+        return self._connection.untold(self._clock.monotonic())
 
     def _blind(self, lapse: Interruption) -> Event:
         return self._pipeline.blind(lapse.since, lapse.until, lapse.reason, source=self.name)
@@ -185,7 +216,11 @@ class Intake:
     def _skewed(self, now: int) -> dict[str, Json]:
         """What is to be told of clocks that went wrong, or are right again: one message for all of them."""
         tell: dict[str, int] = {}
-        for key, clock in self._arrivals.clocks.items():
+        clocks = self._arrivals.clocks
+        if len(self._told) > len(clocks):  # of tags that are forgotten
+            self._told = {key: told for key, told in self._told.items() if key in clocks}
+            self._doubted = {key: seemed for key, seemed in self._doubted.items() if key in clocks}
+        for key, clock in clocks.items():
             told, behind = self._told.get(key, 0), clock.behind
             if abs(behind - told) <= WORTH_TELLING:
                 self._doubted.pop(key, None)
@@ -201,13 +236,18 @@ class Intake:
             self._told[key] = behind
             del self._doubted[key]
         worst = max(tell.values(), key=abs)
-        _log.warning("source %s: %s", self.name, _clock_words(worst))
-        tags: list[Json] = [key for key in sorted(tell) if key]
-        data: dict[str, Json] = {
-            "source": self.name,
-            "skew_s": -worst / SECOND,
-            "reason": _clock_words(worst),
-        }
+        return self._clock_told(tell, -worst / SECOND, _clock_words(worst))
+
+    def _stopped(self) -> dict[str, Json]:
+        """What is to be told of clocks that stand still since the last look."""
+        still = {key for key, clock in self._arrivals.clocks.items() if clock.still}
+        new, self._still = still - self._still, still
+        return self._clock_told(new, None, _STILL) if new else {}
+
+    def _clock_told(self, keys: Iterable[str], skew: float | None, words: str) -> dict[str, Json]:
+        _log.warning("source %s: %s", self.name, words)
+        tags: list[Json] = [key for key in sorted(keys) if key]
+        data: dict[str, Json] = {"source": self.name, "skew_s": skew, "reason": words}
         return data | ({"tags": tags} if tags else {})
 
     # --- what it can be asked ------------------------------------------------------------------------

@@ -7,13 +7,12 @@ cancelling its task, and it closes what it opened.
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from types import MappingProxyType
 from typing import Final, NoReturn
 
 from agent.clock import Clock
 from agent.config.messages import did_you_mean
 from agent.desk import UnknownError
-from agent.errors import StoreUnavailable
 from agent.intake import Intake, Pause
 from agent.model import Event
 from agent.pipeline import Pipeline
@@ -24,6 +23,9 @@ from agent.web.orders import ImpossibleError
 _log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S: Final = 1.0
+
+DOWN: Final = "down/"
+"""Under which the store keeps, by source, an interruption that was not told yet."""
 
 
 class Intakes:
@@ -45,6 +47,8 @@ class Intakes:
         self._clock = clock
         self._dice = dice
         self._reckoning = reckoning
+        self._changing = asyncio.Lock()  # a source that is being ended belongs to whoever ends it
+        self._kept: dict[str, bytes] = {}  # by the store's key
         self._running: dict[str, asyncio.Task[None]] = {}
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -57,30 +61,45 @@ class Intakes:
         """Look each second for what receivers are to be told of the sources themselves."""
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
-            for intake in list(self.at_work.values()):
-                for event in intake.look():
-                    self._pipeline.announce(event)
+            if self._tasks is not None:  # else the last words are told, each once
+                self._look()
+
+    def _look(self) -> None:
+        self._keep_untold()
+        for intake in self.at_work.values():
+            for event in intake.look():
+                self._pipeline.announce(event)
+
+    def _keep_untold(self) -> None:
+        """Keep since when sources are down: after a kill it is told by the next run (see `agent.restore`)."""
+        untold = {f"{DOWN}{name}": intake.untold() for name, intake in self.at_work.items()}
+        gone = dict.fromkeys(self._kept.keys() - untold.keys())
+        news = {key: kept for key, kept in (untold | gone).items() if kept != self._kept.get(key)}
+        if news:
+            self._pipeline.remember(news)
+        self._kept = {key: kept for key, kept in untold.items() if kept is not None}
 
     async def change(self, configs: Mapping[str, SourceConfig]) -> None:
         """Start what is new, stop what is gone, connect anew what changed; the others are not touched."""
-        changed = [name for name, intake in self.at_work.items() if configs.get(name) != intake.config]
-        pauses = {name: self.at_work[name].pause for name in changed}
-        await self._end(changed)
-        for name in changed:
-            del self.at_work[name]
-        self._start(configs, pauses)
-        with suppress(StoreUnavailable):  # told again when the connection fails
-            for name in changed:
-                if name in self.at_work:
-                    await self.at_work[name].down("its configuration was changed, it is connected anew")
+        async with self._changing:
+            changed = [name for name, intake in self.at_work.items() if configs.get(name) != intake.config]
+            await self._end(changed)
+            before = {name: self.at_work.pop(name) for name in changed}
+            for intake in before.values():
+                for event in intake.last_word():
+                    self._pipeline.announce(event)
+            self._start(configs, before)
+        await asyncio.sleep(0)  # each has begun: what it was is not believed any more
 
     async def stop(self) -> None:
         """Stop them all, for good: a reload that is still under way starts none any more."""
         self._tasks = None
-        await self._end(list(self.at_work))
+        async with self._changing:
+            await self._end(list(self.at_work))
 
     def last_words(self) -> Sequence[Event]:
         """What receivers must be told of the sources before the agent ends."""
+        self._pipeline.remember(dict.fromkeys(self._kept))
         return [event for intake in self.at_work.values() for event in intake.last_word()]
 
     # --- by hand --------------------------------------------------------------------------------------
@@ -94,15 +113,15 @@ class Intakes:
         Raises:
             UnknownError: there is no such source.
         """
-        intake, now = self._find(name), self._clock.monotonic()
-        until = now + duration
+        until = self._clock.monotonic() + duration
         reason = f"paused by {by} until {utc_text(until + self._reckoning().offset)}"
-        await self._end([name])
-        intake.pause = Pause(until, reason)
-        _log.info("source %s is %s", name, reason)
-        self._run(intake)
-        with suppress(StoreUnavailable):  # told when the disk takes it: with the next thing of this source
-            await intake.down(reason)
+        async with self._changing:
+            intake = self._find(name)
+            await self._end([name])
+            intake.pause = Pause(until, reason)
+            _log.info("source %s is %s", name, reason)
+            self._run(intake)
+        await asyncio.sleep(0)  # as above
         return reason
 
     def resume(self, name: str) -> None:
@@ -125,19 +144,22 @@ class Intakes:
     # --- tasks ------------------------------------------------------------------------------------------
 
     def _start(
-        self, configs: Mapping[str, SourceConfig], pauses: Mapping[str, Pause | None] | None = None
+        self, configs: Mapping[str, SourceConfig], before: Mapping[str, Intake] = MappingProxyType({})
     ) -> None:
         for name, config in configs.items():
             if name not in self.at_work:
                 intake = Intake(name, config, self._pipeline, self._clock, self._dice, self._reckoning)
-                intake.pause = (pauses or {}).get(name)
                 self.at_work[name] = intake
-                self._run(intake)
+                if name in before:
+                    intake.pause = before[name].pause
+                    self._run(intake, "its configuration was changed, it is connected anew")
+                else:
+                    self._run(intake)
 
-    def _run(self, intake: Intake) -> None:
+    def _run(self, intake: Intake, lost: str = "") -> None:
         if self._tasks is not None:
             name = intake.name
-            self._running[name] = self._tasks.create_task(intake.run(), name=f"source {name}")
+            self._running[name] = self._tasks.create_task(intake.run(lost), name=f"source {name}")
 
     async def _end(self, names: Sequence[str]) -> None:
         ended = [self._running.pop(name) for name in names if name in self._running]

@@ -4,6 +4,7 @@ Rules for whoever changes this: pure, in monotonic nanoseconds; whoever looks ea
 thing once.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -48,26 +49,34 @@ class Connection:
 
     def up(self, at: int) -> None:
         """It is proven."""
-        self._up_since = at
-        if self._started is not None and self._down_since is None and at - self._started > _STARTS_WITHIN:
-            self._down_since, self._reason = self._started, "the connection was not there yet"
-        self._started = None
+        self._down_since = self._began(at)
+        self._up_since, self._started = at, None
+
+    def _began(self, now: int) -> int | None:
+        """Since when nothing is read; a first connection that takes its time counts from the start."""
+        if self._down_since is None and self._started is not None and now - self._started > _STARTS_WITHIN:
+            return self._started
+        return self._down_since
 
     def interruption(self, now: int) -> Interruption | None:
         """What is over and was not told yet."""
-        since, until = self._down_since, self._up_since
-        if since is None or until is None or now - until < _HELD_FOR:
+        if self._up_since is None or now - self._up_since < _HELD_FOR:
             return None
-        told = Interruption(since, until, self._reason)
+        told = self.open(now)
         self._down_since, self._reason = None, ""
-        return told if until - since >= _WORTH_TELLING else None
+        return told
 
     def open(self, now: int) -> Interruption | None:
         """What would be untold if the agent ended now."""
-        since = self._down_since
-        if since is None:
+        since, until = self._began(now), now if self._up_since is None else self._up_since
+        if since is None or until - since < _WORTH_TELLING:
             return None
-        return Interruption(since, now if self._up_since is None else self._up_since, self._reason)
+        return Interruption(since, until, self._reason or "the connection was not there yet")
+
+    def untold(self, now: int) -> bytes | None:
+        """The same, to be kept until it is told, as JSON: `[since, until, reason]`; until null: it lasts."""
+        open_ = self.open(now)
+        return None if open_ is None else json.dumps([open_.since, self._up_since, open_.reason]).encode()
 
 
 class Overdue:

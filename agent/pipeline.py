@@ -14,7 +14,8 @@ each other.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from agent.clock import Clock
@@ -176,6 +177,10 @@ class Pipeline:
         if states := self.engine.unsaved():
             self._store.checkpoint(states)
 
+    def remember(self, states: Mapping[str, bytes | None]) -> None:
+        """Keep what is no rule's state, by the store's key; it rides with the next commit. None deletes."""
+        self._store.checkpoint(states)
+
     def announce(self, event: Event) -> None:
         """Take an event of the house itself (a failing destination, say); it is stored in its turn."""
         self._own.put_nowait(event)
@@ -198,10 +203,10 @@ class Pipeline:
                 self._fallen.clear()
                 _log.warning("rules go on: events are stored again after %.0f s", (now - since) / SECOND)
 
-    async def tell(self, event: Event) -> bool:
-        """Store an event of the house; False if the store does not take it now."""
+    async def tell(self, event: Event, states: Mapping[str, bytes | None] = MappingProxyType({})) -> bool:
+        """Store an event of the house, and `states` with it; False if the store does not take it now."""
         try:
-            await self._store.commit(Step((self._addressed(event),)))
+            await self._store.commit(Step((self._addressed(event),), states))
         except StoreUnavailable:
             return False
         return True

@@ -1,10 +1,13 @@
 """Taking up where the last run ended: the rules' state, and how long nobody watched."""
 
+import json
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from agent import __version__
+from agent.intakes import DOWN
 from agent.model import SECOND, EventType, Json
 from agent.pipeline import Pipeline
 from agent.store.alive import Moment, away, read_alive
@@ -57,9 +60,23 @@ async def restored(pipeline: Pipeline, store: Store, last: Away | None) -> None:
     word: dict[str, Json] = {"version": __version__, "message": "the agent has started"}
     started = pipeline.event(EventType.AGENT_STARTED, word)
     pipeline.announce(started)
+    if last is not None:
+        await _tell_untold(pipeline, stored, last)
     if since is not None:
         pipeline.announce(pipeline.blind(since, started.at, "restart"))
         _log.info("back after %.0f s; %d rules have a state", (started.at - since) / SECOND, len(rules))
     taken = pipeline.engine.restore(rules, times, shift=shift, away_since=since, flood=stored.get("flood"))
     await pipeline.settle(taken)
     pipeline.checkpoint()  # since when nobody watched: a kill before the first value must not forget it
+
+
+async def _tell_untold(pipeline: Pipeline, stored: Mapping[str, bytes], last: Away) -> None:
+    """Tell of sources that were down when the agent was killed: from then on nobody watched anyway."""
+    for key, kept in stored.items():
+        if key.startswith(DOWN):
+            since, until, reason = json.loads(kept)
+            end = last.since if until is None else min(until + last.shift, last.since)
+            began = min(since + last.shift, end)
+            await pipeline.tell(
+                pipeline.blind(began, end, reason, source=key.removeprefix(DOWN)), {key: None}
+            )

@@ -122,3 +122,44 @@ def test_a_wrong_clock_is_no_history():
     marks = [late(source, seen(at, at - HOUR))[0] for at in range(60)]
     assert any(marks)
     assert source.history(1000 * SECOND) is None
+
+
+def still(source, *seconds, value=None, stamp=0.0):
+    """Which readings of a device whose stamp is always `stamp` keep it; each has another value."""
+    seen_ = [seen(at, stamp, at if value is None else value) for at in seconds]
+    return [one.source_time is not None for one in source.marked(seen_, OFFSET)]
+
+
+def test_a_clock_that_stands_still_is_no_clock():
+    """From the fourth value after half a minute on its stamp is not used; when it runs again, it is."""
+    source = arrivals()
+    assert still(source, *range(60)) == [True] * 30 + [False] * 30
+    assert source.history(1000 * SECOND) is None
+    kept = [
+        one.source_time is not None for one in source.marked([seen(at, at) for at in range(60, 70)], OFFSET)
+    ]
+    assert kept == [False] + [True] * 9
+
+
+def test_what_is_handed_over_again_and_again_is_no_clock_that_stands_still():
+    """The same message, ten times in a minute: the same stamp, and the same value."""
+    source = arrivals()
+    assert still(source, *range(0, 60, 6), value=1.0) == [True] * 10
+
+
+def test_a_clock_that_counts_minutes_stands_still():
+    """One stamp for each minute and a value each second: no value but the first would be taken otherwise."""
+    source = arrivals()
+    kept = [still(source, at, stamp=at // 60 * 60)[0] for at in range(600)]
+    assert kept == [True] * 30 + [False] * 570
+
+
+def test_names_that_strangers_invent_do_not_fill_the_memory():
+    """Ten thousand are remembered; what comes next pushes out the first, and declared tags stay."""
+    source = Arrivals([TagSpec("T", "mqtt", timed=True)], lambda name: TagSpec(name, "mqtt", timed=True))
+    late(source, seen(0, 0))
+    for place in range(10_100):
+        late(source, seen(1, 1, tag=f"N{place}"))
+    assert len(source.clocks) == 10_001
+    assert {"T", "N10099", "N100"} <= source.clocks.keys()
+    assert "N99" not in source.clocks

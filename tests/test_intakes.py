@@ -1,6 +1,7 @@
 """The sources at work beside their values: interruptions, devices' clocks, tags that are late, pauses by hand."""
 
 import asyncio
+import json
 import logging
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
@@ -13,7 +14,8 @@ from rigs.rules import high, rule
 from rigs.stores import HandClock, eventually
 
 from agent.clock import SystemClock
-from agent.intake import Intake
+from agent.errors import StoreUnavailable
+from agent.intake import Intake, Pause
 from agent.intakes import Intakes
 from agent.model import SECOND, EventType, Link, Quality, Reading
 from agent.pipeline import Pipeline
@@ -102,6 +104,22 @@ async def test_a_pause_ends_by_itself_and_survives_a_changed_configuration(tmp_p
         assert (intake.pause, server.accepted) == (None, 2)
 
 
+async def test_pauses_at_the_same_moment_are_one_and_a_reload_beside_them_starts_one_source(tmp_path):
+    """However a pause, another one and a reload overlap: one task, one connection afterwards, and it can be stopped."""
+    async with ModbusServer() as server, at_work(tmp_path, {"plc": device(server)}) as here:
+        await eventually(lambda: here.intakes.at_work["plc"].up)
+        changed = {"plc": device(server, timeout="300ms")}
+        pauses = [here.intakes.pause("plc", 600 * SECOND, who) for who in ("anna", "ben")]
+        await asyncio.gather(pauses[0], here.intakes.change(changed), pauses[1])
+        assert here.intakes.at_work["plc"].pause.reason.startswith("paused by ben")
+        assert server.accepted == 1
+        here.intakes.resume("plc")
+        await eventually(lambda: here.intakes.at_work["plc"].up)
+        await asyncio.sleep(0)
+        assert server.accepted == 2
+        assert [task.get_name() for task in asyncio.all_tasks()].count("source plc") == 1
+
+
 async def test_over_the_socket(tmp_path):
     """A pause has a length and an end; mistakes are sentences."""
     async with ModbusServer() as server, at_work(tmp_path, {"plc": device(server)}) as here:
@@ -139,11 +157,21 @@ class Quiet:
     """A pipeline that keeps what it is given: the rules and the disk are not what is tested here."""
 
     def __init__(self, clock):
-        self.seen = []
+        self.seen, self.told, self.kept = [], [], {}
+        self.refuses = 0
         self._clock = clock
 
     async def emit(self, batch):
+        if self.refuses:
+            self.refuses -= 1
+            raise StoreUnavailable("no space left")
         self.seen += batch
+
+    def announce(self, event):
+        self.told.append((event.type, dict(event.data)))
+
+    def remember(self, states):
+        self.kept |= states
 
     event, blind = Pipeline.event, Pipeline.blind
     _mint = staticmethod(lambda _: "evt")
@@ -160,6 +188,13 @@ class Played:
             "line", config, self.pipeline, self.clock, lambda: 0.5, lambda: Reckoning(offset, standing)
         )
         self.told = []
+
+    def intakes(self):
+        """All sources: this one, and nothing runs."""
+        reckoning = self.intake._reckoning
+        intakes = Intakes(self.pipeline, self.clock, lambda: 0.5, reckoning)
+        intakes.at_work["line"] = self.intake
+        return intakes
 
     def emit(self, *seen):
         asyncio.run(self.intake._emit(seen))
@@ -266,3 +301,88 @@ def test_history_reaches_the_rules_as_such_and_its_interval_is_told(played):
         "line",
         pytest.approx(600, abs=2),
     )
+
+
+def test_a_clock_that_stands_still_is_told_and_its_values_count(played):
+    """Value after value with one stamp: after half a minute they reach the rules without it, and one event says so."""
+    played.link()
+    made = played.clock.wall()
+    for second in range(60):
+        played.seconds(1)
+        played.emit(Reading("T", float(second), Quality.GOOD, played.clock.monotonic(), "", made))
+    played.seconds(60)
+    readings = [one for one in played.pipeline.seen if isinstance(one, Reading)]
+    assert [one.source_time is None and not one.late for one in readings[32:]] == [True] * 28
+    [(kind, data)] = played.told
+    assert (kind, data["skew_s"], data["tags"]) == (EventType.SOURCE_CLOCK_SKEW, None, ["T"])
+    assert "stands still" in data["reason"]
+
+
+async def test_a_paused_source_is_bad_as_soon_as_the_disk_takes_it(played):
+    """The disk takes nothing when the pause begins: its tags are bad a second later."""
+    played.pipeline.refuses = 1
+    played.intake.pause = Pause(played.clock.monotonic() + 600 * SECOND, "paused by anna")
+    at_work = asyncio.create_task(played.intake.run())
+    await eventually(lambda: played.pipeline.seen)
+    assert [(one.up, one.reason) for one in played.pipeline.seen] == [(False, "paused by anna")]
+    at_work.cancel()
+
+
+@pytest.mark.parametrize("after", [{}, {"line": BROKER.model_copy(update={"client_id": "d"})}])
+def test_a_reload_forgets_no_interruption(played, after):
+    """A source that is down and is removed, or changed: until then is told."""
+    played.link()
+    played.seconds(30, "T")
+    asyncio.run(played.intake.down("the cable was pulled"))
+    played.seconds(20)
+    asyncio.run(played.intakes().change(after))
+    [(kind, data)] = played.pipeline.told
+    assert (kind, data["duration_s"], data["reason"]) == (
+        EventType.AGENT_BLIND,
+        pytest.approx(20),
+        "the cable was pulled",
+    )
+
+
+def test_an_end_forgets_no_history(played):
+    """The agent is stopped while history comes in: its interval is told."""
+    played.link()
+    played.seconds(20, "T")
+    for old in range(600, 60, -10):
+        played.value("T", old=old)
+    played.seconds(2, "T")
+    told = [event.data for event in played.intake.last_word()]
+    assert [data["duration_s"] for data in told] == [pytest.approx(600, abs=2)]
+
+
+def test_what_is_not_told_yet_is_kept_for_the_next_run(played):
+    """Kept once, not each second; let go of when it was told, by an event or by the last words."""
+    intakes = played.intakes()
+    played.link()
+    asyncio.run(played.intake.down("cable"))
+    since = played.clock.monotonic()
+    played.clock.instant += 5 * SECOND
+    intakes._look()
+    assert {key: json.loads(kept) for key, kept in played.pipeline.kept.items()} == {
+        "down/line": [since, None, "cable"]
+    }
+    played.pipeline.kept.clear()
+    played.clock.instant += 5 * SECOND
+    intakes._look()
+    assert played.pipeline.kept == {}
+    played.link()
+    up = played.clock.monotonic()
+    intakes._look()
+    assert json.loads(played.pipeline.kept["down/line"]) == [since, up, "cable"]
+    assert played.pipeline.told == []
+    for _ in range(2):
+        played.clock.instant += 11 * SECOND
+        intakes._look()
+    assert [data["reason"] for _, data in played.pipeline.told] == ["cable"]
+    assert played.pipeline.kept == {"down/line": None}
+
+    asyncio.run(played.intake.down("again"))
+    played.clock.instant += 5 * SECOND
+    intakes._look()
+    assert len(intakes.last_words()) == 1
+    assert played.pipeline.kept == {"down/line": None}

@@ -52,6 +52,19 @@ def test_what_is_open_can_be_told_at_the_end():
     assert connection.open(60 * SECOND) == Interruption(10 * SECOND, 60 * SECOND, "cable")
 
 
+def test_a_first_connection_that_never_came_is_open():
+    """An agent that is stopped while its first connection takes its time tells that, and no moment's interruption."""
+    connection = Connection(0)
+    assert connection.open(2 * SECOND) is None
+    assert connection.open(60 * SECOND) == Interruption(0, 60 * SECOND, "the connection was not there yet")
+    connection.down(61 * SECOND, "no answer")
+    assert connection.open(62 * SECOND) == Interruption(0, 62 * SECOND, "no answer")
+    connection = Connection(0)
+    connection.up(SECOND)
+    connection.down(10 * SECOND, "cable")
+    assert connection.open(10 * SECOND + 1) is None
+
+
 def test_a_tag_is_overdue_by_its_own_limit():
     """With `stale_after` whenever nothing comes for so long; without, when nothing has come at all."""
     overdue = Overdue([TagSpec("POLLED", "s", stale_after=3 * SECOND), TagSpec("QUIET", "s")])

@@ -83,7 +83,8 @@ class _Track:
             self.settle()
             hold = self.hold
             hold.open = False
-            self._begin(Reading("", hold.value, hold.quality, hold.last, hold.reason, hold.last_stamp))
+            again = Reading("", hold.value, hold.quality, hold.last, hold.reason, hold.last_stamp)
+            self._begin(again._replace(late=hold.late))
 
 
 class Tape:
