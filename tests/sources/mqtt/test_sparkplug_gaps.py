@@ -106,6 +106,57 @@ def test_the_sequence_wraps_from_255_to_0(host, edge):
     assert host.asked == []
 
 
+@pytest.mark.parametrize("pause", [0, 0.25])
+def test_a_message_that_comes_twice_does_not_wait_for_the_numbers_to_come_round(host, edge, pause):
+    """The copy was kept as one that came too early, and came out as a new value 250 messages later."""
+    first = edge.data("Press", {"Temp": -1.0})
+    host.hear(first, edge.data("Press", {"Temp": 0.0}), first, first)
+    seen = []
+    for n in range(1, 600):
+        host.hear(edge.data("Press", {"Temp": float(n)})).wait(pause)
+        seen.append(host.values["TEMP"])
+
+    assert seen == [float(n) for n in range(1, 600)]
+    assert not host.asked, "a copy is no loss"
+
+
+@pytest.mark.parametrize("held", range(190, 256, 5))
+def test_a_message_that_comes_long_after_its_turn_is_of_the_past(host, edge, held):
+    """As many messages later as there are numbers, it has the one that is expected."""
+    edge.stamp += 5_000
+    late = edge.data("Press", {"Temp": -1.0})
+    edge.stamp += 5_000
+    host.hear(late)
+    for n in range(held):
+        host.hear(edge.data("Press", {"Temp": float(n)}))
+    host.hear(late)
+    for n in range(260):
+        host.hear(edge.data("Press", {"Temp": float(n)}))
+        assert host.values["TEMP"] == float(n)
+
+
+def test_a_birth_that_comes_twice_brings_nothing_old_back(host, edge):
+    """Its values are of then; a rebirth with a clock that was set back is found by the next number."""
+    births = edge.births()
+    host.hear(*births, edge.data(NODE, {"CPU": 55}), *births, edge.data(NODE, {"CPU": 56})).wait(10)
+    assert host.values == BORN | {"CPU": 56}
+    assert not host.asked
+
+    edge.stamp -= 3_600_000
+    host.hear(*edge.births(), edge.data(NODE, {"CPU": 57})).wait(10)
+    assert len(host.asked) == 1
+    assert host.hear(*edge.births()).values == BORN | {"CPU": 57}
+
+
+def test_a_burst_that_is_lost_is_noticed_at_once(host, edge):
+    """More than could ever wait for each other."""
+    for n in range(100):
+        edge.data("Press", {"Count": n})
+    host.hear(edge.data("Press", {"Count": 100})).wait(1.5)
+
+    assert len(host.asked) == 1
+
+
 @pytest.mark.parametrize("seq", [None, 256, 2**64 - 1])
 def test_a_message_without_a_usable_number_counts_as_a_gap(host, edge, seq):
     """Without it nobody can tell whether one is missing."""

@@ -27,7 +27,7 @@ TAGS = {
 KEYS = dict(zip(TAGS, METRICS, strict=True))
 OF = 1_000_000
 
-fates = st.sampled_from(["comes"] * 6 + ["lost", "late", "late"])
+fates = st.sampled_from(["comes"] * 6 + ["lost", "late", "late", "twice"])
 steps = st.one_of(
     st.tuples(st.just("data"), st.integers(0, len(METRICS) - 1), fates),
     st.tuples(st.just("data"), st.integers(0, len(METRICS) - 1), fates),
@@ -48,6 +48,7 @@ class World:
         self.edge.with_aliases = with_aliases
         self.host = Host(TAGS)
         self.late = deque()
+        self.copies = []
         self.newest = dict.fromkeys(TAGS, -1)
         self.changes = 0
         self.looked_at = 0
@@ -98,6 +99,8 @@ class World:
         for at, message in enumerate(messages):
             if at == 0 and fate == "lost":
                 continue
+            if fate == "twice":
+                self.copies.append(message)
             if (at == 0 and fate == "late") or any(message[0] == topic for topic, _ in self.late):
                 self.late.append(message)
             else:
@@ -108,6 +111,8 @@ class World:
     def deliver_late(self):
         while self.late:
             self.host.hear(self.late.popleft())
+        while self.copies:
+            self.host.hear(self.copies.pop())
 
     def look(self):
         """No reading may be of another metric, of no change that there was, or older than one before it."""
