@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal, Self, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, FiniteFloat, WithJsonSchema, model_validator
 
+from agent.codec.iec_types import IEC_TYPES, canonical_type
 from agent.codec.modbus import (
     BitField,
     ByteOrder,
@@ -38,21 +39,6 @@ _TypeName = Literal[
     "bit",
     "string",
 ]
-_IEC_TYPES: Final = {  # IEC 61131-3, table 10
-    "INT": "int16",
-    "UINT": "uint16",
-    "WORD": "uint16",
-    "DINT": "int32",
-    "UDINT": "uint32",
-    "DWORD": "uint32",
-    "LINT": "int64",
-    "ULINT": "uint64",
-    "LWORD": "uint64",
-    "REAL": "float32",
-    "LREAL": "float64",
-    "BOOL": "bool",
-    "STRING": "string",
-}
 _KEYS_OF_NUMBERS: Final = ("scale", "add", "raw_range", "invalid", "valid_range")
 _KEYS_OF_TEXTS: Final = ("length", "encoding", "string_bytes")
 _SHORTEST: Final = 10 * MILLISECOND
@@ -70,10 +56,6 @@ def _long_enough(duration: int) -> int:
 
 
 Interval = Annotated[Duration, AfterValidator(_long_enough)]
-
-
-def _canonical_type(value: object) -> object:
-    return _IEC_TYPES.get(value.upper(), value.lower()) if isinstance(value, str) else value
 
 
 UnitId = Annotated[int, Field(ge=0, le=255)]
@@ -97,8 +79,8 @@ class ModbusTag(TagSection):
     type: (
         Annotated[
             _TypeName,
-            BeforeValidator(_canonical_type),
-            WithJsonSchema({"type": "string", "enum": [*get_args(_TypeName), *_IEC_TYPES]}),
+            BeforeValidator(canonical_type),
+            WithJsonSchema({"type": "string", "enum": [*get_args(_TypeName), *IEC_TYPES]}),
         ]
         | None
     ) = None

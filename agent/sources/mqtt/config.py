@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from agent.codec.iec_types import IEC_TYPES, canonical_type
 from agent.codec.json_path import JsonPath, parse_path
 from agent.codec.meaning import Meaning
 from agent.codec.modbus import ByteOrder, Linear, NumberField, NumberType
@@ -44,6 +45,7 @@ _Type = Literal[
     "float64",
 ]
 _PACKED: Final = tuple(NumberType)
+_IEC_NAMES: Final = [theirs for theirs, ours in IEC_TYPES.items() if ours in _PACKED]
 _KINDS: Final = {"number": Kind.NUMBER, "bool": Kind.SWITCH, "text": Kind.TEXT}
 _OF_NUMBERS: Final = ("scale", "add", "invalid", "valid_range")
 _OF_JSON: Final = ("value", "time")
@@ -99,9 +101,16 @@ class MqttTag(TagSection):
     time: _Path | None = None
     """Where the device's own time stands: seconds or milliseconds since 1970, or ISO 8601 with zone.
     A reading that is not newer than the last is dropped, so that a message sent twice counts once."""
-    type: _Type | None = None
+    type: (
+        Annotated[
+            _Type,
+            BeforeValidator(canonical_type),
+            WithJsonSchema({"type": "string", "enum": [*get_args(_Type), *_IEC_NAMES]}),
+        ]
+        | None
+    ) = None
     """What the value has to be: number, bool (true, false, ON, OFF, 1, 0) or text; without it, what it is.
-    For binary, how it is packed: float32, int16, ..."""
+    For binary, how it is packed: float32, int16, ...; IEC 61131 names (REAL, DINT, WORD) mean the same."""
     at: Annotated[int, Field(ge=0, lt=LARGEST_PAYLOAD)] = 0
     """For binary: the first byte of the number, counted from 0."""
     byte_order: Annotated[ByteOrder, Field(strict=False)] = ByteOrder.ABCD

@@ -190,6 +190,16 @@ def test_what_works_is_taken(keys):
     parse(**keys)
 
 
+@pytest.mark.parametrize(
+    ("theirs", "ours"), [("REAL", "float32"), ("Word", "uint16"), ("FLOAT32", "float32")]
+)
+def test_packed_bytes_may_have_the_types_of_plc_programmers(theirs, ours):
+    """IEC 61131-3, as in a Modbus tag."""
+    config = parse(tags={"T": {"topic": "t", "payload": "binary", "type": theirs}})
+
+    assert config.tags["T"].type == ours
+
+
 def test_certificates_lie_beside_the_configuration():
     """A relative path is relative to the configuration's folder."""
     tls = parse(url="mqtts://broker", tls={"ca": "ca.pem", "certificate": "/c.pem"}).tls
