@@ -76,7 +76,8 @@ async def _tell_untold(pipeline: Pipeline, stored: Mapping[str, bytes], last: Aw
         if key.startswith(DOWN):
             since, until, reason = json.loads(kept)
             end = last.since if until is None else min(until + last.shift, last.since)
-            began = min(since + last.shift, end)
-            await pipeline.tell(
-                pipeline.blind(began, end, reason, source=key.removeprefix(DOWN)), {key: None}
-            )
+            event = pipeline.blind(since + last.shift, end, reason, source=key.removeprefix(DOWN))
+            if since + last.shift < end:
+                await pipeline.tell(event, {key: None})
+            else:  # all of it is told as the agent's own absence
+                pipeline.remember({key: None})

@@ -1,10 +1,16 @@
 """Taking up where the last run ended: how long nobody watched, and what the store's instants mean now."""
 
+import json
+
+from rigs.stores import HandClock
+
 from agent.clock import SystemClock
 from agent.model import SECOND, Event, EventType, Priority
-from agent.restore import Away, time_away
+from agent.pipeline import Pipeline
+from agent.restore import Away, restored, time_away
+from agent.rules.engine import Engine
 from agent.store.alive import Moment, format_alive
-from agent.store.records import Addressed, Step
+from agent.store.records import Addressed, EventFilter, Step
 from agent.store.store import Store
 
 YEAR = 365 * 86_400 * SECOND
@@ -63,3 +69,31 @@ async def test_a_torn_file_leaves_the_newest_event(tmp_path):
 async def test_the_first_start_was_away_from_nothing(tmp_path):
     """No file and no event: nobody looked away."""
     assert await away(tmp_path, None, Moment("new", 10 * SECOND, WALL)) is None
+
+
+async def test_a_source_that_was_down_when_the_agent_was_killed_is_told(tmp_path):
+    """Each interruption that the last run had not told, once: until it was over, or the agent was last alive."""
+    down = {
+        "plc": [8_000 * SECOND, None, "cable"],
+        "opc": [8_990 * SECOND, 8_995 * SECOND, "restarted"],
+        "new": [9_002 * SECOND, None, "too late to matter"],
+    }
+    clock = HandClock()
+    async with await Store.open(tmp_path / "events.db", clock=clock, boot="new") as store:
+        await store.commit(
+            Step(states={f"down/{name}": json.dumps(kept).encode() for name, kept in down.items()})
+        )
+        engine = Engine((), (), down, mint=str, started=clock.monotonic())
+        numbers = iter(range(100))
+        pipeline = Pipeline(
+            engine, store, lambda _: (), lambda _: None, clock, lambda _: f"evt_{next(numbers)}"
+        )
+        for _ in range(2):
+            await restored(pipeline, store, Away(600 * SECOND, -8_400 * SECOND))  # 9000 s, then
+            await store.flush()
+        told = await store.events(EventFilter(), 10)
+        assert sorted(
+            (event.data["source"], event.data["reason"], *(at // SECOND for at in event.instants.values()))
+            for event in (one.stored.event for one in told)
+        ) == [("opc", "restarted", 590, 595), ("plc", "cable", -400, 600)]
+        assert await store.states() == {}

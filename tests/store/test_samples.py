@@ -1,11 +1,13 @@
 """The ring of recent samples: what is kept comes back exactly, it stays bounded, and damage costs only itself."""
 
+import json
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
 import textwrap
+import zlib
 from itertools import pairwise
 
 import pytest
@@ -104,6 +106,27 @@ def test_every_sample_is_in_a_hold_of_its_own_value(samples, cuts):
         together = any(hold.first <= before.received and after.received <= hold.last for hold in holds)
         assert not (together and after.received - before.received > patience)
     assert all(before.last <= after.first for before, after in pairwise(holds))
+
+
+def test_history_stays_history():
+    """A late value is late in its own chunk, and where a whole chunk begins it anew."""
+    tape = Tape({T: None, U: None})
+    tape.see(good(1, 20.5, source_time=10**18, late=True))
+    first = tape.cut(1)
+    tape.see(good(2, 1, U[1]))
+    whole = tape.cut(2, whole=True)
+    assert [hold.late for hold in read(first)[T]] == [True]
+    assert [(hold.first, hold.late) for hold in read(whole)[T]] == [(1, True)]
+
+
+def test_marks_of_an_older_file_are_read():
+    """Where a baseline was `true`: a chunk as it was written before values could be late."""
+    lines = [
+        [5, 1],
+        ["tag", "T", [0, 1], [1, 2], [], [[0, "good", "", True], [1, "uncertain", "w", False]], []],
+    ]
+    chunk = zlib.compress(b"\n".join(json.dumps(line, separators=(",", ":")).encode() for line in lines))
+    assert [(hold.baseline, hold.late) for hold in read(chunk)[T]] == [(True, False), (False, False)]
 
 
 def test_a_constant_value_is_written_once():
