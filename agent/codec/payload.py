@@ -24,12 +24,14 @@ LARGEST_PAYLOAD: Final = 1_000_000
 
 _LONGEST_TEXT: Final = 4_096
 _SHOWN: Final = 200  # bytes of a payload that is set aside
-_NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?")
-_INTEGER: Final = re.compile(r"[+-]?\d{1,19}")
+_MARK: Final = "\ufeff"  # some programs begin each text with it, the byte order mark
+_NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_INTEGER: Final = re.compile(r"[+-]?\d{1,20}", re.ASCII)
 _NOT_FINITE: Final = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
 _NUMERIC_STAMP: Final = re.compile(r"\d{10,19}(?:\.\d{1,9})?")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_LATEST: Final = 100_000_000_000 * 1_000_000_000  # nanoseconds; the year 5138
 # A number is taken for the finest unit in which it lies before the year 5138.
 _NANOSECONDS_PER_UNIT: Final = ((1e11, 1_000_000_000), (1e14, 1_000_000), (1e17, 1_000), (1e20, 1))
 
@@ -73,6 +75,7 @@ def parse_json(payload: bytes) -> Document:
     """
     if too_large := _too_large(payload):
         return too_large
+    payload = payload.removeprefix(_MARK.encode())
     try:
         return cast("Json", orjson.loads(payload))
     except orjson.JSONDecodeError as error:
@@ -117,7 +120,7 @@ def plain_text(payload: bytes) -> str | Unreadable:
     if too_large := _too_large(payload):
         return too_large
     try:
-        text = payload.decode().strip()
+        text = payload.decode().removeprefix(_MARK).strip()
     except UnicodeDecodeError:
         return Unreadable("the payload is not UTF-8 text (for packed bytes write payload: binary)")
     if len(text) > _LONGEST_TEXT:
@@ -134,7 +137,7 @@ def _scalar(text: str) -> Value | Unreadable:
 
 def number(text: str) -> int | float | Unreadable | None:
     """Read a number that is written as text; None: it is no number."""
-    if _INTEGER.fullmatch(text):
+    if _INTEGER.fullmatch(text) and -(1 << 63) <= int(text) < 1 << 64:
         return int(text)
     if not _NUMBER.fullmatch(text) and not _NOT_FINITE.fullmatch(text):
         return None
@@ -208,4 +211,7 @@ def _from_iso(text: str) -> int | Unreadable:
         return Unreadable(
             "it has no zone, and none is guessed: let the publisher add Z or +01:00, or leave out time:"
         )
-    return (moment - _EPOCH) // _MICROSECOND * 1_000
+    stamp = (moment - _EPOCH) // _MICROSECOND * 1_000
+    if not 0 <= stamp < _LATEST:
+        return Unreadable("it is no time of this age: the device's clock was never set")
+    return stamp

@@ -35,6 +35,10 @@ NOON = 1_795_262_400_000_000_000  # 2026-11-21T12:00:00Z
         (b"1e3", 1000.0),
         (b".5", 0.5),
         (b"9007199254740993", 9007199254740993),
+        (b"18446744073709551615", 2**64 - 1),
+        (b"18446744073709551616", 2.0**64),
+        ("\ufeff21.5".encode(), 21.5),
+        ("١٢".encode(), "١٢"),
         (b"true", True),
         (b"False", False),
         (b"RUN", "RUN"),
@@ -61,6 +65,7 @@ def test_a_plain_payload_is_its_value(payload, value):
         (b"NaN", "it is not a finite number"),
         (b"-inf", "it is not a finite number"),
         (b"1e999", "it is not a finite number"),
+        (b"1e99999", "it is not a finite number"),
         (b"9" * 400, "it is not a finite number"),
         (b"\xff\xfe\x00", "the payload is not UTF-8 text (for packed bytes write payload: binary)"),
         (b'{"v": 1}', "the payload is JSON: say where the value stands in it, value: $.NAME"),
@@ -86,6 +91,11 @@ def test_json_values_keep_type_and_digits(value):
 
     assert read == value
     assert type(read) is type(value)
+
+
+def test_a_byte_order_mark_before_json_is_no_mistake():
+    """Windows writes it before UTF-8; RFC 8259, section 8.1, lets a reader pass over it."""
+    assert parse_json('\ufeff{"v": 1}'.encode()) == {"v": 1}
 
 
 @pytest.mark.parametrize(
@@ -148,6 +158,9 @@ def test_a_stamp_is_read_in_every_usual_form(written, nanoseconds):
         (None, "it is no time"),
         ([], "it is no time"),
         (1e30, "too large even for nanoseconds"),
+        ("0001-01-01T00:00:00Z", "the device's clock was never set"),
+        ("0001-01-01T00:00:00+14:00", "the device's clock was never set"),
+        ("9999-12-31T23:59:59.999-01:00", "the device's clock was never set"),
     ],
 )
 def test_what_is_no_stamp_is_refused_with_the_reason(written, why):
