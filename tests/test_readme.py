@@ -1,12 +1,18 @@
 """The README is tried as it stands: its configurations load, its commands are commands, its outputs are real."""
 
+import os
 import re
 import shlex
 import shutil
+import sys
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
 import pytest
+from rigs.agent_process import AgentProcess, quiet_port, until
+from rigs.commissioning import run
+from rigs.readme_day import SECRET, VENDORS_LIST, first_day
 from rigs.readme_week import write_week
 
 from agent.cli import COMMANDS, main
@@ -21,6 +27,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 YAML = [text for language, text in BLOCKS if language == "yaml"]
 CONSOLE = [text for language, text in BLOCKS if language == "console"]
+FIRST_DAY = README[: README.index("\n## Sources")]
 COMMANDS_SHOWN = re.findall(
     r"(?:^|`|'|; |\(|&& |\$ |\| |sudo (?:\w+=\S+ )?)edge-relay ([a-z-][^`\n]*)", README, re.MULTILINE
 )
@@ -30,7 +37,12 @@ rules:
   K1-trip: {tag: K1.TRIP, is: true}
   P101-suction: {tag: P101.PT, low: 0.4}
 """
-SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+# What is another each time: stamps, lengths of time, latencies, thumbprints, who is logged in, the width of columns.
+DIFFERS = [
+    (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "STAMP"), (r"for \d+ (?:s|min)\b", "for SOME TIME"), (r"  \d+\.\d$", "  MS"),
+    (r"[0-9A-F]{8}(?: [0-9A-F]{8}){4,7}", "THUMBPRINT"), (r"paused by \S+", "paused by WHO"),
+    (r"\[y/N\] (?:y$)?", "[y/N] \n"), (r"  +", "  "),
+]  # fmt: skip
 
 
 def sections(text):
@@ -42,7 +54,7 @@ CONFIGURATIONS = [text for text in YAML if "tests" not in sections(text)]
 
 
 @pytest.fixture(scope="module")
-def plant(tmp_path_factory):
+def week(tmp_path_factory):
     """The week that is shown, its rules old and new, and these as a plant with a unit test."""
     folder = tmp_path_factory.mktemp("readme")
     write_week(folder)
@@ -57,8 +69,10 @@ def plant(tmp_path_factory):
 def test_every_configuration_loads(tmp_path, text):
     """A whole one as it is, a part of one beside the tags of the example; without a warning."""
     (tmp_path / "readme.yaml").write_text(text)
-    (tmp_path / "cmms.key").write_text(SECRET)
-    (tmp_path / "cmms.key").chmod(0o600)
+    shutil.copy(VENDORS_LIST, tmp_path / "dx580.csv")
+    for name in ["cmms.key", *re.findall(r"\$\{file:([\w.]+)\}", text)]:
+        (tmp_path / name).write_text(SECRET)
+        (tmp_path / name).chmod(0o600)
     if "agent" not in sections(text):
         (tmp_path / "others.yaml").write_text(OTHERS)
         shutil.copy(ROOT / "config" / "example" / "sources.yaml", tmp_path)
@@ -75,10 +89,12 @@ def test_every_command_is_one(line, monkeypatch):
     assert main(words) == 0
 
 
-@pytest.mark.parametrize("text", [text for text in CONSOLE if "edge-relay why" not in text])
-def test_every_output_is_real(plant, monkeypatch, capsys, text):
+@pytest.mark.parametrize(
+    "text", [text for text in CONSOLE if text not in FIRST_DAY and "edge-relay why" not in text]
+)
+def test_every_output_is_real(week, monkeypatch, capsys, text):
     """Line by line, but for what is left out at `...`; `why` alone asks an agent."""
-    monkeypatch.chdir(plant)
+    monkeypatch.chdir(week)
     command, *lines = text.removeprefix("$ edge-relay ").splitlines()
     main(shlex.split(command))
     printed = iter(capsys.readouterr().out.splitlines())
@@ -86,9 +102,46 @@ def test_every_output_is_real(plant, monkeypatch, capsys, text):
     assert [line for line in lines if line != "..." and line not in printed] == []
 
 
-def test_the_sentence_is_what_explain_says(plant, capsys):
+async def test_the_first_day_is_real(tmp_path, plant, monkeypatch, capsys):
+    """From the firewall request to the pause, in this order and against devices; an agent runs from the pause on."""
+    (configuration,) = (text for text in YAML if text in FIRST_DAY and "sources" in sections(text))
+    shown = "".join(text for text in CONSOLE if text in FIRST_DAY).split("$ edge-relay ")[1:]
+    missing = []
+    async with first_day(tmp_path, configuration, plant) as day, AgentProcess(tmp_path / "plant") as agent:
+        for command, _, lines in (text.partition("\n") for text in shown):
+            if command.startswith("pause"):
+                agent.write(page=f'http: {{listen: "127.0.0.1:{quiet_port()}"}}')
+                await agent.start()
+                await until(lambda: agent.is_up("press", "boiler", "drive-1", "drive-2"), agent.log)
+            monkeypatch.chdir(tmp_path / "drawn" if "--connections" in command else tmp_path)
+            with saying_yes(monkeypatch):
+                _, printed, _ = await run(capsys, *shlex.split(day.real(command)))
+            known = masked(day.shown(printed).replace(str(tmp_path), "/home/anna"))
+            missing += [line for line in masked(lines) if line not in {"", "...", *known}]
+
+    assert missing == []
+
+
+def masked(text):
+    for pattern, word in DIFFERS:
+        text = re.sub(pattern, word, text, flags=re.MULTILINE)
+    return [line.rstrip() for line in text.splitlines()]
+
+
+@contextmanager
+def saying_yes(monkeypatch):
+    """A terminal at which somebody agrees."""
+    ours, theirs = os.openpty()
+    os.write(ours, b"y\n")
+    with open(theirs, encoding="utf-8") as terminal:  # noqa: PTH123 - a descriptor
+        monkeypatch.setattr(sys, "stdin", terminal)
+        yield
+    os.close(ours)
+
+
+def test_the_sentence_is_what_explain_says(week, capsys):
     """It is wrapped as a quotation."""
-    main(["explain", "-c", str(plant / "plant"), "P101-low-flow"])
+    main(["explain", "-c", str(week / "plant"), "P101-low-flow"])
     said = " ".join(capsys.readouterr().out.split())
     quoted = " ".join(re.findall(r"^> (.*)$", README, re.MULTILINE))
 
