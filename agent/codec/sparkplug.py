@@ -134,7 +134,7 @@ def decode(payload: bytes) -> Payload | Unreadable:
 def _metric(metric: MetricMessage) -> Metric:
     field = metric.WhichOneof("value") or ""
     return Metric(
-        name=metric.name.decode() if metric.HasField("name") else None,
+        name=metric.name.decode() or None,  # where an alias stands for it, some libraries write an empty one
         alias=metric.alias if metric.HasField("alias") else None,
         datatype=metric.datatype if metric.HasField("datatype") else None,
         stamp=metric.timestamp if 0 < metric.timestamp < _LATEST_STAMP else None,

@@ -16,6 +16,7 @@ told is handed out; rather bad for a second than wrong once. Source of the rules
 sections 5.3 to 5.5 and 6.4.
 """
 
+from collections import Counter
 from collections.abc import Container, Iterable, Mapping
 from typing import Final, NamedTuple, assert_never
 
@@ -156,19 +157,20 @@ class EdgeNode:
             return []
         known = self._known[device] = {}
         values: dict[str, Metric] = {}
-        twice: set[int] = set()
+        times = Counter(metric.name for metric in payload.metrics if metric.name in wanted)
+        twice: set[str | int | None] = {name for name, count in times.items() if count > 1}
         for metric in payload.metrics:
             if metric.name is None:
                 continue
-            of = _Known(wanted[metric.name], metric.datatype) if metric.name in wanted else _UNWANTED
-            if of.tags:
+            of = _Known(wanted[metric.name], metric.datatype) if times[metric.name] == 1 else _UNWANTED
+            if metric.name in wanted:
                 known[metric.name] = of
                 values[metric.name] = metric
             if metric.alias is not None:
                 if metric.alias in known:
                     twice.add(metric.alias)
                 known[metric.alias] = of
-        known.update(dict.fromkeys(twice, _UNWANTED))
+        known.update({key: _UNWANTED for key in twice if key is not None})
         readings = []
         for name, tags in wanted.items():
             why = self._not_said(device, name, values.get(name), twice)
@@ -180,12 +182,16 @@ class EdgeNode:
                     readings.append(self._present(tag, of_it, of_it.datatype, now)._replace(baseline=True))
         return readings
 
-    def _not_said(self, device: str, name: str, metric: Metric | None, twice: Container[int]) -> str:
+    def _not_said(
+        self, device: str, name: str, metric: Metric | None, twice: Container[str | int | None]
+    ) -> str:
         """Say why a birth certificate does not tell what holds now; empty: it does."""
         if metric is None:
             return f"the birth certificate of {self._who(device)} names no metric {name}"
         if metric.historical:
             return "the birth certificate has only a value of the past"
+        if name in twice:
+            return f"the birth certificate of {self._who(device)} names two metrics {name}"
         if metric.alias in twice:
             return (
                 f"the birth certificate of {self._who(device)} gives the alias {metric.alias} to two metrics"

@@ -1,7 +1,7 @@
 """Messages of a Sparkplug edge node that are lost, late or not explained: what is believed then."""
 
 import pytest
-from rigs.sparkplug_edge import DOUBLE, INT32, NODE, STRING, EdgeNode, metric, payload
+from rigs.sparkplug_edge import DOUBLE, INT32, INT64, NODE, STRING, EdgeNode, metric, payload
 from rigs.sparkplug_host import BORN, PLANT, TAGS, Host
 
 from agent.model import Quality
@@ -193,6 +193,26 @@ def test_an_alias_for_two_metrics_stands_for_neither(edge):
     assert host.reasons["TEMP"].endswith(
         "the birth certificate of Plant1/Edge1/Press gives the alias 5 to two metrics"
     )
+
+
+def test_two_metrics_of_one_name_are_neither_of_them(edge):
+    """What the name means nobody can tell, nor what its aliases do."""
+    host = Host(TAGS | {"CPU": {"device": "Plant1/Edge1", "metric": "CPU"}})
+    own = [metric("bdSeq", INT64, 0), *(metric("CPU", INT32, n, alias=n) for n in (1, 2))]
+    host.wait(1).hear((edge.topic("NBIRTH"), payload(*own, seq=0, stamp=edge.stamp)))
+    for seq, alias in ((1, 1), (2, 2)):
+        told = metric(None, INT32, 7, alias=alias, told=False)
+        host.hear((edge.topic("NDATA"), payload(told, seq=seq, stamp=edge.stamp)))
+
+    assert host.reasons["CPU"] == "CPU: the birth certificate of Plant1/Edge1 names two metrics CPU"
+
+
+def test_an_empty_name_beside_an_alias_is_none(host, edge):
+    """Some libraries write one where there is no name: its value would be passed over for ever."""
+    told = metric("", DOUBLE, 99.5, alias=edge._aliases["Press", "Temp"], told=False)
+    host.hear((edge.topic("DDATA", "Press"), payload(told, seq=edge.next(), stamp=edge.stamp)))
+
+    assert host.values["TEMP"] == 99.5
 
 
 def test_aliases_of_two_devices_do_not_meet(edge):
