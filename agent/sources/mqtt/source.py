@@ -17,9 +17,10 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from agent.clock import Clock
 from agent.codec.payload import excerpt
+from agent.config.fields import PLACE
 from agent.errors import SourceError, StoreUnavailable
 from agent.metrics import ITEMS_ALIVE, ITEMS_WANTED
-from agent.model import SECOND, Link, Seen, bad
+from agent.model import SECOND, Link, Quality, Reading, Seen, bad
 from agent.sources.aside import Unread, aside
 from agent.sources.base import Emit, until_one_fails
 from agent.sources.mqtt.broker import MqttBroker
@@ -227,10 +228,16 @@ class _Session:
         elif not reason.is_failure and topic in told:
             told.discard(topic)
             _log.info("source %s: the subscription to %s is accepted now", self._name, topic)
+            self._inbox.put(
+                Arrived([_allowed(tag, self._clock.monotonic()) for tag in self._patterns_of(topic)])
+            )
         if reason.value < self._config.qos:
             _log.warning(
                 "source %s: the broker grants %s only QoS 0: a crash may lose messages", self._name, topic
             )
+
+    def _patterns_of(self, topic: str) -> list[str]:
+        return [tag for tag in self._decoder.tags_of(topic) if PLACE.search(tag)]
 
     def _on_connect(
         self,
@@ -257,6 +264,11 @@ class _Session:
         if not self._accepted.is_set():
             raise SourceError(unanswered(self._config, self._errors))
         raise SourceError(lost(self._config, reason, told=flags.is_disconnect_packet_from_server))
+
+
+def _allowed(pattern: str, now: int) -> Reading:
+    """Take back what was told of a tag with wildcards: no value will ever come under its name to do that."""
+    return Reading(pattern, None, Quality.UNCERTAIN, now, "each of its topics is a tag of its own")
 
 
 def _topic(message: MQTTMessage, config: MqttBroker) -> str:

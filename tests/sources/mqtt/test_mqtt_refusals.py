@@ -313,3 +313,23 @@ async def test_a_refused_topic_is_asked_for_again(monkeypatch):
     async with fake_broker(serve) as port, Session(source(port)) as session:
         await session.until(lambda: session.values == [None, 1])
         await subscribed(session)
+
+
+async def test_a_wildcard_that_is_allowed_at_last_is_bad_no_longer(monkeypatch):
+    """No message comes under the name as it is written, so the answer itself has to take the reason back."""
+    monkeypatch.setattr(mqtt_source, "_ASK_AGAIN", 0.02)
+
+    async def serve(reader, writer):
+        await read(reader)
+        writer.write(ACCEPTED)
+        for code in (0x80, 0x01):
+            _, body = await read(reader)
+            writer.write(suback(body, code))
+        await reader.read()
+
+    tags = {"A{1}": {"topic": "plant/+"}}
+    async with fake_broker(serve) as port, Session(source(port, tags)) as session:
+        await session.until(lambda: len(session.readings) == 2)
+
+    assert [(one.tag, one.value) for one in session.readings] == [("A{1}", None)] * 2
+    assert [one.quality for one in session.readings] == [Quality.BAD, Quality.UNCERTAIN]
