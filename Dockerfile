@@ -3,6 +3,9 @@
 #   docker build -t edge-relay .
 #   docker run --read-only --tmpfs /tmp -v edge-relay-data:/data -v ./config:/etc/edge-relay:ro edge-relay
 #
+# PLCs on a serial port: --device /dev/ttyUSB0 --group-add GID, the group that owns the port on the host (a number:
+# stat -c %g /dev/ttyUSB0). The certificates of OPC UA lie in /data/pki, and the one to be trusted by servers is made there.
+#
 # The configuration says `data_dir: /data`, or nothing: the usual folder leads there. Without a network: run
 # `make wheelhouse` on a machine like the image, then build with --build-arg PIP_NO_INDEX=1. BASE takes an
 # image of your own with Python 3.11 or newer, venv and pip.
