@@ -55,8 +55,8 @@ def forgetting_first_values(*names: str):
 
 
 @contextlib.contextmanager
-def cutting_arrays():
-    """Index ranges are obeyed, which asyncua's server passes over; yields those that were asked for."""
+def cutting_arrays(*, but: str = ""):
+    """Index ranges are obeyed, which asyncua's server passes over, but for one node; yields those that were asked for."""
     asked = []
     read, changed = AttributeService.read, MonitoredItemService.datachange_callback
 
@@ -71,11 +71,13 @@ def cutting_arrays():
         return ua.DataValue(ua.Variant([content[index]], value.Value.VariantType, is_array=True))
 
     def reading(service, parameters):
-        return [cut(*pair) for pair in zip(read(service, parameters), _ranges(parameters), strict=True)]
+        return [cut(*pair) for pair in zip(read(service, parameters), _ranges(parameters, but), strict=True)]
 
     async def changing(service, handle, value, error=None):
         item = service._monitored_items[service._monitored_datachange[handle]]
-        await changed(service, handle, cut(value, item.read_value_id.IndexRange), error)
+        wanted = item.read_value_id
+        obeyed = None if wanted.NodeId.Identifier == but else wanted.IndexRange
+        await changed(service, handle, cut(value, obeyed), error)
 
     with (
         patch.object(AttributeService, "read", reading),
@@ -84,8 +86,8 @@ def cutting_arrays():
         yield asked
 
 
-def _ranges(parameters):
-    return [node.IndexRange for node in parameters.NodesToRead]
+def _ranges(parameters, but):
+    return [None if each.NodeId.Identifier == but else each.IndexRange for each in parameters.NodesToRead]
 
 
 @contextlib.contextmanager

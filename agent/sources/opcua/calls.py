@@ -49,12 +49,10 @@ class Calls:
 
     Attributes:
         namespaces: the server's, by index, as of the last `refresh`.
-        cuts_arrays: the server gives one element of an array, if asked so; some send all of it.
     """
 
     def __init__(self, session: UaSession) -> None:
         self.namespaces: list[str] = []
-        self.cuts_arrays = False
         self._session = session
         self._limits = dict.fromkeys(_LIMITS, _MOST)
         self._turn = asyncio.Lock()
@@ -64,17 +62,13 @@ class Calls:
         """Read what the server says of itself."""
         calls = cls(session)
         limits = [_value_of(ua.NodeId(ua.Int32(number))) for number in _LIMITS.values()]
-        first = _value_of(_NAMESPACES, "0")
-        *answers, cut = await calls.read([*limits, first])
-        for service, data in zip(_LIMITS, answers, strict=True):
+        for service, data in zip(_LIMITS, await calls.read(limits), strict=True):
             content = _content(data)
             # Zero, or no such node: no limit (OPC 10000-5, 6.3.11).
             calls._limits[service] = min(
                 content if isinstance(content, int) and content > 0 else _MOST, _MOST
             )
         await calls.refresh()
-        of_first = _content(cut)
-        calls.cuts_arrays = isinstance(of_first, list) and len(of_first) == 1 < len(calls.namespaces)
         return calls
 
     async def refresh(self) -> None:
@@ -91,6 +85,21 @@ class Calls:
             return await self._session.read(parameters)
 
         return await self._in_chunks(_READ, values, ask)
+
+    async def gives_alone(self, elements: Sequence[tuple[ua.NodeId, int]]) -> list[bool]:
+        """Tell for each element of an array, by its node and index, whether the server gives it without the others.
+
+        Some servers send all of the array though one element is asked for, of some nodes or of all: then
+        an array of one element looks like the one that was asked for. So it is seen at an array of more.
+        """
+        nodes = list({node for node, _ in elements})
+        alone = [_value_of(node, str(index)) for node, index in elements]
+        lengths = [_length(data) for data in await self.read([*alone, *map(_value_of, nodes)])]
+        whole = dict(zip(nodes, lengths[len(alone) :], strict=True))
+        return [
+            length == 1 < whole[node]
+            for (node, _), length in zip(elements, lengths[: len(alone)], strict=True)
+        ]
 
     async def children(self, steps: Sequence[tuple[ua.NodeId, ua.QualifiedName]]) -> list[list[ua.NodeId]]:
         """Find the nodes right below each node that have the browse name."""
@@ -178,6 +187,11 @@ def _value_of(node: ua.NodeId, index_range: str | None = None) -> ua.ReadValueId
 
 def _content(data: ua.DataValue) -> object:
     return None if data.Value is None else data.Value.Value
+
+
+def _length(data: ua.DataValue) -> int:
+    content = _content(data)
+    return len(content) if isinstance(content, list) else 0
 
 
 def _step(node: ua.NodeId, name: ua.QualifiedName) -> ua.BrowsePath:

@@ -58,7 +58,7 @@ class Items:
         self._calls = calls
         self._subscription = subscription
         self._clock = clock
-        self._standing = Standing(name, config, cuts_arrays=calls.cuts_arrays)
+        self._standing = Standing(name, config)
         self._server_ids: dict[int, int] = {}
         self._expected: dict[int, int] = {}  # since when the first value of an accepted item is waited for
 
@@ -140,10 +140,22 @@ class Items:
                 refused.append(self._standing.mark(handle, node, self._clock.monotonic()))
             else:
                 nodes[handle] = node
+        await self._look_at_arrays(nodes)
         if self._subscription is None:
             self.cyclic |= nodes
             return refused
         return refused + await self._watch(self._subscription, nodes)
+
+    async def _look_at_arrays(self, nodes: Mapping[int, ua.NodeId]) -> None:
+        """Find out which elements can be asked for without the rest of their arrays."""
+        self._standing.cut -= nodes.keys()
+        elements = {
+            handle: (node, index)
+            for handle, node in nodes.items()
+            if (index := self._standing.tags[handle][1].index) is not None
+        }
+        alone = await self._calls.gives_alone(list(elements.values()))
+        self._standing.cut |= {handle for handle, given in zip(elements, alone, strict=True) if given}
 
     async def _watch(
         self, subscription: Subscription, nodes: Mapping[int, ua.NodeId], *, plainly: bool = False
@@ -211,7 +223,5 @@ class Items:
 
     def _value_of(self, handle: int, node: ua.NodeId) -> ua.ReadValueId:
         index = self._standing.tags[handle][1].index
-        cut = self._calls.cuts_arrays and index is not None
-        return ua.ReadValueId(
-            NodeId=node, AttributeId=AttributeIds.Value, IndexRange=str(index) if cut else None
-        )
+        cut = str(index) if handle in self._standing.cut else None
+        return ua.ReadValueId(NodeId=node, AttributeId=AttributeIds.Value, IndexRange=cut)

@@ -25,13 +25,14 @@ class Standing:
     Attributes:
         tags: name and section, by handle.
         missing: why a tag is not alive, by handle.
+        cut: the handles whose element of an array the server gives alone.
     """
 
-    def __init__(self, name: str, config: OpcUaSource, *, cuts_arrays: bool) -> None:
+    def __init__(self, name: str, config: OpcUaSource) -> None:
         self.tags: tuple[tuple[str, OpcUaTag], ...] = tuple(config.tags.items())
         self.missing: dict[int, str] = {}
+        self.cut: set[int] = set()
         self._name = name
-        self._cuts_arrays = cuts_arrays
         self._unread = set(range(len(self.tags)))
         self._overflowed: set[int] = set()
         self._lost = VALUES_LOST.labels(name)
@@ -59,7 +60,7 @@ class Standing:
             received,
             baseline=handle in self._unread,
             index=section.index,
-            cut=self._cuts_arrays,
+            cut=handle in self.cut,
         )
         if reading.value is not None:
             self._unread.discard(handle)

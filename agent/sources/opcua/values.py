@@ -128,16 +128,27 @@ def _plain(raw: object) -> Value | None:  # noqa: PLR0911 - a table of types
             return raw if isfinite(raw) else None
         case int() if not isinstance(raw, bool):
             return int(raw)  # an enumeration is its number
-        case bool() | str():
+        case bool():
             return raw
+        case str():
+            return _text(raw)
         case UUID():
             return str(raw)
         case datetime():
             return raw.isoformat().replace("+00:00", "Z")
         case ua.LocalizedText():
-            return raw.Text or ""
+            return _text(raw.Text or "")
         case _:
             return None
+
+
+def _text(raw: str) -> str | None:
+    """Give a text; None where the server sent no UTF-8: asyncua makes surrogates of it, which nothing can store."""
+    try:
+        raw.encode()
+    except UnicodeEncodeError:
+        return None
+    return raw
 
 
 def _unusable(raw: object) -> str:
@@ -145,6 +156,8 @@ def _unusable(raw: object) -> str:
         return "the server sent no value (null): see whether the device behind it delivers"
     if isinstance(raw, float):
         return f"the server sent {raw}, which is no number: look at the calculation at the server"
+    if isinstance(raw, str | ua.LocalizedText):
+        return "the server sent a text that is not UTF-8: see how the program at the server or PLC writes it"
     remedy = (
         "name one of its elements by `index`" if isinstance(raw, list) else "name a node with a single value"
     )

@@ -148,6 +148,23 @@ async def test_an_element_of_an_array(plant, cut):
     )
 
 
+async def test_an_array_of_one_element_is_not_taken_for_the_one_that_was_asked_for(plant):
+    """A server may cut the arrays of some nodes and send others whole, however short these become."""
+    for name in ("obedient", "whole"):
+        plant.add(name, [10, 20, 30], ua.VariantType.Int32)
+    plant.add("short", [7], ua.VariantType.Int32)
+    tags = {name: {"node": node(name), "index": 2} for name in ("obedient", "whole", "short")}
+    with cutting_arrays(but="whole"):
+        async with watching(source(plant, **tags)) as watch:
+            await watch.until(lambda: all(watch.readings(name) for name in tags))
+            assert [watch.values(name)[0] for name in tags] == [30, 30, None]
+            plant.set("whole", [11], ua.VariantType.Int32)
+            await watch.until(lambda: len(watch.values("whole")) > 1)
+
+    assert watch.readings("whole")[1].quality is Quality.BAD
+    assert "index 2 is beyond its end" in watch.readings("whole")[1].reason
+
+
 async def test_a_single_value_has_no_elements(plant):
     """The index is what is wrong."""
     plant.add("single", 5)

@@ -59,6 +59,8 @@ def test_good_value(sent, expected):
         ([1, 2], "an array, which is not supported"),
         (b"\x01", "a byte string, which is not supported"),
         (ua.Argument(), "a structure (Argument), which is not supported"),
+        ("St\udcf6rung", "a text that is not UTF-8"),  # what asyncua makes of Latin-1; nothing could store it
+        (ua.LocalizedText("St\udcf6rung"), "a text that is not UTF-8"),
     ],
 )
 def test_unusable_value(sent, expected):
