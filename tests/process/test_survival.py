@@ -124,7 +124,7 @@ class Scenario:
             "agent:\n": "agent:\n  data_dir: data\n",
             "tcp://192.168.10.20:502": plant["plc-line1"].plc.url,
             "opc.tcp://192.168.10.30:4840": plant["boiler"].boiler.url,
-            "server_certificate: boiler.der": f"server_certificate: {plant['boiler'].boiler.certificate}, pki: pki",
+            "security: sign_and_encrypt": f"security: {{server_certificate: {plant['boiler'].boiler.certificate}, pki: pki}}",
             "broker.plant:8883": f"127.0.0.1:{plant['shop-floor'].broker.port}",
             "edge-relay-line4": f"edge-relay-{number}",
         }
