@@ -10,10 +10,14 @@ protocol.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Final
 
 from agent.config.fields import PLACE
+from agent.config.messages import did_you_mean
 from agent.model import TagSpec
 from agent.sources import SourceConfig
+
+_WORD: Final = re.compile(r"[^\W\d_]{3}")
 
 
 class KnownTags(Mapping[str, TagSpec]):
@@ -33,7 +37,7 @@ class KnownTags(Mapping[str, TagSpec]):
         """Take a tag as it is written."""
         self.declared[spec.name] = spec
         if PLACE.search(spec.name):
-            form = ".+".join(map(re.escape, PLACE.split(spec.name)))
+            form = "(.+?)".join(map(re.escape, PLACE.split(spec.name)))
             self._forms.append((re.compile(form), spec))
         else:
             self._known[spec.name] = spec
@@ -56,6 +60,37 @@ class KnownTags(Mapping[str, TagSpec]):
             if form.fullmatch(name) and not PLACE.search(name):
                 return replace(spec, name=name)
         raise KeyError(name)
+
+    def guess(self, name: str) -> str:
+        """Say of a name that nothing has which tag was probably meant, or what makes such tags."""
+        patterns = [spec.name for _, spec in self._forms]
+        if name in patterns:
+            return ": it stands for many tags: name those that are meant, each with what its topic gives"
+        if not (self._known or patterns):
+            return ": there is no tag yet"
+        guess = did_you_mean(name, [*self._known, *patterns]) or did_you_mean(name, patterns)
+        return f"{guess} ({{1}} stands for what its topic gives)" if PLACE.search(guess) else guess
+
+    def doubts(self) -> Iterator[tuple[str, str, str]]:
+        """Give the names that read as one word where two meet, with their source and what makes them.
+
+        COMPRESSOR7 could be made by COMP{1}, of a topic with RESSOR7 in it: there will hardly be one.
+        """
+        for name in self._known:
+            form, spec = next((one for one in self._forms if one[0].fullmatch(name)), (None, None))
+            if form is None or spec is None or name in self.declared:
+                continue
+            pieces, taken = PLACE.split(spec.name), form.fullmatch(name)
+            for before, text in zip(pieces, taken.groups() if taken else (), strict=False):
+                if before[-1:].isalpha() and _WORD.match(text):
+                    yield (
+                        spec.source,
+                        spec.name,
+                        (
+                            f"a rule names {name}, which this makes of a topic with {text} in it: "
+                            f"look whether there is one"
+                        ),
+                    )
 
     def clashes(self) -> Iterator[tuple[str, str, str]]:
         """Give the names that a second source makes as well: name, the first and the second source."""

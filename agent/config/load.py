@@ -37,6 +37,7 @@ from agent.model import Json, TagSpec
 from agent.rules.spec import RuleSpec
 from agent.sources import SourceConfig
 from agent.sources.modbus.sharing import contradictions
+from agent.sources.mqtt.sharing import same_client_ids
 
 _AGENT: Final = TypeAdapter(AgentSection)
 _STORE: Final = TypeAdapter(StoreSection)
@@ -148,6 +149,10 @@ class _Loading(Expanding):
             self.report(("sources", other), text)
         for wrong in contradictions(sources):
             self.report(("sources", wrong.source, wrong.key), wrong.text)
+        for name, text in same_client_ids(sources):
+            self.report(("sources", name, "client_id"), text)
+        for source, pattern, text in tags.doubts():
+            self.report(("sources", source, "tags", pattern), text, "warning", at_key=True)
         self.check_texts("sources", sources)
         self.check_texts("destinations", destinations)
 
@@ -181,7 +186,7 @@ class _Loading(Expanding):
             if isinstance(rule, dict)
         }
 
-    def rules(self, tags: Mapping[str, TagSpec], zone: str) -> tuple[RuleSpec, ...]:
+    def rules(self, tags: KnownTags, zone: str) -> tuple[RuleSpec, ...]:
         """Check all that decides about events, and compile it."""
         defaults = self.section("defaults", _DEFAULTS)
         profiles = self.entries("profiles", _PROFILE)

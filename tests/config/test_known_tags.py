@@ -67,10 +67,25 @@ def test_readings_of_other_tags_are_passed_over(written):
 @pytest.mark.parametrize(
     ("rule", "problem"),
     [
-        ("{tag: COMP7.CURENT, high: 5}", "rule r, tag: unknown tag 'COMP7.CURENT'"),
+        (
+            "{tag: COMP7.CURENT, high: 5}",
+            "rule r, tag: unknown tag 'COMP7.CURENT': did you mean `COMP{1}.CURRENT`? ({1} stands for",
+        ),
+        (
+            "{calc: COMP7.CURENT + 1, high: 5}",
+            "rule r, calc: unknown tag 'COMP7.CURENT': did you mean `COMP{1}.CURRENT`?",
+        ),
+        ("{tag: comp7.current, high: 5}", "rule r, tag: unknown tag 'comp7.current': did you mean `COMP{1}."),
+        (
+            "{tag: X, high: 5}",
+            "rule r, tag: unknown tag 'X': expected one of HALL, COMP{1}.CURRENT, COMP{1}.",
+        ),
         ("{tag: HAL, high: 5}", "rule r, tag: unknown tag 'HAL': did you mean `HALL`?"),
         ("{tag: COMP.CURRENT, high: 5}", "rule r, tag: unknown tag 'COMP.CURRENT'"),
-        ('{tag: "COMP{1}.CURRENT", high: 5}', "rule r, tag: unknown tag 'COMP{1}.CURRENT'"),
+        (
+            '{tag: "COMP{1}.CURRENT", high: 5}',
+            "rule r, tag: unknown tag 'COMP{1}.CURRENT': it stands for many tags: name those that are meant",
+        ),
         ("{tag: COMP7.STATE, high: 5}", "rule r, high: "),
     ],
 )
@@ -81,10 +96,41 @@ def test_a_name_that_no_wildcard_makes_is_refused_as_ever(written, rule, problem
     assert text.startswith(problem)
 
 
+def test_a_name_that_a_wildcard_makes_by_chance_is_doubted(written):
+    """COMPRESSOR7 is COMP and RESSOR7; whether a topic gives that, nobody knows before it speaks."""
+    configuration = load(written(f"{BEGIN}{FLOOR}rules:\n  r: {{tag: COMPRESSOR7.CURRENT, high: 5}}\n"), {})
+
+    (doubt,) = [each for each in configuration.warnings if each.line == 8]
+    says = "a rule names COMPRESSOR7.CURRENT, which this makes of a topic with RESSOR7 in it: look whether"
+    assert doubt.text.startswith(f"source floor, tags: {says}")
+    assert not load(written(BEGIN + FLOOR + RULES), {}).warnings
+
+
+def test_two_sources_at_one_broker_need_two_client_ids(written):
+    """The broker would let in one of them at a time, for ever; a template makes that mistake easy."""
+    (text,) = problems_of(
+        written(BEGIN + FLOOR + FLOOR.replace("floor", "annex").replace("COMP", "ANNEX").replace("HALL", "X"))
+    )
+    other = FLOOR.replace("floor", "annex").replace("COMP", "ANNEX").replace("HALL", "X")
+
+    assert text.startswith("source annex, client_id: source floor has it too, at the same broker")
+    assert load(written(BEGIN + FLOOR + other.replace("//broker", "//broker2")), {})
+
+
 def test_a_tag_of_one_source_that_another_makes_is_refused(written):
     """Else the readings of the one would be taken for the other's."""
-    other = FLOOR.replace("floor:", "annex:").replace("HALL", "COMP3.CURRENT").replace('"COMP', '"ANNEX')
-    third = FLOOR.replace("floor:", "third:").replace("HALL", "OTHER").replace('"COMP{1}', '"{1}MP7')
+    other = (
+        FLOOR.replace("floor:", "annex:")
+        .replace("relay", "relay2")
+        .replace("HALL", "COMP3.CURRENT")
+        .replace('"COMP', '"ANNEX')
+    )
+    third = (
+        FLOOR.replace("floor:", "third:")
+        .replace("relay", "relay3")
+        .replace("HALL", "OTHER")
+        .replace('"COMP{1}', '"{1}MP7')
+    )
 
     (declared,) = problems_of(written(BEGIN + FLOOR + other))
     (named,) = problems_of(written(BEGIN + FLOOR + third + RULES))

@@ -11,6 +11,7 @@ from typing import Final, Protocol, TypeAlias
 
 from agent.config.alarms import MaintenanceSection
 from agent.config.expand import Written
+from agent.config.known_tags import KnownTags
 from agent.config.messages import did_you_mean
 from agent.config.rule_parts import LimitSection, Waiting
 from agent.config.rules import ProfileSection, RuleDefaults
@@ -64,7 +65,7 @@ class Plant:
         unsure: ids of rules with errors: what their instances are is not known.
     """
 
-    tags: Mapping[str, TagSpec]
+    tags: KnownTags
     sources: Collection[str]
     destinations: Collection[str]
     zone: str
@@ -115,7 +116,7 @@ class Draft:
         """Look a tag up; None, with an error, where there is none or it does not hold the numbers needed."""
         tag = self.plant.tags.get(name)
         if tag is None:
-            self.unknown("tag", name, self.plant.tags, *path)
+            self.error(f"unknown tag {name!r}{self.plant.tags.guess(name)}", *path)
         elif numbers_for and tag.kind in {Kind.SWITCH, Kind.TEXT}:
             self.error(f"{numbers_for} needs numbers, and {name} is {A_KIND[tag.kind]}", *path)
         return tag
@@ -161,7 +162,7 @@ class Draft:
         """Say what was meant: `TT-101` reads as TT minus 101, and `MODE == AUTO` compares with a tag."""
         if whole := expression.unquoted(name, self.plant.tags):
             return f': write tag("{whole}")'
-        guess = did_you_mean(name, self.plant.tags)
+        guess = self.plant.tags.guess(name)
         if before.rstrip().endswith(("==", "!=")) and not guess.startswith(": did you mean"):
             return f': a text needs quotes: "{name}"'
         return guess
