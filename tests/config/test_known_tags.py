@@ -113,7 +113,7 @@ def test_two_sources_at_one_broker_need_two_client_ids(written):
     )
     other = FLOOR.replace("floor", "annex").replace("COMP", "ANNEX").replace("HALL", "X")
 
-    assert text.startswith("source annex, client_id: source floor has it too, at the same broker")
+    assert text.startswith("source annex, client_id: sources floor and annex would throw each other out")
     assert load(written(BEGIN + FLOOR + other.replace("//broker", "//broker2")), {})
 
 

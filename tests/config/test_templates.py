@@ -146,9 +146,9 @@ def test_a_key_without_a_value_in_a_template_is_told_once(plant):
 def test_a_secret_in_a_template_is_warned_of_there(plant):
     """In plain text, once, at the template's line."""
     warnings = plant(
-        "  a: {template: broker, prefix: A., tags: {X: {topic: x}}}\n"
-        "  b: {template: broker, prefix: B., tags: {X: {topic: x}}}\n",
-        template="templates:\n  broker: {type: mqtt, url: mqtts://h, client_id: c, user: u, password: hunter2}\n",
+        "  a: {template: broker, client_id: a, prefix: A., tags: {X: {topic: x}}}\n"
+        "  b: {template: broker, client_id: b, prefix: B., tags: {X: {topic: x}}}\n",
+        template="templates:\n  broker: {type: mqtt, url: mqtts://h, user: u, password: hunter2}\n",
     ).warnings
 
     assert [(each.line, each.text.partition(":")[0]) for each in warnings] == [

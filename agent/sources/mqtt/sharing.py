@@ -20,8 +20,6 @@ def same_client_ids(sources: Mapping[str, object]) -> Iterator[tuple[str, str]]:
             if (other := first.setdefault(key, name)) != name:
                 yield (
                     name,
-                    (
-                        f"source {other} has it too, at the same broker, which lets in one of them at a time: "
-                        f"write another one, {config.client_id}-2"
-                    ),
+                    f"sources {other} and {name} would throw each other out: a broker lets in one client of an "
+                    f"id at a time: write in source {name} another one, client_id: {config.client_id}-2",
                 )
