@@ -74,7 +74,7 @@ MESSAGES = {
     "wrong-node": ["NODE cannot be read", "s=Stem", "BadNodeIdUnknown"],
     "wrong-user": ["the server refuses user 'relay': check user and password"],
     "wrong-certificate": ["refused the server's certificate", "but server_certificate is"],
-    "garbage": ["G cannot be read", "the payload is not JSON", "NaN;"],
+    "garbage": ["G cannot be read", "the payload is not JSON", "NaN and Infinity are no JSON"],
     "wrong-password": ["user 'relay' is refused", "check user and password"],
     "wrong-authority": ["its certificate is refused", "tls: {ca: FILE}"],
 }

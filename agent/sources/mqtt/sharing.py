@@ -18,8 +18,8 @@ def same_client_ids(sources: Mapping[str, object]) -> Iterator[tuple[str, str]]:
         if isinstance(config, MqttBroker) and config.client_id:
             key = (config.url.host, config.url.port, config.client_id)
             if (other := first.setdefault(key, name)) != name:
-                yield (
-                    name,
+                text = (
                     f"sources {other} and {name} would throw each other out: a broker lets in one client of an "
-                    f"id at a time: write in source {name} another one, client_id: {config.client_id}-2",
+                    f"id at a time: write in source {name} another one, client_id: {config.client_id}-2"
                 )
+                yield name, text
