@@ -9,6 +9,7 @@ always open beside it is asyncua's own Publish.
 """
 
 import asyncio
+import struct
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Self, TypeVar, cast
 
@@ -17,7 +18,7 @@ from asyncua.client.ua_session import UaSession
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.status_codes import StatusCodes
-from asyncua.ua.uaerrors import UaStatusCodeError
+from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 
 from agent.errors import SourceError
 
@@ -41,6 +42,16 @@ _TOO_MUCH: Final = {
     StatusCodes.BadRequestTooLarge,
     StatusCodes.BadResponseTooLarge,
 }
+# Raised by asyncua's decoder: it has no exception of its own.
+_UNDECODABLE: Final = (
+    UaError,
+    struct.error,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    OverflowError,
+)
 _HIERARCHY: Final = ua.NodeId(ua.Int32(ObjectIds.HierarchicalReferences))
 
 
@@ -78,11 +89,22 @@ class Calls:
         self.namespaces = [str(text) for text in content] if isinstance(content, list) else []
 
     async def read(self, values: Sequence[ua.ReadValueId]) -> list[ua.DataValue]:
-        """Read them, as fresh as the server can give them (a MaxAge of 0)."""
+        """Read them, as fresh as the server can give them (a MaxAge of 0); BadDecodingError: what nobody can decode.
+
+        One value that asyncua cannot decode costs it the whole answer, so the others are asked for without it.
+        """
 
         async def ask(chunk: list[ua.ReadValueId]) -> list[ua.DataValue]:
             parameters = ua.ReadParameters(TimestampsToReturn=ua.TimestampsToReturn.Both, NodesToRead=chunk)
-            return await self._session.read(parameters)
+            try:
+                return await self._session.read(parameters)
+            except UaStatusCodeError:
+                raise
+            except _UNDECODABLE:
+                if len(chunk) == 1:
+                    return [ua.DataValue(None, ua.StatusCode(ua.UInt32(StatusCodes.BadDecodingError)))]
+                half = len(chunk) // 2
+                return [*await ask(chunk[:half]), *await ask(chunk[half:])]
 
         return await self._in_chunks(_READ, values, ask)
 

@@ -45,6 +45,11 @@ class Inbox:
         self._keep(readings, len(readings))
 
     @property
+    def waits(self) -> bool:
+        """Something has arrived and was not taken yet."""
+        return bool(self._waiting)
+
+    @property
     def holds_readings(self) -> bool:
         """What was told before was not taken yet."""
         return any(not isinstance(each, ua.PublishResult) for _, each in self._waiting)
@@ -64,8 +69,8 @@ class Inbox:
         self._failure = self._failure or reason
         self._arrived.set()
 
-    async def wait(self, silence: float) -> None:
-        """Wait until there is something to take.
+    async def wait(self, silence: float | None) -> None:
+        """Wait until there is something to take; without a `silence`, for ever.
 
         Raises:
             SourceError: for `silence` seconds nothing came, not even a keep-alive.

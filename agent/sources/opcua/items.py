@@ -25,10 +25,11 @@ from agent.sources.opcua.config import OpcUaSource
 from agent.sources.opcua.resolving import resolve_all
 from agent.sources.opcua.standing import Standing
 from agent.sources.opcua.subscription import NONE_TAKEN, Subscription
-from agent.sources.opcua.values import status_reason
+from agent.sources.opcua.values import is_undecodable, status_reason
 
 _log: Final = logging.getLogger(__name__)
 
+_MOST_DOUBLINGS: Final = 6  # of the wait for a first value: a quarter of an hour
 _NO_DEADBAND: Final = {
     StatusCodes.BadMonitoredItemFilterUnsupported,
     StatusCodes.BadMonitoredItemFilterInvalid,
@@ -59,8 +60,11 @@ class Items:
         self._subscription = subscription
         self._clock = clock
         self._standing = Standing(name, config)
+        self._nodes: dict[int, ua.NodeId] = {}
         self._server_ids: dict[int, int] = {}
+        self._undecodable: set[int] = set()
         self._expected: dict[int, int] = {}  # since when the first value of an accepted item is waited for
+        self._tries: dict[int, int] = {}  # how often an item was given up
 
     async def begin(self) -> list[Reading]:
         """Ask for all tags; give a bad reading for each that is refused."""
@@ -80,25 +84,74 @@ class Items:
 
     async def retry(self) -> list[Reading]:
         """Ask again for those that are missing; give a bad reading where the reason is another one now."""
-        if not (wanted := list(self._standing.missing)):
+        self._undecodable = await self._find_undecodable(self._undecodable)
+        if not (wanted := list(self._standing.missing.keys() - self._undecodable)):
             return []
         known = set(self._standing.missing.values())
         if self._subscription is not None:
-            stale = [self._server_ids.pop(handle) for handle in wanted if handle in self._server_ids]
-            await self._calls.forget(self._subscription.number, stale)
+            await self._forget(self._subscription, wanted)
         for handle in wanted:
-            self._standing.begin_anew(handle)
             self.cyclic.pop(handle, None)
+            self._standing.begin_anew(handle)
         await self._calls.refresh()
         return [reading for reading in await self._ask_for(wanted) if reading.reason not in known]
 
+    @property
+    def broken(self) -> bool:
+        """A message with values is missing."""
+        return self._subscription is not None and self._subscription.continuity.broken
+
+    async def make_up(self) -> list[Reading]:
+        """Ask for all that is watched anew, after a message that was lost, or that nobody could decode.
+
+        An item that is new sends the value that there is. What cannot be decoded is left out: it would
+        cost the others their values again. Give a bad reading for each of these, and of what is refused.
+        """
+        if self._subscription is None:
+            return []
+        self._subscription.continuity.broken = False
+        _log.warning(
+            "%s: a message of the server was lost, or could not be decoded: all tags are asked for anew",
+            self._name,
+        )
+        self._standing.note_message_lost()
+        handles = list(self._server_ids)
+        spoilt = await self._find_undecodable(handles)
+        self._undecodable |= spoilt
+        reason = status_reason(StatusCodes.BadDecodingError)
+        readings = [self._standing.mark(handle, reason, self._clock.monotonic()) for handle in spoilt]
+        await self._forget(self._subscription, handles)
+        for handle in handles:
+            self._standing.begin_anew(handle)
+        rest = {handle: self._nodes[handle] for handle in handles if handle not in spoilt}
+        readings += await self._watch(self._subscription, rest)
+        self._standing.count()
+        return readings
+
+    async def _find_undecodable(self, handles: Iterable[int]) -> set[int]:
+        asked = list(handles)
+        answers = await self._calls.read([self._value_of(each, self._nodes[each]) for each in asked])
+        return {each for each, data in zip(asked, answers, strict=True) if is_undecodable(data)}
+
+    async def _forget(self, subscription: Subscription, handles: Iterable[int]) -> None:
+        known = [self._server_ids.pop(handle) for handle in handles if handle in self._server_ids]
+        await self._calls.forget(subscription.number, known)
+
     def late(self, within: int) -> list[Reading]:
-        """Give up on items that were accepted and sent no value for `within` nanoseconds; until a `retry`."""
+        """Give up on items that were accepted and sent no value for `within` nanoseconds; until a `retry`.
+
+        Each time it is twice as long: a server that is only slow would be asked anew before it comes to answer.
+        """
         now = self._clock.monotonic()
-        late = [handle for handle, since in self._expected.items() if now - since >= within]
+        late = [
+            handle
+            for handle, since in self._expected.items()
+            if now - since >= within << min(self._tries.get(handle, 0), _MOST_DOUBLINGS)
+        ]
         readings: list[Reading] = []
         for handle in late:
             del self._expected[handle]
+            self._tries[handle] = self._tries.get(handle, 0) + 1
             if handle in self._standing.missing:
                 continue  # it was told
             tag, section = self._standing.tags[handle]
@@ -117,6 +170,7 @@ class Items:
         for item in change.MonitoredItems:
             if item.ClientHandle < len(self._standing.tags):  # a server may make mistakes
                 self._expected.pop(item.ClientHandle, None)
+                self._tries.pop(item.ClientHandle, None)
                 readings.append(self._standing.read(item.ClientHandle, item.Value, received))
         return readings
 
@@ -140,6 +194,7 @@ class Items:
                 refused.append(self._standing.mark(handle, node, self._clock.monotonic()))
             else:
                 nodes[handle] = node
+        self._nodes |= nodes
         await self._look_at_arrays(nodes)
         if self._subscription is None:
             self.cyclic |= nodes

@@ -109,9 +109,9 @@ class _Session:
         if self._config.read == "subscribe":
             keep_alive, put = self._timing.keep_alive, self._inbox.put
             subscription = await subscribe(session, self._name, self._config, keep_alive, put)
-        # Without a subscription, what is read on the timer is the only sign of life.
-        signs = self._config.sample_every if subscription is None else subscription.keep_alive
-        silence = max(self._timing.silence, _SILENT_KEEP_ALIVES * signs)
+        silence = None
+        if subscription is not None:
+            silence = max(self._timing.silence, _SILENT_KEEP_ALIVES * subscription.keep_alive) / SECOND
         items = Items(self._name, self._config, calls, subscription, self._clock)
         refused = await items.begin()
         await self._offer([Link(self._name, up=True, at=self._clock.monotonic()), *refused], items)
@@ -121,16 +121,34 @@ class _Session:
                 tasks.create_task(self._poll(items), name=f"{self._name}: read on a timer")
                 tasks.create_task(self._look_after(items), name=f"{self._name}: look after missing tags")
                 tasks.create_task(keep_channel(client), name=f"{self._name}: renew keys")
+                if subscription is None:
+                    tasks.create_task(self._knock(calls), name=f"{self._name}: keep the session")
                 await until_one_fails()
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from None  # the others are its echoes
 
+    async def _knock(self, calls: Calls) -> None:
+        """Ask for something where no Publish does: a session that is silent for its timeout is dropped.
+
+        It also notices a line that is dead, however rarely the tags are read.
+        """
+        while True:
+            await asyncio.sleep(self._timing.keep_alive / SECOND)
+            await calls.refresh()
+
     async def _look_after(self, items: Items) -> None:
         """Ask anew for what never came, and again for what was refused."""
         due = self._clock.monotonic() + self._timing.retry
+        made_up = 0
         while True:
             await asyncio.sleep(min(_LOOK_EVERY, self._timing.retry, self._timing.first_value) / SECOND)
-            late = items.late(self._timing.first_value)
+            if items.broken and self._clock.monotonic() >= made_up:
+                if spoilt := await items.make_up():
+                    self._inbox.tell(spoilt)
+                else:  # it may be the numbers that are wrong: not all the time then
+                    made_up = self._clock.monotonic() + self._timing.retry
+            # What waits for the store may be the very value that seems to be missing.
+            late = [] if self._inbox.waits else items.late(self._timing.first_value)
             if late or self._clock.monotonic() >= due:
                 if news := [*late, *await items.retry()]:
                     self._inbox.tell(news)  # once the server has answered: what is told is a sign of its life
@@ -155,9 +173,9 @@ class _Session:
             due += (missed + 1) * period
             await asyncio.sleep((due - now) / SECOND)
 
-    async def _deliver(self, items: Items, silence: int) -> None:
+    async def _deliver(self, items: Items, silence: float | None) -> None:
         while True:
-            await self._inbox.wait(silence / SECOND)
+            await self._inbox.wait(silence)
             if seen := self._take(items):
                 await self._offer(seen, items)
 

@@ -77,6 +77,10 @@ class Standing:
             self._note_loss(handle)
         return reading
 
+    def note_message_lost(self) -> None:
+        """Count a message that never came, or that nobody could decode."""
+        self._lost.inc()
+
     def _note_loss(self, handle: int) -> None:
         self._lost.inc()
         if handle not in self._overflowed:

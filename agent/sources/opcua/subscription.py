@@ -13,7 +13,7 @@ from typing import Final
 from asyncua import ua
 from asyncua.client.ua_session import UaSession
 from asyncua.ua.status_codes import StatusCodes
-from asyncua.ua.uaerrors import UaStatusCodeError
+from asyncua.ua.uaerrors import UaStatusCodeError, UaStructParsingError
 
 from agent.config.fields import format_duration
 from agent.model import MILLISECOND, SECOND
@@ -24,6 +24,7 @@ _log: Final = logging.getLogger(__name__)
 
 _LIFETIME: Final = 60 * SECOND  # how long the server keeps the subscription of a client that is gone
 _LEAST_LIFETIME: Final = 3  # keep-alive intervals (OPC 10000-4, 5.14.2)
+_LAST_NUMBER: Final = 2**32 - 1  # of a message; the next is 1 (OPC 10000-4, 7.9)
 _PER_PUBLISH: Final = 1000  # values in one message: decoding it holds up the loop
 
 NONE_TAKEN: Final = {
@@ -37,12 +38,41 @@ NONE_TAKEN: Final = {
 """Refusals of a server that can still be read, one value after the other."""
 
 
+class Continuity:
+    """Whether every message of a subscription has arrived: they are numbered without a gap (OPC 10000-4, 5.14.1).
+
+    Attributes:
+        broken: one was lost, or could not be decoded; whoever has made up for it sets it back.
+    """
+
+    def __init__(self) -> None:
+        self.broken = False
+        self._next: int | None = None
+
+    def see(self, message: ua.NotificationMessage) -> None:
+        """Note the number of a message; a keep-alive bears the number of the one that comes next."""
+        number = message.SequenceNumber
+        if message.NotificationData:
+            self.broken |= self._next not in (None, number)
+            self._next = number % _LAST_NUMBER + 1
+        elif (
+            self._next is not None and number > self._next
+        ):  # an earlier one is a server's mistake, and no loss
+            self.broken, self._next = True, number
+
+    def lose(self) -> None:
+        """Note that one could not be decoded."""
+        self.broken = True
+        self._next = None
+
+
 @dataclass(frozen=True, slots=True)
 class Subscription:
     """A subscription as the server made it; `keep_alive`: nanoseconds between two signs of life at most."""
 
     number: int
     keep_alive: int
+    continuity: Continuity
 
 
 async def subscribe(
@@ -63,8 +93,14 @@ async def subscribe(
         arrived: called with each publish response, keep-alives included; must not raise.
     """
     wanted = _parameters(config.publish_every, keep_alive)
+    continuity = _watch_over(session)
+
+    def see(response: ua.PublishResult) -> None:
+        continuity.see(response.NotificationMessage)
+        arrived(response)
+
     try:
-        result = await session.create_subscription(wanted, arrived)
+        result = await session.create_subscription(wanted, see)
     except UaStatusCodeError as error:
         if error.code not in NONE_TAKEN:
             raise
@@ -79,7 +115,22 @@ async def subscribe(
     cycles = result.RevisedMaxKeepAliveCount
     if publish_every > config.publish_every and publish_every * cycles > keep_alive:
         publish_every, cycles = await _shorten(session, result.SubscriptionId, publish_every, keep_alive)
-    return Subscription(result.SubscriptionId, publish_every * cycles)
+    return Subscription(result.SubscriptionId, publish_every * cycles, continuity)
+
+
+def _watch_over(session: UaSession) -> Continuity:
+    """Notice the messages that asyncua cannot decode: its own loop drops them, and asks for the next."""
+    continuity, publish = Continuity(), session.publish
+
+    async def watched(acks: list[ua.SubscriptionAcknowledgement]) -> ua.PublishResponse:
+        try:
+            return await publish(acks)
+        except UaStructParsingError:
+            continuity.lose()
+            raise
+
+    session.publish = watched  # type: ignore[method-assign]
+    return continuity
 
 
 async def _shorten(

@@ -35,6 +35,7 @@ _REMEDIES: Final = {
     StatusCodes.BadNotConnected: "check the server's own connection to the device",
     StatusCodes.BadNoCommunication: "check the server's own connection to the device",
     StatusCodes.BadWaitingForInitialData: "the server has not read it from the device yet",
+    StatusCodes.BadDecodingError: "this agent cannot decode what the server sends: name a node with a single value",
     StatusCodes.BadOutOfService: "the variable is out of service at the server",
     StatusCodes.BadDeviceFailure: "look at the device behind the server",
     StatusCodes.BadSensorFailure: "look at the sensor",
@@ -68,6 +69,11 @@ def has_overflowed(data: ua.DataValue) -> bool:
 def is_node_gone(data: ua.DataValue) -> bool:
     """Tell whether the node is not there: only subscribing to it again may find it back."""
     return _status_of(data) & _NAME_BITS in _NODE_GONE
+
+
+def is_undecodable(data: ua.DataValue) -> bool:
+    """Tell whether the value arrived, and nobody could decode it."""
+    return _status_of(data) & _NAME_BITS == StatusCodes.BadDecodingError
 
 
 def to_reading(
