@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from agent.cli.arguments import add_config_option, duration
-from agent.cli.asking import told
 from agent.cli.probe import as_json
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 SUMMARY = "find what a source has: registers, nodes, topics, as a table or as tags to paste"
 
-_WIDTHS: Final = (26, 24, 16, 0)
+_WIDTHS: Final = (16, 8, 12, 20, 0)
 _UNITS: Final = re.compile(r"(\d{1,3})(?:-(\d{1,3}))?")
 _HIGHEST_UNIT: Final = 255
 
@@ -65,7 +64,9 @@ exit status: 0 something was found, 1 nothing, or no connection, 2 usage or conf
 
 def run(arguments: argparse.Namespace) -> int:
     """Browse and print."""
-    return told(lambda: _browse(arguments))
+    from agent.cli.commissioning import asked
+
+    return asked(lambda: _browse(arguments))
 
 
 def _units(text: str) -> tuple[int, ...]:
@@ -95,22 +96,22 @@ async def _browse(arguments: argparse.Namespace) -> int:
     async with (
         hinting(arguments.source, arguments.config),
         progress(f"{arguments.source} {arguments.start}".rstrip()) as shown,
-        closing(explorer(config, SystemClock()).browse(scope)) as browsing,
+        closing(explorer(arguments.source, config, SystemClock()).browse(scope)) as browsing,
     ):
         async for found in browsing:
             printer.take(found, shown)
-    return printer.end(scope)
+    return printer.end(scope, config.type)
 
 
 class _Printer:
     """Prints what is found, in the form that is wanted."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
-        from agent.cli.commissioning import Rows
+        from agent.cli.tables import Rows
 
         self._form = "json" if arguments.json else "yaml" if arguments.yaml else "table"
         self._where = f"{arguments.source} {arguments.start}".rstrip()
-        self._rows = Rows(("name", "place", "value", ""), _WIDTHS)
+        self._rows = Rows(("name", "type", "value", "place", ""), _WIDTHS)
         self._found: list[Found] = []
 
     def take(self, found: "Found", progress: "Progress") -> None:
@@ -122,11 +123,14 @@ class _Printer:
 
             progress.clear()
             if found.name:
-                self._rows.print((found.name, found.place, shown(found.value), found.note))
+                note = "; ".join(
+                    filter(None, (f"read as {found.read_as}" if found.read_as else "", found.note))
+                )
+                self._rows.print((found.name, found.type, shown(found.value), found.place, note))
             else:
                 self._rows.line(f"{found.place}: {found.note}")
 
-    def end(self, scope: "Scope") -> int:
+    def end(self, scope: "Scope", kind: str) -> int:
         """Print what is still to be printed; the exit status."""
         named = [each for each in self._found if each.name]
         match self._form:
@@ -141,6 +145,10 @@ class _Printer:
                     else ""
                 )
                 print(f"{self._where}: {len(named)} found{limit}", file=sys.stderr)
+                if kind == "mqtt" and not named:
+                    print("nothing was published there meanwhile: --listen 1m waits longer", file=sys.stderr)
+                if self._rows.cut:
+                    print("what does not fit the terminal is cut: --yaml has all of it", file=sys.stderr)
         return 0 if self._found else 1
 
 
@@ -148,12 +156,13 @@ def _print_yaml(found: "Sequence[Found]") -> None:
     """A block that can be pasted under a source; what cannot be read stands in it as a remark."""
     from agent.cli.commissioning import flow, shown
 
-    tags = any(each.name and each.value is not None for each in found)
-    print("    tags:" if tags else "    # nothing was found that could be a tag")
+    tags = any(each.name and each.value is not None and not each.read_as for each in found)
+    print("    tags:" if tags else "    # nothing was found that could be a new tag")
     for each in found:
         note = " ".join(each.note.split())
         if each.name and each.value is not None:
             value = " ".join(shown(each.value).split())
-            print(f"      {flow(each.name)}: {flow(dict(each.tag))}  # {value}")
+            known = f"# read as {each.read_as}: " if each.read_as else ""
+            print(f"      {known}{flow(each.name)}: {flow(dict(each.tag))}  # {value}")
         else:
             print(f"      # {each.place}: {note}")

@@ -24,7 +24,7 @@ def check_live(arguments: argparse.Namespace) -> int:
 async def _check(arguments: argparse.Namespace) -> int:
     from agent.cli.check_namespaces import steadier_nodes
     from agent.cli.check_rules import judge
-    from agent.cli.commissioning import hint_of_pause, with_secrets, without_secrets
+    from agent.cli.commissioning import hint_of_pause, progress, with_secrets, without_secrets
     from agent.cli.looking import LookTable, Wanted, is_bad, look_at
     from agent.clock import SystemClock
 
@@ -36,10 +36,13 @@ async def _check(arguments: argparse.Namespace) -> int:
 
     def take(look: "Look") -> None:
         looks.append(look)
+        waiting.count += 1
+        waiting.clear()
         if not arguments.json:
             table.print(look)
 
-    failures = await look_at(Wanted(configuration.tags, sources, arguments.timeout), clock, take)
+    async with progress(f"of {len(configuration.tags)} tags", "read") as waiting:
+        failures = await look_at(Wanted(configuration.tags, sources, arguments.timeout), clock, take)
     judgement = judge(
         configuration, [look.reading for look in looks], failures, clock.monotonic(), clock.wall()
     )
@@ -64,12 +67,14 @@ def _show(
     hints: Iterable[str],
     nodes: Mapping[str, tuple[str, str]],
 ) -> None:
+    from agent.cli.tables import wrapped
     from agent.rules.phrases import duration
 
     for name, why in failures.items():
-        print(f"\nsource {name} cannot be read: {why}")
+        print()
+        print(wrapped(f"source {name} cannot be read: {why}"))
     for hint in hints:
-        print(f"  {hint}")
+        print(wrapped(f"  {hint}"))
     now = [each for each in judgement.foreseen if not each.after]
     later = [each for each in judgement.foreseen if each.after]
     _show_list("told at once:", [_told(each) for each in now])
@@ -91,10 +96,12 @@ def _show(
 
 
 def _show_list(title: str, lines: list[str]) -> None:
+    from agent.cli.tables import wrapped
+
     if lines:
         print(f"\n{title}")
     for line in lines[:_MOST]:
-        print(f"  {line}")
+        print(wrapped(f"  {line}"))
     if (left := len(lines) - _MOST) > 0:
         print(f"  and {left} more: --json has all")
 

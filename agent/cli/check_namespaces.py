@@ -28,12 +28,12 @@ _NAMED: Final = re.compile(r"(nsu=[^;]+);")
 async def steadier_nodes(sources: Mapping[str, "SourceConfig"], clock: Clock) -> dict[str, tuple[str, str]]:
     """Give the tags whose `node` has an index: what is written, and what would survive a restart."""
     found: dict[str, tuple[str, str]] = {}
-    for config in sources.values():
+    for name, config in sources.items():
         if isinstance(config, OpcUaSource):
             uris: dict[str, str | None] = {}
             for tag, node, index, rest in _indexed(config):
                 if index not in uris:
-                    uris[index] = await _uri(config, node, clock)
+                    uris[index] = await _uri(name, config, node, clock)
                 if (uri := uris[index]) is not None:
                     found[tag] = (node, f"{uri};{rest}")
     return found
@@ -46,10 +46,10 @@ def _indexed(config: OpcUaSource) -> Iterator[tuple[str, str, str, str]]:
             yield name, tag.node, match[1], match[2]
 
 
-async def _uri(config: OpcUaSource, node: str, clock: Clock) -> str | None:
+async def _uri(name: str, config: OpcUaSource, node: str, clock: Clock) -> str | None:
     """`nsu=URI` of the namespace that a node is in; None: the node is not there."""
     with suppress(SourceError):
-        async with closing(explorer(config, clock).probe(node, None)) as probing:
+        async with closing(explorer(name, config, clock).probe(node, None)) as probing:
             async for each in probing:
                 if (match := _NAMED.match(str(each.tag.get("node", "")))) is not None:
                     return match[1]

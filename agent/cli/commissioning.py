@@ -8,17 +8,17 @@ import asyncio
 import json
 import os
 import re
-import shutil
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from agent.cli.asking import NoAgentError, ask
+from agent.cli.asking import NoAgentError, ask, told
 from agent.errors import ConfigError, EdgeRelayError, SourceError
 from agent.model import Json, Value
+from agent.sources.exploring import MistypedError
 
 if TYPE_CHECKING:
     from agent.config.model import Configuration
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _URL: Final = re.compile(r"([a-z][a-z0-9+.]*)://")
-# What a source is validated with that has a url alone; its tag is never read.
+# What a source is validated with that has a url alone; its tag is taken away again.
 _BARE: Final[Mapping[str, "dict[Key, Plain]"]] = {
     "modbus": {"tags": {"unused": {"area": "holding", "offset": 0, "type": "uint16"}}},
     "opcua": {"security": "none", "tags": {"unused": {"node": "i=2258"}}},
@@ -39,28 +39,49 @@ _TYPES: Final = {
     "opc.tcp": "opcua",
     **dict.fromkeys(("mqtt", "mqtts"), "mqtt"),
 }
+_SCHEMES: Final = "tcp, rtu+tcp, rtu or tls (Modbus), opc.tcp (OPC UA), mqtt or mqtts (MQTT)"
+_ADDRESS: Final = re.compile(r"(?!source:)[\w.-]+:\d+|\d+(?:\.\d+){3}")
 _PLAIN: Final = re.compile(r"[A-Za-z][\w.-]*")
 _WORDS: Final = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
 _REDRAWN_EVERY: Final = 0.2  # seconds
+
+
+def asked(work: Callable[[], Awaitable[int]]) -> int:
+    """Run a command that asks devices; the exit status: what was mistyped is a matter of usage."""
+
+    async def answered() -> int:
+        try:
+            return await work()
+        except MistypedError as error:
+            print(f"edge-relay: {error}", file=sys.stderr)
+            return 2
+
+    return told(answered)
 
 
 def source_of(text: str, path: Path) -> "SourceConfig":
     """Give the source that is meant: `tcp://192.168.1.5:502`, or one of the configuration by its name.
 
     Raises:
-        EdgeRelayError: there is none, or the url is none.
+        MistypedError: there is none, or the url is none.
         ConfigError: the configuration has errors.
     """
     scheme = _URL.match(text)
     if scheme is not None:
         return _by_url(text, scheme[1])
+    if text.startswith("/dev/"):
+        raise MistypedError(f"a serial port is written as a url: rtu://{text}?baudrate=9600")
     from agent.config.messages import did_you_mean
 
+    if _ADDRESS.fullmatch(text):
+        raise MistypedError(
+            f"{text} does not say what is spoken there: tcp://{text} for Modbus, opc.tcp://{text}, mqtt://{text}"
+        )
     name = text.removeprefix("source:")
     configuration = without_secrets(path)
     if name not in configuration.sources:
         guess = did_you_mean(name, configuration.sources) if configuration.sources else ": there are none"
-        raise EdgeRelayError(f"there is no source {name}{guess}")
+        raise MistypedError(f"there is no source {name}{guess}")
     return with_secrets(path, configuration, [name])[name]
 
 
@@ -72,13 +93,14 @@ def _by_url(url: str, scheme: str) -> "SourceConfig":
 
     kind = _TYPES.get(scheme)
     if kind is None:
-        raise EdgeRelayError(f"{scheme}:// is nothing to read from: expected {', '.join(_TYPES)}")
+        raise MistypedError(f"{scheme}:// is nothing to read from: expected {_SCHEMES}")
     adapter: TypeAdapter[SourceConfig] = TypeAdapter(SourceConfig)
     data: dict[Key, Plain] = {"type": kind, "url": url, **_BARE[kind]}
     try:
-        return adapter.validate_python(data)
+        config = adapter.validate_python(data)
     except ValidationError as error:
-        raise EdgeRelayError("; ".join(each.text for each in findings(error, data, adapter))) from None
+        raise MistypedError("; ".join(each.text for each in findings(error, data, adapter))) from None
+    return config.model_copy(update={"tags": {}})
 
 
 def without_secrets(path: Path) -> "Configuration":
@@ -199,36 +221,12 @@ def flow(value: Json) -> str:
             return json.dumps(value, ensure_ascii=False)
 
 
-class Rows:
-    """A table whose rows are printed as they come: the columns are as wide as they were thought to be.
-
-    On a terminal a line is cut to what fits; a file or a pipe gets all of it.
-    """
-
-    def __init__(self, head: Sequence[str], widths: Sequence[int]) -> None:
-        self._widths = [max(width, len(name)) for name, width in zip(head, widths, strict=True)]
-        self._head: Sequence[str] | None = head
-
-    def print(self, cells: Sequence[str]) -> None:
-        """Print a row, the first with its head."""
-        if self._head is not None:
-            head, self._head = self._head, None
-            self.print(head)
-        padded = (cell.ljust(width) for cell, width in zip(cells, self._widths, strict=True))
-        self.line("  ".join(padded).rstrip())
-
-    def line(self, text: str) -> None:
-        """Print a line below a row."""
-        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
-        print(text if len(text) <= width else text[: width - 1] + "…", flush=True)
-
-
 class Progress:
     """What is told on the terminal while nothing is found: how much was, and that work goes on."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, done: str) -> None:
         self.count = 0
-        self._what = what
+        self._what, self._done = what, done
         self._shown = False
 
     def clear(self) -> None:
@@ -243,22 +241,22 @@ class Progress:
         began = loop.time()
         while True:
             await asyncio.sleep(_REDRAWN_EVERY)
-            text = f"{self._what}: {self.count} found, {loop.time() - began:.0f} s (Ctrl-C ends it)"
+            text = f"{self._what}: {self.count} {self._done}, {loop.time() - began:.0f} s (Ctrl-C ends it)"
             print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
             self._shown = True
 
 
 @asynccontextmanager
-async def progress(what: str) -> AsyncIterator[Progress]:
+async def progress(what: str, done: str = "found") -> AsyncIterator[Progress]:
     """Show progress on stderr if that is a terminal."""
-    told = Progress(what)
+    counted = Progress(what, done)
     if not sys.stderr.isatty():
-        yield told
+        yield counted
         return
-    task = asyncio.create_task(told.show(), name="progress")
+    task = asyncio.create_task(counted.show(), name="progress")
     try:
-        yield told
+        yield counted
     finally:
         task.cancel()
         await asyncio.wait([task])
-        told.clear()
+        counted.clear()

@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
-from agent.cli.commissioning import Rows, closing, shown
+from agent.cli.commissioning import closing, shown
+from agent.cli.tables import Rows
 from agent.clock import Clock
-from agent.errors import EdgeRelayError, SourceError
+from agent.errors import SourceError
 from agent.model import MILLISECOND, SECOND, Json, Quality, TagSpec, bad
-from agent.sources.exploring import Explorer, Look
+from agent.sources.exploring import Explorer, Look, MistypedError
 from agent.stamps import utc_text
 
 if TYPE_CHECKING:
@@ -25,10 +26,6 @@ if TYPE_CHECKING:
 _WIDEST_TAG: Final = 28
 _RAW: Final = 13  # two registers; what is longer stands at the end of the line
 _WIDTHS: Final = (14, 7, _RAW, 18, 4, 0)  # value, quality, raw, place, latency, more
-
-
-class UnknownTagError(EdgeRelayError):
-    """A tag or a source that was named is not in the configuration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +53,18 @@ def chosen(
     """Give the tags that are meant: names, globs such as `R1.*`, or all.
 
     Raises:
-        UnknownTagError: nothing is called so.
+        MistypedError: nothing is called so.
     """
     from agent.config.messages import did_you_mean
 
     if source is not None and source not in configuration.sources:
-        raise UnknownTagError(f"there is no source {source}{did_you_mean(source, configuration.sources)}")
+        raise MistypedError(f"there is no source {source}{did_you_mean(source, configuration.sources)}")
     tags = {name: tag for name, tag in configuration.tags.items() if source in {None, tag.source}}
     for pattern in patterns:
         if not any(_meant(name, pattern) for name in tags):
             if (made := _made(configuration, pattern, source)) is None:
                 of = f" of {source}" if source else ""
-                raise UnknownTagError(f"there is no tag{of} {pattern}{did_you_mean(pattern, tags)}")
+                raise MistypedError(f"there is no tag{of} {pattern}{did_you_mean(pattern, tags)}")
             tags[pattern] = made
     wanted = {
         name: tag
@@ -75,7 +72,7 @@ def chosen(
         if not patterns or any(_meant(name, pattern) for pattern in patterns)
     }
     if not wanted:
-        raise UnknownTagError(
+        raise MistypedError(
             "no tag has a name yet: a wildcard makes them, and no rule names one; name it here"
         )
     return wanted
@@ -102,7 +99,7 @@ async def look_at(wanted: Wanted, clock: Clock, told: Callable[[Look], None]) ->
     from agent.sources import explorer
 
     # Before anybody waits: importing a protocol's library holds up the loop for longer than a PLC may take.
-    explorers = {name: explorer(config, clock) for name, config in wanted.sources.items()}
+    explorers = {name: explorer(name, config, clock) for name, config in wanted.sources.items()}
     async with asyncio.TaskGroup() as group:
         tasks = {
             source: group.create_task(

@@ -6,8 +6,6 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from agent.cli.arguments import add_config_option
-from agent.cli.asking import told
-from agent.errors import EdgeRelayError
 from agent.model import Json
 
 if TYPE_CHECKING:
@@ -16,9 +14,10 @@ if TYPE_CHECKING:
 
 SUMMARY = "read one address in every type, byte order and base; mark what the display shows"
 
-_NUMBER: Final = re.compile(r"[+-]?\d+(?:[.,](\d+))?")
+_NUMBER: Final = re.compile(r"([+-]?\d+(?:[.,](\d+))?)(?:\s+[^\d\s]\S*|\s*[°%]\S*)?")
+"""As a display shows it, with a decimal comma or its unit: 21,5 °C."""
 _SWITCHES: Final = {"true": True, "on": True, "false": False, "off": False}
-_WIDTHS: Final = (2, 28, 16, 0)
+_WIDTHS: Final = (2, 27, 16, 0)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -60,11 +59,13 @@ exit status: 0 it was found, 1 nothing matches or can be read, 2 usage or config
 
 def run(arguments: argparse.Namespace) -> int:
     """Probe and print."""
-    return told(lambda: _probe(arguments))
+    from agent.cli.commissioning import asked
+
+    return asked(lambda: _probe(arguments))
 
 
 def expected(text: str, tolerance: float | None) -> "Expected":
-    """What is expected: true/false/on/off, a number (also with a decimal comma), or else a text."""
+    """What is expected: true/false/on/off, a number (also with a decimal comma, or its unit), or else a text."""
     from agent.sources.exploring import Expected
 
     if text.lower() in _SWITCHES:
@@ -72,8 +73,8 @@ def expected(text: str, tolerance: float | None) -> "Expected":
     number = _NUMBER.fullmatch(text.strip())
     if number is None:
         return Expected(text)
-    decimals = len(number[1] or "")
-    value = float(text.replace(",", ".")) if decimals else int(text)
+    decimals = len(number[2] or "")
+    value = float(number[1].replace(",", ".")) if decimals else int(number[1])
     return Expected(value, 0.5 * 10.0**-decimals if tolerance is None else tolerance)
 
 
@@ -88,7 +89,9 @@ async def _probe(arguments: argparse.Namespace) -> int:
     async with (
         hinting(arguments.source, arguments.config),
         progress(f"{arguments.source} {arguments.address}") as shown,
-        closing(explorer(config, SystemClock()).probe(arguments.address, expect)) as probing,
+        closing(
+            explorer(arguments.source, config, SystemClock()).probe(arguments.address, expect)
+        ) as probing,
     ):
         async for each in probing:
             found.append(each)
@@ -100,26 +103,28 @@ async def _probe(arguments: argparse.Namespace) -> int:
     elif arguments.yaml:
         _print_yaml(matches if expect is not None else ways)
     else:
-        _show(found, arguments)
+        _show(found, config.type, expect, arguments)
     return 0 if (matches if expect is not None else ways) else 1
 
 
 def _with_unit(config: "SourceConfig", unit: int | None) -> "SourceConfig":
+    from agent.sources.exploring import MistypedError
     from agent.sources.modbus.config import ModbusSource
 
     if unit is None:
         return config
     if not isinstance(config, ModbusSource):
-        raise EdgeRelayError(f"--unit-id is for Modbus, and this source is {config.type}")
+        raise MistypedError(f"--unit-id is for Modbus, and this source is {config.type}")
     return config.model_copy(update={"unit_id": unit})
 
 
-def _show(found: "list[Found]", arguments: argparse.Namespace) -> None:
-    from agent.cli.commissioning import Rows, shown
+def _show(found: "list[Found]", kind: str, expect: "Expected | None", arguments: argparse.Namespace) -> None:
+    from agent.cli.commissioning import shown
+    from agent.cli.tables import Rows, wrapped
 
     for each in found:
         if not each.name and each.type == "":
-            print(f"{each.place}  {each.note}")
+            print(wrapped(f"{each.place}  {each.note}"))
     ways = [each for each in found if each.name or each.type]
     rows = Rows(("", "place", "value", ""), _WIDTHS)
     for each in ways:
@@ -129,22 +134,34 @@ def _show(found: "list[Found]", arguments: argparse.Namespace) -> None:
     hidden = sum(each.doubtful for each in ways)
     if hidden and not arguments.all:
         print(f"{hidden} improbable ways are not shown: --all")
-    _conclude([each for each in ways if each.name], arguments)
+    _conclude([each for each in ways if each.name], kind, expect, arguments)
 
 
-def _conclude(ways: "list[Found]", arguments: argparse.Namespace) -> None:
+def _conclude(
+    ways: "list[Found]", kind: str, expect: "Expected | None", arguments: argparse.Namespace
+) -> None:
     from agent.cli.commissioning import flow
+    from agent.cli.tables import wrapped
 
     if not ways:
         print("nothing can be read there")
         return
-    if arguments.expect is None:
+    if expect is None and len(ways) == 1 and ways[0].tag:
+        print(f"as a tag:\n  {flow(ways[0].name)}: {flow(dict(ways[0].tag))}")
+        return
+    if expect is None:
         print("which of these is it? --expect VALUE, with what the display at the machine shows, tells")
         return
     matches = [each for each in ways if each.matches]
     if not matches:
-        print(f"nothing there is {arguments.expect}: does the value move (--tolerance 1), is it another unit")
-        print(f"(--unit-id), or a place nearby (`edge-relay browse {arguments.source} START`)?")
+        what = f"the text {expect.value!r}" if isinstance(expect.value, str) else arguments.expect
+        unit = " is it another unit (--unit-id)," if kind == "modbus" else ""
+        print(
+            wrapped(
+                f"nothing there is {what}: does the value move (--tolerance 1),{unit} or is it elsewhere "
+                f"(`edge-relay browse {arguments.source}`)?"
+            )
+        )
         return
     print(f"{arguments.expect} is {_where(matches[0])}; as a tag:")
     print(f"  {flow(matches[0].name)}: {flow(dict(matches[0].tag))}")
@@ -178,6 +195,7 @@ def as_json(found: "Found") -> dict[str, Json]:
         "type": found.type or None,
         "value": found.value,
         "matches": found.matches,
+        "read_as": found.read_as or None,
         "note": found.note,
         "tag": dict(found.tag),
     }

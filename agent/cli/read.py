@@ -7,10 +7,10 @@ import sys
 from typing import TYPE_CHECKING
 
 from agent.cli.arguments import add_config_option, duration
-from agent.cli.asking import told
 from agent.model import SECOND
 
 if TYPE_CHECKING:
+    from agent.cli.commissioning import Progress
     from agent.cli.looking import Wanted
     from agent.config.model import Configuration
     from agent.sources.exploring import Look
@@ -55,19 +55,17 @@ def run(arguments: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return 2
-    return told(lambda: _read(arguments))
+    from agent.cli.commissioning import asked
+
+    return asked(lambda: _read(arguments))
 
 
 async def _read(arguments: argparse.Namespace) -> int:
     from agent.cli.commissioning import with_secrets, without_secrets
-    from agent.cli.looking import UnknownTagError, Wanted, chosen
+    from agent.cli.looking import Wanted, chosen
 
     configuration = without_secrets(arguments.config)
-    try:
-        tags = chosen(configuration, arguments.tags, arguments.source)
-    except UnknownTagError as error:
-        print(f"edge-relay: {error}", file=sys.stderr)
-        return 2
+    tags = chosen(configuration, arguments.tags, arguments.source)
     sources = with_secrets(arguments.config, configuration, {tag.source for tag in tags.values()})
     wanted = Wanted(tags, sources, arguments.timeout)
     times = arguments.count or (0 if arguments.every else 1)
@@ -92,13 +90,14 @@ class _Reader:
 
     async def read(self, times: int, every: int) -> int:
         """Read so many times, 0: for ever; the exit status."""
-        from agent.cli.commissioning import hint_of_pause
+        from agent.cli.commissioning import hint_of_pause, progress
         from agent.cli.looking import look_at
 
         due, done = self._clock.monotonic(), 0
         hinted: set[str] = set()
         while True:
-            failures = await look_at(self._wanted, self._clock, self._take)
+            async with progress(f"of {len(self._wanted.tags)} tags", "read") as shown:
+                failures = await look_at(self._wanted, self._clock, lambda look: self._take(look, shown))
             for hint in await hint_of_pause(self._configuration.agent.data_dir, failures):
                 if hint not in hinted:
                     print(f"edge-relay: {hint}", file=sys.stderr)
@@ -114,9 +113,11 @@ class _Reader:
             print(json.dumps([self._json(look) for look in self._looks], indent=2, ensure_ascii=False))
         return 1 if self._bad else 0
 
-    def _take(self, look: "Look") -> None:
+    def _take(self, look: "Look", progress: "Progress") -> None:
         from agent.cli.looking import is_bad
 
+        progress.count += 1
+        progress.clear()
         self._bad |= is_bad(look)
         match self._form:
             case "table":

@@ -1,22 +1,79 @@
-"""Tables for people: columns as wide as their widest cell, cut to the terminal."""
+"""Tables for people: columns as wide as their widest cell; on a terminal what is long is cut, what is said is wrapped.
+
+Rules for whoever changes this: a file, a pipe or `grep` gets all of it; a reason is never cut, for the remedy
+stands at its end.
+"""
 
 import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from agent.model import SECOND
+
+_WIDEST: Final = 48
+"""No column of rows that are printed as they come grows beyond it."""
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[object]], *, whole: bool = False) -> None:
     """Print a table; on a terminal the last column is cut to what fits, unless the `whole` is wanted."""
     cells = [[str(cell) for cell in row] for row in [head, *rows]]
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
-    cut = sys.stdout.isatty() and not whole  # a file, a pipe or `grep` gets all of it
-    width = shutil.get_terminal_size().columns if cut else sys.maxsize
+    width = sys.maxsize if whole else _width()
     for row in cells:
         line = "  ".join(cell.ljust(widths[column]) for column, cell in enumerate(row)).rstrip()
         print(line if len(line) <= width else line[: width - 1] + "…")
+
+
+class Rows:
+    """A table whose rows are printed as they come: a column is as wide as was thought, or as its widest cell yet.
+
+    Attributes:
+        cut: whether a row did not fit the terminal.
+    """
+
+    def __init__(self, head: Sequence[str], widths: Sequence[int]) -> None:
+        self.cut = False
+        self._widths = [max(width, len(name)) for name, width in zip(head, widths, strict=True)]
+        self._head: Sequence[str] | None = head
+
+    def print(self, cells: Sequence[str]) -> None:
+        """Print a row, the first with its head; cut to what fits the terminal."""
+        self._widths = [
+            max(width, min(len(cell), _WIDEST)) for width, cell in zip(self._widths, cells, strict=True)
+        ]
+        if self._head is not None:
+            head, self._head = self._head, None
+            self.print(head)
+        padded = (cell.ljust(width) for cell, width in zip(cells, self._widths, strict=True))
+        line = "  ".join(padded).rstrip()
+        self.cut |= len(line) > (width := _width())
+        print(line if len(line) <= width else line[: width - 1] + "…", flush=True)
+
+    def line(self, text: str) -> None:
+        """Print a sentence below a row, all of it."""
+        print(wrapped(text), flush=True)
+
+
+def wrapped(text: str) -> str:
+    """A sentence in as many lines as the terminal needs, each as far from the left as the first."""
+    if len(text) <= (width := _width()):
+        return text
+    indent = " " * (len(text) - len(text.lstrip()))
+    return textwrap.fill(
+        text.strip(),
+        width,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _width() -> int:
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
 
 
 def seconds(count: float) -> str:

@@ -53,24 +53,24 @@ def session(config: SourceConfig) -> Session:
             assert_never(config)
 
 
-def explorer(config: SourceConfig, clock: Clock) -> Explorer:
-    """Give what the commands of the commissioning day can ask of a source."""
+def explorer(name: str, config: SourceConfig, clock: Clock) -> Explorer:
+    """Give what the commands of the commissioning day can ask of a source; its remedies name it as it is typed."""
     match config:
         case ModbusSource():
             from agent.sources.modbus import explore as modbus
 
             return Explorer(
                 lambda tags: modbus.look(config, clock, tags),
-                lambda scope: modbus.browse(config, clock, scope),
-                lambda place, expect: modbus.probe(config, clock, place, expect),
+                lambda scope: modbus.browse(name, config, clock, scope),
+                lambda place, expect: modbus.probe(name, config, clock, place, expect),
             )
         case OpcUaSource():
             from agent.sources.opcua import explore as opcua
 
             return Explorer(
-                lambda tags: opcua.look(config, clock, tags),
-                lambda scope: opcua.browse(config, clock, scope),
-                lambda place, expect: opcua.probe(config, clock, place, expect),
+                lambda tags: opcua.look(name, config, clock, tags),
+                lambda scope: opcua.browse(name, config, clock, scope),
+                lambda place, expect: opcua.probe(name, config, clock, place, expect),
             )
         case MqttSource() | SparkplugSource():
             from agent.sources.mqtt import explore as mqtt

@@ -1,9 +1,11 @@
 """What the commands of the commissioning day ask of an adapter: look once, search, try out.
 
 An adapter has these three in `explore.py` of its folder, each an async generator
-(`look(config, clock, tags)`, `browse(config, clock, scope)`, `probe(config, clock, place, expect)`), so
+(`look(config, clock, tags)`, `browse(config, clock, scope)`, `probe(config, clock, place, expect)`; the
+source's name goes before where a remedy needs it), so
 that a person sees what is found while the rest is still sought. They open a connection of their own and close it,
-whatever ends them; they raise `SourceError` with the cause and the remedy; they never write. What
+whatever ends them; they raise `SourceError` with the cause and the remedy, and `MistypedError` before
+anything is asked; they never write. What
 one tag, register or node refuses is a bad reading of that one alone.
 
 Rules for whoever changes this: the running agent uses none of it; what is printed, and how, the
@@ -14,7 +16,12 @@ import math
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
+from agent.errors import EdgeRelayError
 from agent.model import SECOND, Json, Reading, Value
+
+
+class MistypedError(EdgeRelayError):
+    """What was typed is no source, tag, address, node or topic; the message says how one is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,7 @@ class Found:
         tag: what to write under the tag's name in the configuration; the keys are those of its section.
         matches: it is what was expected (`probe --expect`).
         doubtful: hardly what is meant (bytes that make no sensible number): shown on demand alone.
+        read_as: the tag of the configuration that reads it already; empty: none.
     """
 
     name: str
@@ -57,6 +65,7 @@ class Found:
     tag: Mapping[str, Json] = field(default_factory=dict)
     matches: bool = False
     doubtful: bool = False
+    read_as: str = ""
 
 
 @dataclass(frozen=True, slots=True)

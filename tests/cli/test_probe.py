@@ -90,15 +90,20 @@ async def test_a_value_that_moves_is_found_with_a_tolerance(capsys):
     ("words", "status", "said"),
     [
         (("tcp://127.0.0.1:1", "40011"), 1, "cannot connect"),
-        (("tcp://", "40011"), 1, "expected tcp://HOST:PORT"),
-        (("s7://plc", "40011"), 1, "s7:// is nothing to read from: expected tcp,"),
-        (("line", "x11"), 1, "'x11' is no Modbus address: write 40011 as in a manual"),
-        (("lin", "40011"), 1, "there is no source lin: did you mean `line`?"),
-        (("opc.tcp://plc", "i=1", "--unit-id", "3"), 1, "--unit-id is for Modbus"),
+        (("tcp://", "40011"), 2, "expected tcp://HOST:PORT"),
+        (("s7://plc", "40011"), 2, "s7:// is nothing to read from: expected tcp,"),
+        (("10.0.0.5:502", "40011"), 2, "tcp://10.0.0.5:502 for Modbus, opc.tcp://10.0.0.5:502, mqtt://"),
+        (("10.0.0.5", "40011"), 2, "tcp://10.0.0.5 for Modbus"),
+        (("/dev/ttyUSB0", "40011"), 2, "rtu:///dev/ttyUSB0?baudrate=9600"),
+        (("mqtt://127.0.0.1:1", "plant#"), 2, "plant#: `#` stands for all further levels"),
+        (("opc.tcp://127.0.0.1:1", "ns=2,s=x"), 2, "expected a node id"),
+        (("line", "x11"), 2, "'x11' is no Modbus address: write 40011 as in a manual"),
+        (("lin", "40011"), 2, "there is no source lin: did you mean `line`?"),
+        (("opc.tcp://plc", "i=1", "--unit-id", "3"), 2, "--unit-id is for Modbus"),
     ],
 )
 async def test_a_slip_is_answered_with_the_remedy(tmp_path, capsys, words, status, said):
-    """One sentence, no traceback."""
+    """One sentence, no traceback; what was mistyped is 2, before anything is connected to."""
     async with ModbusServer() as server:
         config = write(tmp_path, plc("line", server, TAGS))
         got, _, errors = await run(capsys, "probe", *words, "-c", config)
@@ -118,10 +123,16 @@ async def test_a_slip_is_answered_with_the_remedy(tmp_path, capsys, words, statu
         ("21.5", 2.0, Expected(21.5, 2.0)),
         ("on", None, Expected(True)),
         ("FALSE", None, Expected(False)),
+        ("21.5 °C", None, Expected(21.5, 0.05)),
+        ("21,5°C", None, Expected(21.5, 0.05)),
+        ("50%", None, Expected(50, 0.5)),
+        ("-3 m3/h", None, Expected(-3, 0.5)),
         ("BATCH 7", None, Expected("BATCH 7")),
+        ("7UP", None, Expected("7UP")),
+        ("1.234,5", None, Expected("1.234,5")),
         ("18446744073709551615", None, Expected(18446744073709551615, 0.5)),
     ],
 )
 def test_what_the_display_shows(text, tolerance, meant):
-    """A number is as exact as its last digit; a comma is a decimal point."""
+    """A number is as exact as its last digit; a comma is a decimal point; its unit may stand behind it."""
     assert expected(text, tolerance) == meant

@@ -14,7 +14,8 @@ from rigs.commissioning import plc, run, write
 from rigs.modbus_server import ModbusServer
 
 from agent.cli.commissioning import without_secrets
-from agent.cli.looking import UnknownTagError, chosen
+from agent.cli.looking import chosen
+from agent.sources.exploring import MistypedError
 
 TAGS = """\
 ZERO: {address: "40001", type: uint16}, TEMP: {address: "40008", type: int16, scale: 0.1, unit: °C}, \
@@ -223,7 +224,7 @@ def test_a_tag_that_a_wildcard_makes_can_be_named(tmp_path):
     configuration = without_secrets(Path(write(tmp_path, broker)))
 
     assert chosen(configuration, ["W.7.I"], None)["W.7.I"].source == "mq"
-    with pytest.raises(UnknownTagError, match=r"there is no tag V\.7\.I"):
+    with pytest.raises(MistypedError, match=r"there is no tag V\.7\.I"):
         chosen(configuration, ["V.7.I"], None)
-    with pytest.raises(UnknownTagError, match="no tag has a name yet"):
+    with pytest.raises(MistypedError, match="no tag has a name yet"):
         chosen(configuration, [], None)

@@ -65,7 +65,7 @@ async def test_nothing_is_ever_written(name, request):
             await session.until(lambda: session.values)
             changed = await kind.change()
             await session.until(lambda: changed in session.values)
-        asked = explorer(config, SystemClock())
+        asked = explorer("plant", config, SystemClock())
         scope = Scope(limit=20, listen=SECOND // 5)
         for found in (asked.look(config.tags), asked.browse(scope), asked.probe(kind.place, Expected(1))):
             async with contextlib.aclosing(found) as each:

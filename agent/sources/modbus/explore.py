@@ -92,12 +92,13 @@ def _raw(point: Point, block: Block, content: bytes) -> str:
 
 
 async def probe(
-    config: ModbusSource, clock: Clock, place: str, expect: Expected | None
+    name: str, config: ModbusSource, clock: Clock, place: str, expect: Expected | None
 ) -> AsyncIterator[Found]:
     """See `Explorer.probe`: all types, byte orders, and both ways in which manuals count.
 
     Raises:
-        SourceError: no connection, no such address, or the unit does not answer.
+        MistypedError: it is no address.
+        SourceError: no connection, or the unit does not answer.
     """
     guessed: list[Guess] = []
     wanted = meanings(place)
@@ -105,7 +106,7 @@ async def probe(
         device = Device(connection, config.unit_id, 1 + config.retries)
         places = [Span(meant.area, meant.offset, 1) for meant in wanted if meant.area is wanted[0].area]
         if silence := await device.silence(places):
-            raise SourceError(_silent(device, silence))
+            raise SourceError(_silent(name, device, silence))
         for meant in wanted:
             widths = [each for each in _WIDTHS if each <= config.max_registers_per_read]
             patient = meant.area is wanted[0].area
@@ -160,18 +161,19 @@ async def _content(
     return b"", why
 
 
-def _silent(device: Device, reason: str) -> str:
+def _silent(source: str, device: Device, reason: str) -> str:
     return (
         f"unit {device.unit}: {reason}: check its power, its wiring, and the unit id; "
-        "`edge-relay browse SOURCE --unit-ids 1-10` finds who answers"
+        f"`edge-relay browse {source} --unit-ids 1-10` finds who answers"
     )
 
 
-async def browse(config: ModbusSource, clock: Clock, scope: Scope) -> AsyncIterator[Found]:
+async def browse(name: str, config: ModbusSource, clock: Clock, scope: Scope) -> AsyncIterator[Found]:
     """See `Explorer.browse`: which units answer, and what they have in the ranges that are asked for.
 
     Raises:
-        SourceError: no connection, no such range, or the only unit that is asked does not answer.
+        MistypedError: it is no range.
+        SourceError: no connection, or the only unit that is asked does not answer.
     """
     units = scope.unit_ids or (config.unit_id,)
     wanted = spans(scope.start) if scope.start or len(units) == 1 else []
@@ -183,9 +185,10 @@ async def browse(config: ModbusSource, clock: Clock, scope: Scope) -> AsyncItera
             device = Device(connection, unit, 1 + config.retries if len(units) == 1 else 1)
             silence = await device.silence(first)
             if silence and len(units) == 1:
-                raise SourceError(_silent(device, silence))
+                raise SourceError(_silent(name, device, silence))
             if len(units) > 1:
-                yield Found("", f"unit {unit}", "", None, silence or "answers")
+                more = "" if wanted else f": `edge-relay browse {name} --unit-ids {unit}` shows what it has"
+                yield Found("", f"unit {unit}", "", None, silence or f"answers{more}")
             for span in wanted if not silence else ():
                 async for found in survey(device, span, config, thorough=thorough):
                     yield found

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from agent.errors import SourceError
+from agent.sources.exploring import MistypedError
 from agent.sources.modbus.address import manual_address, parse_address
 from agent.sources.modbus.plan import ADDRESSES, Area
 
@@ -46,7 +46,7 @@ def meanings(text: str) -> list[Meant]:
     """Every place that `40011`, `400011`, `10`, `0x0A` or `holding:10` can mean, the likelier first.
 
     Raises:
-        SourceError: it is no address.
+        MistypedError: it is no address.
     """
     area, rest = _split(text)
     if area is None and _PRINTED.fullmatch(rest):
@@ -56,7 +56,7 @@ def meanings(text: str) -> list[Meant]:
         offset = int(rest, 16 if rest[:2].lower() == "0x" else 10)
         both = [(offset, _FROM_0), (offset - 1, _FROM_1)]
     else:
-        raise SourceError(
+        raise MistypedError(
             f"{text!r} is no Modbus address: write 40011 as in a manual, or 10, 0x0A, holding:10 as on the wire"
         )
     areas = [area] if area is not None else [Area.HOLDING, Area.INPUT, Area.COIL, Area.DISCRETE]
@@ -64,7 +64,7 @@ def meanings(text: str) -> list[Meant]:
         Meant(each, offset, counted) for offset, counted in both for each in areas if 0 <= offset < ADDRESSES
     ]
     if not found:
-        raise SourceError(f"{text}: an area has addresses 0 to {ADDRESSES - 1} only")
+        raise MistypedError(f"{text}: an area has addresses 0 to {ADDRESSES - 1} only")
     return found
 
 
@@ -72,7 +72,7 @@ def spans(text: str) -> list[Span]:
     """The ranges that `40001-40100`, `holding`, `input:0-99`, `30001` or nothing at all mean.
 
     Raises:
-        SourceError: it is no range.
+        MistypedError: it is no range.
     """
     if not text:
         return [Span(area, 0, _USUAL_COUNT) for area in (Area.HOLDING, Area.INPUT)]
@@ -83,7 +83,9 @@ def spans(text: str) -> list[Span]:
     start_area, start = _place(first, area, text)
     end_area, end = _place(last, area, text) if dash else (start_area, min(start + _FEW, ADDRESSES) - 1)
     if start_area is not end_area or end < start:
-        raise SourceError(f"{text}: expected the first and the last address of one area, such as 40001-40100")
+        raise MistypedError(
+            f"{text}: expected the first and the last address of one area, such as 40001-40100"
+        )
     areas = [Area.HOLDING, Area.INPUT] if start_area is None else [start_area]
     return [Span(each, start, end - start + 1) for each in areas]
 
@@ -91,7 +93,7 @@ def spans(text: str) -> list[Span]:
 def _split(text: str) -> tuple[Area | None, str]:
     match = _AREA.fullmatch(text.strip())
     if match is None:
-        raise SourceError(f"{text!r} is no Modbus address")
+        raise MistypedError(f"{text!r} is no Modbus address")
     return Area(match[1].lower()) if match[1] else None, match[2].strip()
 
 
@@ -99,12 +101,12 @@ def _place(text: str, area: Area | None, whole: str) -> tuple[Area | None, int]:
     if area is None and _PRINTED.fullmatch(text):
         return _printed(text)
     if not _NUMBER.fullmatch(text):
-        raise SourceError(
+        raise MistypedError(
             f"{whole!r} is no range: write 40001-40100 as in a manual, or holding:0-99 as on the wire"
         )
     offset = int(text, 16 if text[:2].lower() == "0x" else 10)
     if offset >= ADDRESSES:
-        raise SourceError(f"{whole}: the last address of an area is {ADDRESSES - 1}, counted from 0")
+        raise MistypedError(f"{whole}: the last address of an area is {ADDRESSES - 1}, counted from 0")
     return area, offset
 
 
@@ -112,4 +114,4 @@ def _printed(text: str) -> tuple[Area, int]:
     try:
         return parse_address(text)
     except ValueError as error:
-        raise SourceError(str(error)) from None
+        raise MistypedError(str(error)) from None

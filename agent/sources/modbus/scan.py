@@ -58,7 +58,7 @@ class Device:
                 case Refused(code) if code in UNREACHABLE:
                     return explain(self._block(span), code)
                 case Silent(reason) | Wrong(reason):
-                    why = reason
+                    why = why or reason
                 case _:
                     return ""
         return why

@@ -15,13 +15,13 @@ from agent.clock import Clock
 from agent.codec.payload import excerpt
 from agent.errors import SourceError
 from agent.model import SECOND, Json, bad
-from agent.sources.exploring import Expected, Found, Look, Scope
+from agent.sources.exploring import Expected, Found, Look, MistypedError, Scope
 from agent.sources.mqtt.config import MqttSource
 from agent.sources.mqtt.decode import Decoder, Message
 from agent.sources.mqtt.explore_bytes import packed
 from agent.sources.mqtt.explore_leaves import Leaf, leaves
 from agent.sources.mqtt.explore_listen import Listener, listening
-from agent.sources.mqtt.patterns import owner
+from agent.sources.mqtt.patterns import filter_problem, owner
 from agent.sources.mqtt.source import decoder
 from agent.sources.mqtt.sparkplug_config import SparkplugSource, parse_device
 from agent.sources.naming import Names
@@ -50,6 +50,9 @@ async def look(
     understands = decoder(config, clock)
     wanted = _wanted(config, understands, tags)
     missing = {tag: topic for topic, own in wanted.items() for tag in own}
+    ignored: set[str] = set()  # what they were given, and their source does not take
+    ignores = isinstance(config, MqttSource) and config.retained == "ignore"
+    takes_all = decoder(config.model_copy(update={"retained": "baseline"}), clock) if ignores else None
     async with listening(config, clock) as listener:
         for topic, why in (await listener.subscribe(list(wanted))).items():
             for tag in sorted(wanted[topic] & missing.keys()):
@@ -59,19 +62,24 @@ async def look(
         while missing and (messages := await listener.messages(until)):
             for message in messages:
                 decoded = understands.decode(message)
+                if message.retained and takes_all is not None and (held := takes_all.decode(message)):
+                    ignored |= {reading.tag for reading in held.readings}
                 for reading in decoded.readings if decoded else ():
                     if missing.pop(reading.tag, None) is not None:
                         yield Look(reading, message.topic, excerpt(message.payload)[:_RAW])
     for tag, topic in missing.items():
-        yield Look(bad(tag, clock.monotonic(), _silence(config, topic, patience)), topic)
+        why = _ignored(topic, patience) if tag in ignored else _silence(config, topic, patience)
+        yield Look(bad(tag, clock.monotonic(), why), topic)
 
 
 async def browse(config: AnyMqtt, clock: Clock, scope: Scope) -> AsyncIterator[Found]:
     """Listen for `scope.listen`, and tell what each new topic holds; `$SYS` only where it is the start.
 
     Raises:
+        MistypedError: the start is no filter.
         SourceError: no connection, it was lost, or the broker refuses the start.
     """
+    _check_filter(scope.start)
     drafts = _reader(config, clock)
     everything = f"{_SPARKPLUG}#" if isinstance(config, SparkplugSource) else _EVERYTHING
     names, seen = Names(), set[str]()
@@ -94,13 +102,16 @@ async def probe(
     """Wait for one message of a topic (or of a Sparkplug device), and tell all that stands in it.
 
     Raises:
+        MistypedError: it is neither.
         SourceError: no connection, it was lost, or the broker refuses the topic.
     """
+    topic = _topic(config, place)
+    _check_filter(topic)
     drafts = _reader(config, clock, whole=True)
     names = Names()
     async with (
         listening(config, clock) as listener,
-        aclosing(_heard(listener, _topic(config, place), patience)) as heard,
+        aclosing(_heard(listener, topic, patience)) as heard,
     ):
         async for message in heard:
             found = [_named(found, parts, names) for parts, found in drafts(message)]
@@ -114,6 +125,11 @@ async def probe(
             if found:
                 return
     yield Found("", place, "", note=_silence(config, place, patience))
+
+
+def _check_filter(topic: str) -> None:
+    if problem := filter_problem(topic):
+        raise MistypedError(problem)
 
 
 def _wanted(config: AnyMqtt, understands: Decoder, tags: Collection[str]) -> dict[str, set[str]]:
@@ -140,6 +156,13 @@ def _silence(config: AnyMqtt, topic: str, patience: int) -> str:
     return f"nothing was published on {topic} {within}"
 
 
+def _ignored(topic: str, patience: int) -> str:
+    return (
+        f"only what the broker had retained came on {topic} within {patience / SECOND:g} s, and this source has "
+        "`retained: ignore`: the tag gets its value with the next message"
+    )
+
+
 def _topic(config: AnyMqtt, place: str) -> str:
     """Give the topics of a device of Sparkplug; else the place is a topic."""
     if not isinstance(config, SparkplugSource) or place.startswith(_SPARKPLUG):
@@ -147,7 +170,7 @@ def _topic(config: AnyMqtt, place: str) -> str:
     try:
         device = parse_device(place)
     except ValueError as error:
-        raise SourceError(f"{place}: {error}") from None
+        raise MistypedError(f"{place}: {error}") from None
     levels = (device.group, "+", device.node, device.device)
     return _SPARKPLUG + "/".join(filter(None, levels))
 

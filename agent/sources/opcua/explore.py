@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Collection
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeAlias
 
 from asyncua import ua
 from asyncua.ua.attribute_ids import AttributeIds
@@ -19,31 +19,32 @@ from asyncua.ua.object_ids import ObjectIds
 from agent.clock import Clock
 from agent.errors import SourceError
 from agent.model import bad
-from agent.sources.exploring import Expected, Found, Look, Scope
+from agent.sources.exploring import Expected, Found, Look, MistypedError, Scope
 from agent.sources.opcua.config import OpcUaSource, OpcUaTag
 from agent.sources.opcua.connection import connected
 from agent.sources.opcua.explore_nodes import RANGE, UNIT, Branch, Describer, raw
-from agent.sources.opcua.explore_space import Space, attribute, content
+from agent.sources.opcua.explore_space import Space, attribute, content, write_node
 from agent.sources.opcua.nodes import split_node, split_path
 from agent.sources.opcua.resolving import resolve_all
 from agent.sources.opcua.values import status_reason, to_reading
 
-_NAME: Final = "SOURCE"  # in a remedy, as in `edge-relay trust SOURCE`: here nobody knows what it is called
 _AT_ONCE: Final = 50  # nodes that are looked into before what was found is told
 _LOOKS: Final = 100  # tags that are read with one question, whose latency is theirs
 _NEIGHBOURS: Final = 1000  # variables right below a node that is tried out
 _OBJECTS: Final = ua.NodeId(ua.Int32(ObjectIds.ObjectsFolder))
 _SERVER: Final = ua.NodeId(ua.Int32(ObjectIds.Server))
+_Meant: TypeAlias = tuple[OpcUaTag, tuple[str, ...] | None]
+"""What is asked for; of a browse path, the names below the server's root folders."""
 
 
-async def look(config: OpcUaSource, clock: Clock, tags: Collection[str]) -> AsyncIterator[Look]:
+async def look(name: str, config: OpcUaSource, clock: Clock, tags: Collection[str]) -> AsyncIterator[Look]:
     """Read the tags' values once.
 
     Raises:
         SourceError: no connection, or it was lost.
     """
-    async with _space(config, clock) as space:
-        wanted = {name: section for name, section in config.tags.items() if name in tags}
+    async with _space(name, config, clock) as space:
+        wanted = {tag: section for tag, section in config.tags.items() if tag in tags}
         nodes = await resolve_all(space.calls, dict(enumerate(wanted.values())))
         found: list[tuple[str, OpcUaTag, ua.NodeId]] = []
         for (tag, section), node in zip(
@@ -58,31 +59,36 @@ async def look(config: OpcUaSource, clock: Clock, tags: Collection[str]) -> Asyn
                 yield one
 
 
-async def browse(config: OpcUaSource, clock: Clock, scope: Scope) -> AsyncIterator[Found]:
+async def browse(name: str, config: OpcUaSource, clock: Clock, scope: Scope) -> AsyncIterator[Found]:
     """Walk the address space from `scope.start` (a node id or a browse path), breadth first.
 
     Raises:
+        MistypedError: the start is neither.
         SourceError: no connection, it was lost, or there is no such start.
     """
-    async with _space(config, clock) as space:
-        start = await _start(space, scope.start)
+    meant = _meant(scope.start) if scope.start else None
+    async with _space(name, config, clock) as space:
+        start = await _start(space, scope.start, meant)
         describer = Describer(space, clock.monotonic())
+        known = await _known(space, config)
         async with aclosing(_walk(space, start, scope.depth, scope.limit)) as walk:
             async for branches in walk:
                 for found in await describer.describe(branches):
-                    yield found
+                    yield replace(found, read_as=known.get(found.place, ""))
 
 
 async def probe(
-    config: OpcUaSource, clock: Clock, place: str, expect: Expected | None
+    name: str, config: OpcUaSource, clock: Clock, place: str, expect: Expected | None
 ) -> AsyncIterator[Found]:
     """Read one node (a node id or a browse path), the elements of an array, and the variables right below it.
 
     Raises:
+        MistypedError: it is neither.
         SourceError: no connection, it was lost, or there is no such node.
     """
-    async with _space(config, clock) as space:
-        start = await _start(space, place)
+    meant = _meant(place)
+    async with _space(name, config, clock) as space:
+        start = await _start(space, place, meant)
         describer = Describer(space, clock.monotonic())
         async with aclosing(_walk(space, start, 1, _NEIGHBOURS)) as walk:
             async for branches in walk:
@@ -92,37 +98,45 @@ async def probe(
 
 
 @asynccontextmanager
-async def _space(config: OpcUaSource, clock: Clock) -> AsyncIterator[Space]:
+async def _space(name: str, config: OpcUaSource, clock: Clock) -> AsyncIterator[Space]:
     logging.getLogger("asyncua").setLevel(logging.CRITICAL + 1)  # what it logs it also raises, and we tell
-    async with connected(_NAME, config, clock) as client:
+    async with connected(name, config, clock) as client:
         yield await Space.open(client)
+
+
+async def _known(space: Space, config: OpcUaSource) -> dict[str, str]:
+    """Give the tags of the configuration by their nodes, written as what is found is."""
+    whole = {name: section for name, section in config.tags.items() if section.index is None}
+    nodes = await resolve_all(space.calls, dict(enumerate(whole.values())))
+    return {
+        write_node(node, space.calls.namespaces): name
+        for name, node in zip(whole, (nodes[at] for at in range(len(whole))), strict=True)
+        if not isinstance(node, str)
+    }
 
 
 async def _look_at(
     space: Space, clock: Clock, tags: Collection[tuple[str, OpcUaTag, ua.NodeId]]
 ) -> list[Look]:
-    cut = space.calls.cuts_arrays
     asked = clock.monotonic()
-    answers = await space.read(
-        [attribute(node, element=section.index if cut else None) for _, section, node in tags]
-    )
+    answers = await space.read([attribute(node) for _, _, node in tags])
     received = clock.monotonic()
     looks: list[Look] = []
     for (tag, section, _), data in zip(tags, answers, strict=True):
-        reading = to_reading(tag, data, received, baseline=True, index=section.index, cut=cut)
+        reading = to_reading(tag, data, received, baseline=True, index=section.index)
         looks.append(Look(reading, section.place, raw(data), received - asked))
     return looks
 
 
-async def _start(space: Space, place: str) -> Branch:
+async def _start(space: Space, place: str, meant: _Meant | None) -> Branch:
     """Find where to begin.
 
     Raises:
         SourceError: there is no such node.
     """
-    if not place:
+    if meant is None:
         return Branch(_OBJECTS, (), 0, is_variable=False)
-    tag, path = _meant(place)
+    tag, path = meant
     (node,) = (await resolve_all(space.calls, {0: tag})).values()
     if isinstance(node, str):
         raise SourceError(node)
@@ -138,11 +152,11 @@ async def _start(space: Space, place: str) -> Branch:
     return Branch(node, path, 0, node_class == ua.NodeClass.Variable)
 
 
-def _meant(place: str) -> tuple[OpcUaTag, tuple[str, ...] | None]:
+def _meant(place: str) -> _Meant:
     """Read a node id or a browse path; of a path, the names below the server's root folders.
 
     Raises:
-        SourceError: it is neither.
+        MistypedError: it is neither.
     """
     try:
         split_node(place)
@@ -153,7 +167,7 @@ def _meant(place: str) -> tuple[OpcUaTag, tuple[str, ...] | None]:
             return OpcUaTag(browse_path=place), names
         except ValueError as no_path:
             looks_like_a_node = "=" in place.partition("/")[0]
-            raise SourceError(str(no_node if looks_like_a_node else no_path)) from None
+            raise MistypedError(str(no_node if looks_like_a_node else no_path)) from None
 
 
 async def _walk(

@@ -13,7 +13,7 @@ from agent.clock import SystemClock
 from agent.codec.modbus import ByteOrder, NumberField, NumberType, TextField
 from agent.errors import SourceError
 from agent.model import Quality
-from agent.sources.exploring import Expected, Scope
+from agent.sources.exploring import Expected, MistypedError, Scope
 from agent.sources.modbus.explore import browse, look, probe
 from agent.sources.modbus.places import meanings, spans
 from agent.sources.modbus.plan import Area
@@ -94,7 +94,7 @@ async def all_of(found):
 
 async def best(config, place, expect):
     """The first way that matches."""
-    found = [each async for each in probe(config, SystemClock(), place, expect) if each.matches]
+    found = [each async for each in probe("plc", config, SystemClock(), place, expect) if each.matches]
     return found[0] if found else None
 
 
@@ -181,7 +181,9 @@ async def test_what_is_shown_exactly_comes_before_what_is_scaled_to_it():
 async def test_probe_hides_what_makes_no_sense():
     """Denormal, endless and impossible floats are doubtful; what a sensor could mean comes first."""
     async with device(holding=dict(enumerate([0x41AC, 0x0000, *[0] * 20]))) as (_, config):
-        found = [each for each in await all_of(probe(config, SystemClock(), "40001", None)) if each.name]
+        found = [
+            each for each in await all_of(probe("plc", config, SystemClock(), "40001", None)) if each.name
+        ]
 
     assert (found[0].place, found[0].value) == ("40001 float32 ABCD", 21.5)
     floats = [each for each in found if each.type == "float32" and each.value not in (None, 0.0, 21.5)]
@@ -193,7 +195,7 @@ async def test_every_type_and_order_of_both_bases_is_among_what_is_found():
     """Nothing is left out, be it improbable or the same number once more: it is only marked so."""
     dice = random.Random(7)
     async with device(holding=noise(dice, 40)) as (_, config):
-        found = await all_of(probe(config, SystemClock(), "40011", None))
+        found = await all_of(probe("plc", config, SystemClock(), "40011", None))
     numbers = [each.place for each in found if each.type in set(NumberType)]
 
     assert len(numbers) == len(set(numbers)) == 2 * (2 * 2 + 6 * 4)
@@ -202,7 +204,7 @@ async def test_every_type_and_order_of_both_bases_is_among_what_is_found():
 async def test_probe_tries_all_areas_that_answer_and_says_why_others_do_not():
     """A bare number could stand anywhere; an area that the device lacks is a remark, not an error."""
     async with device(holding={9: 5, 10: 6}, coil={10: 1, 9: 0}) as (server, config):
-        found = await all_of(probe(config, SystemClock(), "10", Expected(True)))
+        found = await all_of(probe("plc", config, SystemClock(), "10", Expected(True)))
     remarks = {each.place: each.note for each in found if not each.type}
 
     assert next(each.place for each in found if each.matches) == "00011"
@@ -241,7 +243,7 @@ async def test_probe_shows_bits_of_a_word(bits):
     """True is looked for bit by bit."""
     word = sum(1 << bit for bit in bits)
     async with device(holding={10: word, 11: 0}) as (_, config):
-        found = await all_of(probe(config, SystemClock(), "holding:10", Expected(True)))
+        found = await all_of(probe("plc", config, SystemClock(), "holding:10", Expected(True)))
 
     assert [each.tag["bit"] for each in found if each.matches and each.type == "bit"] == sorted(bits)
 
@@ -267,7 +269,7 @@ def test_an_address_is_read_in_both_ways(text, first, second):
 )
 def test_what_is_no_address_is_refused_with_the_forms(text):
     """Nothing is guessed of a text that is no address."""
-    with pytest.raises(SourceError):
+    with pytest.raises(MistypedError):
         meanings(text)
 
 
@@ -278,7 +280,7 @@ async def test_browse_finds_which_addresses_exist():
     """Blocks that are refused are halved; every address that exists is a row, every gap a remark."""
     registers = dict.fromkeys([3, 17, 18, 40, 99], 7)
     async with device(holding=registers) as (server, config):
-        found = await all_of(browse(config, SystemClock(), Scope("40001-40100")))
+        found = await all_of(browse("plc", config, SystemClock(), Scope("40001-40100")))
 
     assert [each.place for each in found if each.name] == [
         *("40004 uint16", "40018 uint16", "40019 uint16", "40041 uint16", "40100 uint16")
@@ -291,7 +293,7 @@ async def test_browse_learns_how_much_a_device_gives_at_once():
     """One refusal of a block that is there but too long, and no longer one is asked for again."""
     async with device(holding=dict.fromkeys(range(1000), 1)) as (server, config):
         server.most = 32
-        found = await all_of(browse(config, SystemClock(), Scope("holding")))
+        found = await all_of(browse("plc", config, SystemClock(), Scope("holding")))
 
     assert sum(bool(each.name) for each in found) == 1000
     counts = [count for _, _, count in server.asked()]
@@ -302,7 +304,7 @@ async def test_browse_learns_how_much_a_device_gives_at_once():
 async def test_a_hole_is_no_reason_to_read_less_at_once():
     """One address that is missing costs a bisection, and blocks stay as long as they were."""
     async with device(holding=dict.fromkeys({*range(1000)} - {50}, 1)) as (server, config):
-        await all_of(browse(config, SystemClock(), Scope("holding")))
+        await all_of(browse("plc", config, SystemClock(), Scope("holding")))
 
     assert sum(count == 120 for _, _, count in server.asked()) == 8
 
@@ -310,7 +312,7 @@ async def test_a_hole_is_no_reason_to_read_less_at_once():
 async def test_browse_of_an_empty_device_is_gentle():
     """Without a range, what does not exist costs a few hundred requests for 2,000 addresses, not thousands."""
     async with device(holding={100: 5}, input={}) as (server, config):
-        found = await all_of(browse(config, SystemClock(), Scope()))
+        found = await all_of(browse("plc", config, SystemClock(), Scope()))
 
     assert [each.place for each in found if each.name] == []
     assert len(server.requests) < 900
@@ -321,7 +323,7 @@ async def test_browse_of_an_empty_device_is_gentle():
 async def test_where_something_is_its_neighbours_are_looked_at():
     """Of 8 that are refused together the first is tried; if it is there, each of the others is, too."""
     async with device(holding={0: 5, 1: 6, 3: 7}) as (_, config):
-        found = await all_of(browse(config, SystemClock(), Scope("holding")))
+        found = await all_of(browse("plc", config, SystemClock(), Scope("holding")))
 
     assert [(each.place, each.value) for each in found] == [
         *(("40001 uint16", 5), ("40002 uint16", 6), ("holding 40003", None), ("40004 uint16", 7)),
@@ -330,12 +332,13 @@ async def test_where_something_is_its_neighbours_are_looked_at():
 
 
 async def test_browse_knows_an_area_that_is_not_there():
-    """One request, one remark."""
+    """One request, one remark, which does not say that more was tried."""
     async with device(holding={0: 1}) as (server, config):
-        found = await all_of(browse(config, SystemClock(), Scope("input")))
+        found = await all_of(browse("plc", config, SystemClock(), Scope("input")))
 
     assert len(found) == 1
     assert "cannot read the area `input` at all" in found[0].note
+    assert "one in 8" not in found[0].note
     assert len(server.requests) == 2
 
 
@@ -343,7 +346,7 @@ async def test_browse_shows_floats_where_they_are_likely():
     """Two registers that make a sensible number are one row, in the order of bytes that does."""
     words = [*on_the_wire(21.5, "f", ByteOrder.ABCD), *on_the_wire(-3.25, "f", ByteOrder.CDAB), 215]
     async with device(holding=dict(enumerate(words))) as (_, config):
-        found = await all_of(browse(config, SystemClock(), Scope("40001-40005")))
+        found = await all_of(browse("plc", config, SystemClock(), Scope("40001-40005")))
 
     assert [(each.place, each.value) for each in found] == [
         ("40001 float32 ABCD", 21.5),
@@ -356,9 +359,11 @@ async def test_browse_shows_floats_where_they_are_likely():
 async def test_many_zeros_are_one_remark_unless_their_range_is_named(area):
     """A thousand empty registers are no news; of a range that somebody names, each is a row."""
     async with device(**{area: dict.fromkeys(range(1000), 0)}) as (_, config):
-        rows = [each.name for each in await all_of(browse(config, SystemClock(), Scope(area + ":0-19")))]
+        rows = [
+            each.name for each in await all_of(browse("plc", config, SystemClock(), Scope(area + ":0-19")))
+        ]
         all_zero = await all_of(
-            browse(config, SystemClock(), Scope("" if area == "holding" else "coil:0-999"))
+            browse("plc", config, SystemClock(), Scope("" if area == "holding" else "coil:0-999"))
         )
 
     assert all(rows)
@@ -371,10 +376,10 @@ async def test_browse_says_which_units_answer():
     """A dead unit costs one timeout and is told; the others are not held up by it."""
     async with ModbusServer(dead={2}) as server:
         config = source(server, holding(0), timeout="500ms")
-        found = await all_of(browse(config, SystemClock(), Scope(unit_ids=(1, 2, 3))))
-        ranged = await all_of(browse(config, SystemClock(), Scope("40001-40002", unit_ids=(1, 3))))
+        found = await all_of(browse("plc", config, SystemClock(), Scope(unit_ids=(1, 2, 3))))
+        ranged = await all_of(browse("plc", config, SystemClock(), Scope("40001-40002", unit_ids=(1, 3))))
 
-    assert [(each.place, each.note == "answers") for each in found] == [
+    assert [(each.place, each.note.startswith("answers")) for each in found] == [
         ("unit 1", True),
         ("unit 2", False),
         ("unit 3", True),
@@ -389,9 +394,9 @@ async def test_a_silent_unit_is_an_error_that_says_how_to_find_others(command):
     async with ModbusServer(dead={1}) as server:
         config = source(server, holding(0), timeout="50ms", retries=0)
         found = (
-            browse(config, SystemClock(), Scope())
+            browse("plc", config, SystemClock(), Scope())
             if command == "browse"
-            else probe(config, SystemClock(), "10", None)
+            else probe("plc", config, SystemClock(), "10", None)
         )
         with pytest.raises(SourceError, match="--unit-ids 1-10"):
             await all_of(found)
@@ -400,7 +405,7 @@ async def test_a_silent_unit_is_an_error_that_says_how_to_find_others(command):
 async def test_the_limit_ends_a_browse():
     """No more rows than wanted, and the connection is closed."""
     async with device(holding=dict.fromkeys(range(1000), 1)) as (server, config):
-        found = await all_of(browse(config, SystemClock(), Scope("holding", limit=7)))
+        found = await all_of(browse("plc", config, SystemClock(), Scope("holding", limit=7)))
 
     assert len(found) == 7
     assert len(server.requests) == 2
@@ -411,8 +416,37 @@ async def test_the_limit_ends_a_browse():
 )
 def test_what_is_no_range_is_refused(text):
     """A slip is not a scan of something else."""
-    with pytest.raises(SourceError):
+    with pytest.raises(MistypedError):
         spans(text)
+
+
+@pytest.mark.parametrize("zeros", [2, 4, 10, 30])
+@pytest.mark.parametrize(
+    ("order", "value"), [(ByteOrder.CDAB, 21.5), (ByteOrder.ABCD, 21.5), (ByteOrder.ABCD, 20.1)]
+)
+async def test_browse_takes_no_float_for_its_neighbour(order, value, zeros):
+    """0x0000 0x41AC 0x6666 0x4366 is 21.5 and 230.4 with the low word first, not zero and 21.55.
+
+    libmodbus#358, ioBroker.modbus#508: a number that is nearly right is the worst of all.
+    """
+    words = [*[0] * zeros, *on_the_wire(value, "f", order), *on_the_wire(230.4, "f", order)]
+    async with device(holding=dict(enumerate(words))) as (_, config):
+        found = await all_of(browse("plc", config, SystemClock(), Scope("holding")))
+    floats = [(each.place, round(float(each.value), 4)) for each in found if each.type == "float32"]
+
+    assert floats == [
+        (f"4{zeros + 1:04} float32 {order}", value),
+        (f"4{zeros + 3:04} float32 {order}", 230.4),
+    ]
+
+
+async def test_browse_marks_what_is_read_already():
+    """What a tag of the configuration reads is not offered as new, be it the second register of it."""
+    async with device(holding=dict(enumerate([7, 8, 0xFFFF, 0xFFFF]))) as (server, _):
+        config = source(server, {"A": {"address": "40001", "type": "int16"}, "B": {"address": "40003", "type": "int32"}})
+        found = await all_of(browse("plc", config, SystemClock(), Scope("40001-40004")))
+
+    assert [each.read_as for each in found] == ["A", "", "B", "B"]
 
 
 # --- look -----------------------------------------------------------------------------------------------
@@ -453,8 +487,8 @@ async def test_nothing_but_reading_is_ever_asked():
     tags = holding(0)
     async with device(holding=dict.fromkeys(range(50), 1), coil={0: 1}) as (server, config):
         await all_of(look(config, SystemClock(), tags))
-        await all_of(probe(config, SystemClock(), "0", Expected(1)))
-        await all_of(browse(config, SystemClock(), Scope()))
+        await all_of(probe("plc", config, SystemClock(), "0", Expected(1)))
+        await all_of(browse("plc", config, SystemClock(), Scope()))
 
     assert {function for function, _, _ in server.asked()} <= {1, 2, 3, 4}
 

@@ -19,7 +19,7 @@ from agent.clock import SystemClock
 from agent.codec.json_path import find, parse_path
 from agent.errors import SourceError
 from agent.model import MILLISECOND, SECOND, Quality
-from agent.sources.exploring import Expected, Scope
+from agent.sources.exploring import Expected, MistypedError, Scope
 from agent.sources.mqtt import explore
 from agent.sources.mqtt.decode import Message
 from agent.sources.mqtt.explore_leaves import MOST_LEAVES, leaves
@@ -81,6 +81,19 @@ async def test_every_tag_is_looked_at_once(broker, protocol):
     assert "no 'nowhere' in it" in wrong.reading.reason
     assert silent.reading.reason == "nothing was published on silent within 0.3 s"
     assert silent.raw == ""
+
+
+async def test_what_the_source_ignores_is_said_to_have_come(broker):
+    """`retained: ignore` drops what the broker kept; nobody is told then that nothing was published."""
+    tags = {"KEPT": {"topic": "kept"}, "SILENT": {"topic": "silent"}}
+    await asyncio.to_thread(broker.publish, ("kept", "21.5"), retain=True)
+    looks = await all_of(look(source(broker.port, tags, retained="ignore")))
+    why = {one.reading.tag: one.reading.reason for one in looks}
+
+    assert why["KEPT"].startswith(
+        "only what the broker had retained came on kept within 0.3 s, and this source has"
+    )
+    assert why["SILENT"] == "nothing was published on silent within 0.3 s"
 
 
 async def test_only_the_tags_that_are_asked_for_are_waited_for(broker):
@@ -424,7 +437,7 @@ async def test_a_device_is_tried_out(broker, edge):
     assert {one.note for one in found if one.value is not None} == {
         "for a source with payload: sparkplug_b; retained"
     }
-    with pytest.raises(SourceError, match="expected GROUP/EDGE NODE/DEVICE"):
+    with pytest.raises(MistypedError, match="expected GROUP/EDGE NODE/DEVICE"):
         await all_of(explore.probe(sparkplug(broker), CLOCK, "Press", None))
 
 

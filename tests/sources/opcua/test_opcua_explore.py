@@ -21,7 +21,7 @@ from rigs.opcua_session import configure
 from agent.clock import SystemClock
 from agent.errors import SourceError
 from agent.model import Quality
-from agent.sources.exploring import Expected, Scope
+from agent.sources.exploring import Expected, MistypedError, Scope
 from agent.sources.opcua import explore, explore_space
 from agent.sources.opcua.resolving import resolve
 
@@ -42,15 +42,15 @@ async def all_of(iterator):
 
 
 def look(config, *tags: str):
-    return explore.look(config, CLOCK, tags or tuple(config.tags))
+    return explore.look("boiler", config, CLOCK, tags or tuple(config.tags))
 
 
 def browse(config, start: str = "", **scope: object):
-    return explore.browse(config, CLOCK, Scope(start=start, **scope))
+    return explore.browse("boiler", config, CLOCK, Scope(start=start, **scope))
 
 
 def probe(config, place: str, expect: Expected | None = None):
-    return explore.probe(config, CLOCK, place, expect)
+    return explore.probe("boiler", config, CLOCK, place, expect)
 
 
 @pytest.fixture
@@ -375,7 +375,7 @@ async def test_an_object_is_tried_out_by_its_variables(plant, boiler):
 async def test_a_place_that_is_not_there_is_said_so(plant, place, why):
     """For browse and probe alike, with the forms that are understood."""
     for search in (probe(anything(plant.url), place), browse(anything(plant.url), place)):
-        with pytest.raises(SourceError, match=why):
+        with pytest.raises((SourceError, MistypedError), match=why):
             await all_of(search)
 
 
