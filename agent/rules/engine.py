@@ -127,12 +127,17 @@ class Engine:
         return states
 
     def fall_back(self) -> int | None:
-        """A commit failed: undo all since the last kept batch, whose values are lost sight of; since when."""
-        since = self._steps.journal.since
+        """A commit failed: undo all since the last kept batch, whose values are lost sight of; since when.
+
+        History that was undone hides nothing: the value that was shown beside it still holds.
+        """
+        journal = self._steps.journal
+        since = journal.since
         if since is not None:
             self._steps.board.now = since
-        for holder, at in self._steps.journal.undo():
-            if isinstance(holder, Tag):
+        shown = {id(tag): tag.state.reading for tag in journal.touched(0) if isinstance(tag, Tag)}
+        for holder, at in journal.undo():
+            if isinstance(holder, Tag) and holder.state.reading is not shown[id(holder)]:
                 holder.become(holder.state._replace(cut=min(holder.state.cut, at)))
         self._steps.schedule_all()
         return since

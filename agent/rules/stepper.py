@@ -181,7 +181,7 @@ class Stepper:
         if tag.spec.timed and self._repetitions.passed_over(tag, reading):
             return
         received = reading.received
-        if received > self.board.now or self.timers.next <= received:
+        if received > self.board.now or self.timers.next <= received or self.bursts.next <= received:
             self.pass_time(received)
         if reading.late:
             self._take_late(tag, reading)

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rigs.rules import Player, high, reading, rule
+from rigs.rules import Player, gate, high, reading, rule
 
 from agent.model import SECOND, Priority
 from agent.rules.spec import ChangeSpec
@@ -148,3 +148,54 @@ def test_alarms_see_what_holds_and_nothing_else(steps):
     player.tick(now + 60)
     model.tick(now + 60)
     assert player.timeline == model.timeline
+
+
+RULES = (
+    ALARM,
+    REPORT,
+    rule(high(150, on=2), name="U", tag="U"),
+    rule(high(150), name="GATED", gate=gate("U > 100")),
+)
+SAMPLE = st.tuples(st.sampled_from("TU"), st.sampled_from([100, 160, 200, "bad"]), st.booleans())
+BATCHES = st.lists(
+    st.tuples(st.sampled_from([0, 0.5, 1, 1.5, 7]), st.lists(SAMPLE, max_size=4), st.booleans()), max_size=12
+)
+
+
+@given(BATCHES)
+def test_a_commit_that_fails_changes_nothing_of_history(batches):
+    """Offered again at once, a batch does what it would have done: what was shown beside its history still holds."""
+    player, spared = (Player(RULES, timed=True) for _ in range(2))
+    now, stamp = 0.0, 0
+    for pause, samples, fails in batches:
+        now += pause
+        batch = []
+        for tag, value, late in samples:
+            stamp += SECOND
+            batch.append(reading(now, value, tag, source_time=None if value == "bad" else stamp, late=late))
+        spared.take(*batch)
+        taken = player.engine.take(batch)
+        if fails and taken.durable:
+            player.engine.fall_back()
+            taken = player.engine.take(batch)
+        player.keep(taken)
+    player.tick(now + 60)
+    spared.tick(now + 60)
+    assert told(player) == told(spared)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_commit_that_fails_takes_no_value_from_sight_that_held(fails):
+    """History of U falls with an alarm of T: U's delay goes on, and what waited for this very instant counts."""
+    player = Player(RULES, timed=True)
+    player.value(10, 160, "U", source_time=1)
+    player.value(10, 200, source_time=2, late=True)
+    batch = [reading(11, 160, "U", source_time=3, late=True), reading(11, 100, source_time=4, late=True)]
+    taken = player.engine.take(batch)
+    if fails:
+        player.engine.fall_back()
+        taken = player.engine.take(batch)
+    player.keep(taken)
+    player.tick(20)
+    raised = [(at, value) for at, what, value, _ in told(player) if what == "raised"]
+    assert raised == [(11, 200), (11, 200), (12, 160)]
