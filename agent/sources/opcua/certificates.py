@@ -140,15 +140,15 @@ def _moment(wall: int) -> datetime:
     return datetime.fromtimestamp(wall / 1e9, UTC)
 
 
-def check_validity(presented: x509.Certificate, wall: int) -> None:
-    """Refuse a certificate that is not valid now; `wall` is nanoseconds UTC.
+def check_validity(presented: x509.Certificate, wall: int, which: str = "the server's certificate") -> None:
+    """Refuse a certificate that is not valid now; `wall` is nanoseconds UTC, `which` is for the message.
 
     Raises:
         SourceError: refused; the clock is shown beside the validity, for it may be the one that is wrong.
     """
     if not is_valid(presented, wall):
         raise SourceError(
-            f"refused the server's certificate {told(presented)}: it is "
+            f"refused {which} {told(presented)}: it is "
             f"valid from {presented.not_valid_before_utc:%Y-%m-%d %H:%M} to "
             f"{presented.not_valid_after_utc:%Y-%m-%d %H:%M} UTC and this machine's clock says "
             f"{_moment(wall):%Y-%m-%d}: set the clock, or renew the certificate at the server and here"

@@ -149,7 +149,8 @@ def make_folder(folder: Path) -> None:
 def _give_away(made: Path) -> None:
     if os.geteuid() == 0:
         above = made.parent.stat()
-        os.chown(made, above.st_uid, above.st_gid)
+        # Whoever owns the folder could put a link in its place meanwhile, and be given what it leads to.
+        os.chown(made, above.st_uid, above.st_gid, follow_symlinks=False)
 
 
 def _load_key(pem: bytes) -> rsa.RSAPrivateKey:

@@ -3,7 +3,7 @@
     PKI/own/        this agent's certificate and key
     PKI/trusted/    servers that a person has trusted, each by its very certificate
     PKI/issuers/    authorities: whom they certify is trusted, as far as the certificate names the host;
-                    `*.crl` beside them: whom they certify no more
+                    `*.crl` beside them: whom they certify no more, even if a person has trusted it
     PKI/rejected/   servers that were refused, for a person to look at
 
 Free of asyncua: the commands, and warnings of what expires, need no connection.
@@ -20,10 +20,8 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import NameOID
 
 from agent.errors import SourceError
 from agent.sources.opcua.certificates import (
@@ -31,13 +29,13 @@ from agent.sources.opcua.certificates import (
     check_validity,
     expiry,
     is_for_host,
-    is_valid,
     parse,
     thumbprint,
     told,
 )
 from agent.sources.opcua.config import OpcUaSource
 from agent.sources.opcua.identity import READABLE, make_folder, own_file, put
+from agent.sources.opcua.issuers import Issuers, may_serve, parse_list
 
 TRUSTED: Final = "trusted"
 ISSUERS: Final = "issuers"
@@ -96,38 +94,40 @@ class TrustStore:
     def _check(self, shown: list[x509.Certificate], host: str, source: str, wall: int) -> None:
         presented = shown[0]
         trusted = [each.certificate for each in self.kept(TRUSTED)]
-        if presented not in trusted:
-            if not self._is_certified(shown, wall):
-                raise SourceError(_unknown(presented, trusted, source))
-            if not is_for_host(presented, host) or not _may_serve(presented):
-                raise SourceError(
-                    f"refused the server's certificate {told(presented)}: a certificate in {ISSUERS}/ vouches for "
-                    f"it, but not as a server at {host}: have it made for that name or address, or trust this "
-                    f"very certificate with `edge-relay trust {source}`"
-                )
+        issuers, damaged = self._issuers()
+        if (revoker := issuers.revoker(presented)) is not None:
+            raise SourceError(
+                f"refused the server's certificate {told(presented)}: {told(revoker)} in {ISSUERS}/ has revoked it: "
+                "renew it at the server"
+            )
+        if presented in trusted:
+            return
+        if not issuers.certify(shown, wall):
+            if (outdated := issuers.outdated(shown, wall)) is not None:
+                check_validity(outdated, wall, f"the server: it relies on a certificate in {ISSUERS}/,")
+            raise SourceError(_unknown(presented, trusted, source))
+        if damaged is not None:
+            raise SourceError(
+                f"{damaged} is no list of revoked certificates that can be read: until it is put right, nobody is "
+                "trusted by an issuer's word"
+            )
+        if not is_for_host(presented, host) or not may_serve(presented):
+            raise SourceError(
+                f"refused the server's certificate {told(presented)}: a certificate in {ISSUERS}/ vouches for "
+                f"it, but not as a server at {host}: have it made for that name or address, or trust this "
+                f"very certificate with `edge-relay trust {source}`"
+            )
 
-    def _is_certified(self, shown: list[x509.Certificate], wall: int) -> bool:
-        """Tell whether an issuer of ours signed it, or signed the issuer that it brought along."""
-        anchors = [each.certificate for each in self.kept(ISSUERS)]
-        lists = self._revocation_lists()
-        current = shown[0]
-        for below in range(len(shown)):
-            if (anchor := _signer(current, anchors, below, wall)) is not None:
-                return not _is_revoked(current, anchor, lists)
-            signer = _signer(current, shown[1:], below, wall)
-            if signer is None or _is_revoked(current, signer, lists):
-                return False
-            current = signer
-        return False
-
-    def _revocation_lists(self) -> list[x509.CertificateRevocationList]:
-        found: list[x509.CertificateRevocationList] = []
-        for file in (self.pki / ISSUERS).glob("*.crl"):
-            with suppress(OSError, ValueError):
-                content = file.read_bytes()
-                pem = content.lstrip().startswith(b"-----BEGIN")
-                found.append(x509.load_pem_x509_crl(content) if pem else x509.load_der_x509_crl(content))
-        return found
+    def _issuers(self) -> tuple[Issuers, Path | None]:
+        """Give them with their lists; and a list that cannot be read, for nobody knows whom it revokes."""
+        lists: list[x509.CertificateRevocationList] = []
+        damaged: Path | None = None
+        for file in sorted((self.pki / ISSUERS).glob("*.[cC][rR][lL]")):
+            try:
+                lists.append(parse_list(file.read_bytes()))
+            except (OSError, ValueError):
+                damaged = file
+        return Issuers([each.certificate for each in self.kept(ISSUERS)], lists), damaged
 
     def trust(self, certificate: x509.Certificate) -> Path:
         """Trust a certificate from now on; give its file."""
@@ -202,57 +202,6 @@ def _unknown(presented: x509.Certificate, trusted: list[x509.Certificate], sourc
         f"refused the server's certificate: it shows {told(presented)}, but the one that was trusted is "
         f"{told(before)}; if the server's certificate was replaced on purpose, `edge-relay trust {source}`, "
         "else somebody stands in between"
-    )
-
-
-def _signer(
-    signed: x509.Certificate, candidates: list[x509.Certificate], below: int, wall: int
-) -> x509.Certificate | None:
-    """Find who signed it among those who may; `below`: how many authorities stand between it and the server's."""
-    return next((each for each in candidates if _may_sign(each, below, wall) and _signed(signed, each)), None)
-
-
-def _may_sign(issuer: x509.Certificate, below: int, wall: int) -> bool:
-    try:
-        basic = issuer.extensions.get_extension_for_class(x509.BasicConstraints).value
-    except (x509.ExtensionNotFound, ValueError):
-        return False
-    try:
-        signs = issuer.extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign
-    except x509.ExtensionNotFound:
-        signs = True
-    deep_enough = basic.path_length is None or below <= basic.path_length
-    return basic.ca and signs and deep_enough and is_valid(issuer, wall)
-
-
-def _signed(signed: x509.Certificate, issuer: x509.Certificate) -> bool:
-    try:
-        signed.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
-        return False
-    return True
-
-
-def _may_serve(certificate: x509.Certificate) -> bool:
-    """Tell whether an authority certified it as a server; a client's certificate of the same plant is none."""
-    try:
-        usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except x509.ExtensionNotFound:
-        return True
-    except ValueError:
-        return False
-    return ExtendedKeyUsageOID.SERVER_AUTH in usage
-
-
-def _is_revoked(
-    certificate: x509.Certificate, issuer: x509.Certificate, lists: list[x509.CertificateRevocationList]
-) -> bool:
-    key = issuer.public_key()
-    return isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey) and any(
-        each.issuer == issuer.subject
-        and each.is_signature_valid(key)
-        and each.get_revoked_certificate_by_serial_number(certificate.serial_number) is not None
-        for each in lists
     )
 
 

@@ -135,7 +135,7 @@ def test_whom_an_issuer_certifies_is_accepted(store, made, shown):
     [
         ("authority", ["boiler"], "127.0.0.1", "nobody has trusted it yet"),
         ("authority", ["through"], "127.0.0.1", "nobody has trusted it yet"),
-        ("old-authority", ["by-expired"], "127.0.0.1", "nobody has trusted it yet"),
+        ("old-authority", ["by-expired"], "127.0.0.1", "in issuers/, CN=old-authority, thumbprint "),
         ("boiler", ["by-no-authority"], "127.0.0.1", "nobody has trusted it yet"),
         ("authority", ["issued"], "plc", "vouches for it, but not as a server at plc"),
         ("authority", ["client"], "127.0.0.1", "vouches for it, but not as a server at 127.0.0.1"),
@@ -156,7 +156,43 @@ def test_whom_an_issuer_certifies_no_more_is_refused(store, made, folder):
     check(store, made["issued"])
     (store.pki / "issuers/signed.crl").write_bytes(revoked_list(folder / "authority.pem", issuer, serial))
 
-    assert "nobody has trusted it yet" in refusal(store, made["issued"])
+    message = refusal(store, made["issued"])
+    assert "CN=authority, thumbprint" in message
+    assert "in issuers/ has revoked it: renew it at the server" in message
+    assert "edge-relay trust" not in message
+    store.trust(made["issued"])
+    assert "has revoked it" in refusal(store, made["issued"]), "the key is known to be in wrong hands"
+
+
+def test_an_authority_that_was_revoked_certifies_nobody(store, made, folder):
+    """Its certificate may still lie beside that of the authority above it."""
+    put(store, "issuers", made["authority"])
+    put(store, "issuers", made["between"], "b.pem")
+    check(store, made["through"])
+    issuer, serial = made["authority"].subject, made["between"].serial_number
+    (store.pki / "issuers/signed.CRL").write_bytes(revoked_list(folder / "authority.pem", issuer, serial))
+
+    assert "nobody has trusted it yet" in refusal(store, made["through"])
+    assert "nobody has trusted it yet" in refusal(store, made["through"], made["between"])
+
+
+def test_a_damaged_list_lets_nobody_in_by_an_issuers_word(store, made):
+    """Half written, it may be the one that revokes; whom a person has trusted is not concerned."""
+    put(store, "issuers", made["authority"])
+    (store.pki / "issuers/half.crl").write_bytes(b"-----BEGIN X509 CRL-----")
+
+    assert "half.crl is no list of revoked certificates that can be read" in refusal(store, made["issued"])
+    store.trust(made["issued"])
+    check(store, made["issued"])
+
+
+def test_a_clock_that_is_wrong_is_told_before_anybody_is_asked_to_trust(store, made):
+    """A machine without a battery starts in 1970: the authority's certificate is not valid yet."""
+    put(store, "issuers", made["authority"])
+    message = refusal(store, made["issued"], wall=0)
+
+    assert "UTC and this machine's clock says 1970-01-01: set the clock" in message
+    assert "edge-relay trust" not in message
 
 
 def revoked_list(key_file, issuer, serial):
