@@ -46,8 +46,8 @@ def test_it_loads_with_every_option_taken_in(starter):
     configuration = load(starter, ENVIRONMENT)
 
     assert list(configuration.sources) == [
-        "trial",
         "press",
+        "trial",
         "plc-line1",
         "boiler",
         "turbine",
