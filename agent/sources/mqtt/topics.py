@@ -7,7 +7,7 @@ whatever topics he invents. What cannot be read makes its tags bad, alone, with 
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from agent.codec.json_path import parse_path
 from agent.codec.meaning import Meaning
@@ -29,6 +29,7 @@ _MOST_NAMES: Final = 1_000  # tags that one pattern may make
 _MOST_ROUTES: Final = 10_000  # topics that are remembered; for others the patterns are tried each time
 _MOST_TOLD: Final = 20  # warnings in a session
 _COPY_WITHIN: Final = SECOND
+_STANDS_STILL: Final = 30 * SECOND  # so long a device may give one time to several values
 _WHOLE: Final = parse_path("$")
 
 Retained = Literal["baseline", "ignore", "use"]
@@ -50,6 +51,14 @@ class _Tag:
         else:
             raw = plain_text(payload) if self.written.type == "text" else plain_value(payload)
         return raw if isinstance(raw, Unreadable) else self.meaning.of(raw)
+
+
+class _Stamp(NamedTuple):
+    """The last time of a tag, the value it came with first, and when that was."""
+
+    stamp: int
+    value: Value | None
+    since: int
 
 
 @dataclass(slots=True)
@@ -97,6 +106,7 @@ class Topics:
         self._made: dict[str, dict[str, str]] = {pattern.name: {} for pattern in self._patterns}
         self._routes: dict[str, _Route] = {}
         self._shown: set[str] = set()
+        self._stamps: dict[str, _Stamp] = {}
         self._told: set[str] = set()
 
     def filters(self) -> Sequence[str]:
@@ -131,10 +141,25 @@ class Topics:
         news = self._news(route.problem)
         readings, unreadable = [], news
         for name, tag in route.tags.items():
-            reading, odd = _reading(name, tag, message, document)
+            reading, odd = self._moving(*_reading(name, tag, message, document))
             readings.append(self._as_start(reading, retained=message.retained))
             unreadable = unreadable or odd
         return Decoded(readings, unreadable, news)
+
+    def _moving(self, reading: Reading, odd: str) -> tuple[Reading, str]:
+        """Make a tag bad whose time stands still while its value changes; odd is passed on, or why it is now."""
+        if reading.source_time is None:
+            return reading, odd
+        last = self._stamps.get(reading.tag)
+        if last is None or last.stamp != reading.source_time:
+            self._stamps[reading.tag] = _Stamp(reading.source_time, reading.value, reading.received)
+        elif reading.value != last.value and reading.received - last.since >= _STANDS_STILL:
+            why = (
+                f"{reading.tag}: its value changes and its time does not, so nothing tells a new value from an "
+                f"old one: look at the device's clock, or leave out time:"
+            )
+            return bad(reading.tag, reading.received, why), why
+        return reading, odd
 
     def _as_start(self, reading: Reading, *, retained: bool) -> Reading:
         """Mark the first value of a session, and a retained one: a start, not a change."""

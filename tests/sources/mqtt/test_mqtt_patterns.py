@@ -205,6 +205,20 @@ def test_a_retained_message_with_its_time_is_of_known_age():
     assert tag.time == parse_path("$.ts")
 
 
+def test_a_time_that_stands_still_while_the_value_changes_is_told():
+    """Azure-Samples/iot-edge-opc-plc#403: all but the first would be dropped as not newer, without a word."""
+    decoder = Topics({"A": MqttTag.model_validate({"topic": "a", "value": "$.v", "time": "$.ts"})})
+    sent = [(0, 1, 7), (10, 1, 8), (40, 1, 7), (41, 1, 8), (42, 1, 8), (50, 2, 8), (51, 2, 9)]
+    decoded = [
+        read(decoder, "a", b'{"v": %d, "ts": %d}' % (value, stamp), received=at * SECOND)
+        for at, stamp, value in sent
+    ]
+
+    assert [one.readings[0].value for one in decoded] == [7, 8, 7, None, None, 8, 9]
+    assert "its value changes and its time does not" in decoded[3].readings[0].reason
+    assert decoded[3].unreadable == decoded[3].readings[0].reason
+
+
 def test_null_is_no_odd_payload():
     """The device says that it has no value: bad, and nothing to be looked at."""
     decoder = Topics({"A": MqttTag.model_validate({"topic": "a", "value": "$.v", "invalid": [-1.0]})})
