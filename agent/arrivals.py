@@ -101,10 +101,19 @@ class Arrivals:
     A server has one clock for all of its variables (OPC UA); behind a broker each tag has its own.
     """
 
-    def __init__(self, specs: Iterable[TagSpec], named: Callable[[str], TagSpec | None]) -> None:
-        """`named`: gives a tag that is not among `specs`, because its source names it (MQTT wildcards)."""
+    def __init__(
+        self, specs: Iterable[TagSpec], named: Callable[[str], TagSpec | None], *, one_clock: bool = True
+    ) -> None:
+        """Begin with no clock known.
+
+        Args:
+            specs: the tags.
+            named: gives a tag that is not among them, because its source names it (MQTT wildcards).
+            one_clock: tags that are not `timed` have their stamps from one device.
+        """
         self._limits = {spec.name: _limit(spec) for spec in specs}
         self._named = named
+        self._one_clock = one_clock
         self._named_so_far: deque[str] = deque()
         self._clocks: dict[str, DeviceClock] = {}
         self._offset: int | None = None
@@ -149,7 +158,7 @@ class Arrivals:
         if reading.tag not in self._limits:
             self._name(reading.tag)
         limit = self._limits[reading.tag]
-        key = "" if limit is None else reading.tag
+        key = "" if limit is None and self._one_clock else reading.tag
         clock = self._clocks.get(key)
         if clock is None:
             clock = self._clocks[key] = DeviceClock()

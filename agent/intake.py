@@ -83,7 +83,9 @@ class Intake:
         self._clock = clock
         self._reckoning = reckoning
         specs = config.tag_specs(name)
-        self._arrivals = Arrivals(specs, lambda tag: config.tag_named(name, tag))
+        self._arrivals = Arrivals(
+            specs, lambda tag: config.tag_named(name, tag), one_clock=config.type != "mqtt"
+        )
         self._overdue = Overdue(specs)
         self._connection = Connection(self.since)
         self._down_taken = True

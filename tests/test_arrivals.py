@@ -92,6 +92,14 @@ def test_an_old_value_of_a_server_holds():
     assert list(source.clocks) == [""]
 
 
+def test_behind_a_broker_each_device_has_its_own_clock():
+    """Of two Sparkplug nodes one is seven minutes behind: its clock is found, though the other is right."""
+    source = Arrivals([TagSpec("A", "s"), TagSpec("B", "s")], lambda _: None, one_clock=False)
+    for at in range(30):
+        assert late(source, seen(at, at, tag="A"), seen(at, at - 420, tag="B")) == [False, False]
+    assert {tag: clock.behind // SECOND for tag, clock in source.clocks.items()} == {"A": 0, "B": 420}
+
+
 def test_a_tag_that_its_source_names_has_a_clock_of_its_own():
     """What a wildcard makes is known when its first value arrives."""
     source = arrivals()
