@@ -64,7 +64,15 @@ def list_files(folder: Path) -> list[Path]:
             elif each.is_dir():
                 with suppress(OSError):
                     found += [path for path in sorted(each.iterdir()) if path.suffix.lower() in LIST_SUFFIXES]
-    return [path for path in found if path.is_file()]
+    return [path for path in found if _is_file(path)]
+
+
+def _is_file(path: Path) -> bool:
+    """Whether it is one that can be looked at: a folder may name its files to us and show none of them."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _readable(path: Path, problems: list[Problem]) -> list[Path]:

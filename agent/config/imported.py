@@ -47,12 +47,14 @@ def read_import(wanted: Import, kind: str, folder: Path) -> TagList:
     if wanted.file.suffix.lower() in {".xlsx", ".xls", ".xlsm", ".ods"}:
         raise ListError("a workbook, not a text: open it and save the sheet as CSV (UTF-8)")
     known = {file.resolve(): file for file in list_files(folder)}
-    if wanted.file.resolve() not in known:
-        raise ListError(_not_there(wanted.file, folder, list(known.values())))
     try:
+        if wanted.file.resolve() not in known:
+            raise ListError(_not_there(wanted.file, folder, list(known.values())))
         content = wanted.file.read_bytes()
     except OSError as error:
         raise ListError(f"cannot be read: {error.strerror}") from None
+    except (RuntimeError, ValueError):  # links in a circle (before Python 3.13), a NUL
+        raise ListError("cannot be read: its path leads nowhere") from None
     return read_list(content, str(wanted.file), kind, wanted)
 
 

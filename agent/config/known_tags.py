@@ -43,8 +43,9 @@ class KnownTags(Mapping[str, TagSpec]):
             self._known[spec.name] = spec
 
     def ask(self, source: str, config: SourceConfig) -> None:
-        """Find the tags that this source names itself."""
-        self._makers[source] = config
+        """Find the tags that this source names itself, if it does."""
+        if any(PLACE.search(name) for name in config.tags):
+            self._makers[source] = config
 
     def __getitem__(self, name: str) -> TagSpec:
         if name not in self._known:

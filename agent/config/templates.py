@@ -178,15 +178,22 @@ class Expanding(Checking):
 
     def _layers_of(self, path: Keys, tags: Plain, kind: Plain) -> tuple[Layer, ...] | None:
         """What is written, and below it what a list brings; None: the list cannot be used."""
-        if not isinstance(tags, dict):
+        if tags is None:
             return ()
+        if not isinstance(tags, dict):
+            self.report(path, "expected a map: the name of each tag, and what it is")
+            return None
         written = Layer.written(path, {str(name): of for name, of in tags.items() if name != IMPORT})
         if IMPORT not in tags:
             return (written,)
         listed = self._listed((*path, IMPORT), tags[IMPORT], kind)
-        if listed is None or (listed.problems and not listed.entries):
-            for _, problem in () if listed is None else listed.problems:
+        if listed is None:
+            return None
+        if not listed.entries:
+            for _, problem in listed.problems:
                 self.note(problem)
+            if not listed.problems:
+                self.report((*path, IMPORT), "no row below the headings of this list is a value to be read")
             return None
         return written, Layer.of_list(path, listed)
 
@@ -228,7 +235,7 @@ class Expanding(Checking):
     # --- templates as such -----------------------------------------------------------------------------
 
     def _check_templates(self) -> None:
-        used = {entry.get("template") for entry in self.named("sources").values() if isinstance(entry, dict)}
+        used = [entry.get("template") for entry in self.named("sources").values() if isinstance(entry, dict)]
         for name, entry in self.named("templates").items():
             path: Keys = ("templates", name)
             if not isinstance(entry, dict):

@@ -43,9 +43,9 @@ TAGS = st.dictionaries(st.sampled_from(["T", "U"]), ANYTHING, max_size=2)
 SOURCE = st.builds(lambda of, tags: {"type": of, "tags": tags}, st.sampled_from(["modbus", "opcua", "mqtt", "simulated"]), TAGS)  # fmt: skip
 IMPORT = st.sampled_from(["list.csv", "none.csv"]) | st.fixed_dictionaries({"file": st.just("list.csv")}, optional={"addresses": st.sampled_from(["manual", "offset"]), "area": st.just("holding"), "columns": ANYTHING}) | ANYTHING  # fmt: skip
 USE = {
-    "template": st.sampled_from(["a", "b", "c"]), "prefix": st.sampled_from(["T.", "", "{", 5]), "omit": ANYTHING | st.just(["T"]),
+    "template": st.sampled_from(["a", "b", "c"]) | ANYTHING, "prefix": st.sampled_from(["T.", "", "{", 5]), "omit": ANYTHING | st.just(["T"]),
     "url": st.sampled_from(["tcp://h", "x"]), "type": st.sampled_from(["modbus", "simulated", "x"]),
-    "tags": TAGS | st.builds(lambda listed, more: {"import": listed, **more}, IMPORT, TAGS),
+    "tags": TAGS | ANYTHING | st.builds(lambda listed, more: {"import": listed, **more}, IMPORT, TAGS),
 }  # fmt: skip
 DEVICE = st.fixed_dictionaries({}, optional=USE)
 LIST = "Name,Register,Type\nT,40001,INT16\nU,40002,?\nV,40003,REAL\n"

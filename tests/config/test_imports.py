@@ -182,3 +182,32 @@ def test_a_list_in_a_folder_of_the_configuration(plant):
     Path("plant", "energy_meter.csv").rename(Path("plant", "lists", "em.csv"))
 
     assert len(plant(METER.replace("energy_meter.csv", "lists/em.csv")).tags) == 12
+
+
+@pytest.mark.parametrize(
+    ("file", "why"),
+    [
+        ("circle.csv", "cannot be read: "),
+        ("a" * 300 + ".csv", "cannot be read: File name too long"),
+        ('"l\\0.csv"', "cannot be read: its path leads nowhere"),
+        ("folder.csv", "there is no such file"),
+        ("empty.csv", "no row below the headings of this list is a value to be read"),
+    ],
+)
+def test_a_list_that_cannot_be_had_says_why(plant, file, why):
+    """A link to itself, no name of a file, a folder, a list without rows: a sentence at the import."""
+    Path("plant", "circle.csv").symlink_to("circle.csv")
+    Path("plant", "folder.csv").mkdir()
+    Path("plant", "empty.csv").write_text("Name;Register;Type\n")
+
+    [problem] = refused(plant, METER.replace("energy_meter.csv", file))
+    assert problem.startswith(f"plant/plant.yaml:6:20: error: source em, tags.import: {why}")
+
+
+def test_a_file_without_lines_is_no_list(plant):
+    """Forty thousand columns of addresses are told in a second, and in a line."""
+    Path("plant", "small.csv").write_text("Name;Register;" * 40_000)
+
+    [problem] = refused(plant, METER.replace("energy_meter", "small"))
+    assert "could be the address: say which" in problem
+    assert len(problem) < 300

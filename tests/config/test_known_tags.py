@@ -8,6 +8,7 @@ from agent.config.load import load
 from agent.errors import ConfigError
 from agent.model import Quality, Reading
 from agent.rules.engine import Engine
+from agent.sources.modbus.config import ModbusSource
 
 BEGIN = "agent: {site: dresden, name: line-4}\nsources:\n"
 FLOOR = """\
@@ -145,3 +146,13 @@ def test_a_mistake_in_the_source_makes_no_other_in_its_rules(written):
     """Tags that cannot be made for now are no unknown tags."""
     for mistake in (FLOOR.replace("$.a,", "$.a[,"), FLOOR.replace("mqtt://", "tcp://")):
         assert len(problems_of(written(BEGIN + mistake + RULES))) == 1
+
+
+def test_a_source_that_makes_no_names_is_not_asked_for_any(written, monkeypatch):
+    """Ten thousand registers on fifty lines are not fifty times ten thousand questions."""
+    plc = "  plc{}: {{type: modbus, url: tcp://h{}, tags: {{P{}: {{address: '40001', type: int16}}}}}}\n"
+    asked = []
+    monkeypatch.setattr(ModbusSource, "tag_named", lambda _, source, name: asked.append((source, name)))
+
+    load(written(BEGIN + FLOOR + plc.format(1, 1, 1) + plc.format(2, 2, 2)), {})
+    assert asked == []

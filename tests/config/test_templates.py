@@ -165,3 +165,22 @@ def test_a_changed_template_changes_its_sources(plant):
     new = plant(drives, template=TEMPLATE.replace("500ms", "1s"))
 
     assert changes(old, new) == [{"source": "vfd1"}]
+
+
+@pytest.mark.parametrize("tags", ["[SPEED]", "SPEED", "5"])
+def test_tags_that_are_no_map_are_told(plant, tags):
+    """They would be lost unseen below those of the template; of the template, once for all its sources."""
+    told = "tags: expected a map: the name of each tag, and what it is"
+    template = f"templates:\n  t: {{type: modbus, url: tcp://h, tags: {tags}}}\n"
+    two = "  a: {template: t, tags: {X: {address: '00001'}}}\n  b: {template: t}\n"
+
+    assert refused(plant, f"  vfd1: {{template: acs580, tags: {tags}}}\n") == [f"13: source vfd1, {told}"]
+    assert refused(plant, two, template=template) == [f"3: template t, {told}"]
+
+
+@pytest.mark.parametrize(("name", "what"), [("[acs580]", "a list"), ("{acs580: 1}", "a map")])
+def test_a_template_that_is_no_name_is_told(plant, name, what):
+    """A device of two types is none, and no traceback."""
+    _, problem = refused(plant, f"  vfd1: {{template: {name}}}\n")
+
+    assert problem == f"13: source vfd1, template: expected text, got {what}"

@@ -17,6 +17,7 @@ from agent.config.register_map.types import type_word
 
 _NOTHING: Final = {"", "-", "--", "\N{EN DASH}", "\N{EM DASH}", "n/a", "N/A"}
 _LOOKED_AT: Final = 200  # rows, to tell what a column is
+_MOST_COLUMNS: Final = 1000  # of headings: a file without line ends is no list
 _SEARCHED: Final = 60  # rows above the headings: the name of the device, its version, a licence
 _BRACKETS: Final = re.compile(r"[(\[{]([^)\]}]*)[)\]}]")
 _NO_WORD: Final = re.compile(r"[^\w/%]+|_")
@@ -193,7 +194,7 @@ def _headings(text: str, delimiter: str, kind: str, chosen: Mapping[str, str]) -
     best = _Headings(delimiter)
     for index, row in enumerate(split(text, delimiter, _SEARCHED)):
         found: dict[str, list[int]] = {}
-        for column, cell in enumerate(row):
+        for column, cell in enumerate(row[:_MOST_COLUMNS]):
             title = normal(cell.text)
             named = [name for name, heading in chosen.items() if heading == cell.text]
             for name in named or [name for name, ranks in _RANKS[kind].items() if title in ranks]:
@@ -254,7 +255,7 @@ def _addresses(found: dict[str, list[int]], titles: Sequence[str], rows: Sequenc
         found.setdefault("add", []).extend(index for index in decimal if index not in others)
         decimal = others
     if len(decimal) > 1:
-        both = " and ".join(f"`{titles[index]}`" for index in decimal)
+        both = " and ".join(f"`{titles[index]}`" for index in decimal[:3])
         raise ValueError(
             f"{both} could be the address: say which, columns: {{address: {titles[decimal[0]]}}}"
         )
