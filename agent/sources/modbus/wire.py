@@ -71,7 +71,7 @@ class Wire(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._buffer = b""
         self._transaction = 0
-        self._asked = 0
+        self._request = b""
         self._heads: tuple[bytes, ...] = ()
         self._waiting: asyncio.Future[Frame | None] | None = None
         self._foreign = 0
@@ -99,6 +99,7 @@ class Wire(asyncio.Protocol):
             self.astray |= len(self._buffer) >= _SHORTEST_RTU and self._buffer[0] not in self._late
         elif self._rtu:
             self._skip_noise()
+            self._skip_echo()
         while self._buffer and (used := self._take_frame()):
             self._buffer = self._buffer[used:]
 
@@ -126,7 +127,6 @@ class Wire(asyncio.Protocol):
         """
         if self.lost.done():
             raise SourceError(await self.lost)
-        self._asked = block.unit
         self._transaction = 0 if self._rtu else transaction
         self._foreign = 0
         self._heard = False
@@ -136,7 +136,8 @@ class Wire(asyncio.Protocol):
             self._heads = bytes((block.unit, function)), bytes((block.unit, function | EXCEPTION))
         self._waiting = asyncio.get_running_loop().create_future()
         request = _REQUEST.pack(block.area.function, block.start, block.count)
-        self._transport.write(self._framer.encode(request, block.unit, transaction))
+        self._request = self._framer.encode(request, block.unit, transaction)
+        self._transport.write(self._request)
         try:
             async with asyncio.timeout(within / SECOND):
                 frame = await self._waiting
@@ -182,9 +183,19 @@ class Wire(asyncio.Protocol):
         """Drop what stands before the answer: a line driver that switches adds a byte or two."""
         if self._buffer and self._buffer[0] in self._late:
             return  # a whole frame, in whose data the head may occur as well
-        for head in self._heads:
-            if (start := self._buffer.find(head)) > 0:
-                self._buffer = self._buffer[start:]
+        if not self._buffer.startswith(self._heads):  # else its data may hold them as well: 387 is 0x0183
+            found = [start for head in self._heads if (start := self._buffer.find(head)) > 0]
+            self._buffer = self._buffer[min(found, default=0) :]
+
+    def _skip_echo(self) -> None:
+        """Drop our own request: an RS485 adapter that hears itself hands it back before the answer.
+
+        It is sound, and would be the answer with three bytes of coils from offset 768. The one answer
+        that equals its request is lost with it: no value rather than a wrong one.
+        """
+        if self._buffer.startswith(self._request):
+            self._buffer = self._buffer[len(self._request) :]
+            self._heard = bool(self._buffer)
 
     def _take_frame(self) -> int:
         """Hand over the next frame of the buffer; how many bytes it took, 0 if it is not complete."""
@@ -194,7 +205,7 @@ class Wire(asyncio.Protocol):
             return len(self._buffer)
         if not pdu:  # incomplete, or noise: the checksum does not fit
             return used
-        if self._rtu and unit != self._asked and unit in self._late:
+        if self._rtu and unit in self._late:  # the one that is asked is not
             self._foreign += 1
             return len(pdu) + _RTU_OVERHEAD  # what stands behind it may be the answer
         if self._rtu:
