@@ -54,6 +54,7 @@ class Line:
         self._clock = clock
         self._turn = asyncio.Lock()
         self._doubtful_turn = asyncio.Lock()
+        self._doubt_again = 0
         self._wire: Wire | None = None
         self._closing: Wire | None = None
         self._transaction = 0
@@ -66,7 +67,7 @@ class Line:
     @property
     def doubting(self) -> bool:
         """Whether some session just asks a unit that was silent: the others had better not queue for that."""
-        return self._doubtful_turn.locked()
+        return self._doubtful_turn.locked() or self._clock.monotonic() < self._doubt_again
 
     def next_transaction(self) -> int:
         """A transaction id that no request in sight has."""
@@ -96,7 +97,7 @@ class Line:
         """Read one block, in our turn.
 
         A unit that was silent takes two turns, with all that are like it: so however many are dead,
-        at most one of them stands between the others and their answers, and then gives them time.
+        at most one of them stands between the others and their answers, and the next one gives them time.
 
         Raises:
             SourceError: the line is lost.
@@ -104,9 +105,10 @@ class Line:
         if block.unit not in self._silent or self.users == 1:
             return await self._ask(block, transaction, within, pause)
         async with self._doubtful_turn:
+            await self.wait(self._doubt_again - self._clock.monotonic())
             outcome = await self._ask(block, transaction, within, pause)
             if isinstance(outcome, Silent):
-                await self.wait(within)
+                self._doubt_again = self._clock.monotonic() + within
             return outcome
 
     async def _ask(self, block: Block, transaction: int, within: int, pause: int) -> Outcome:

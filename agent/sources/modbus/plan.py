@@ -107,6 +107,10 @@ class Block:
         middle = len(self.points) // 2
         return _block(self.points[:middle]), _block(self.points[middle:])
 
+    def singles(self) -> list["Block"]:
+        """The same points, each in a block of its own."""
+        return [_block([point]) for point in self.points]
+
 
 def plan(points: Iterable[Point], limits: Limits) -> list[Block]:
     """The fewest blocks that read all points, in the order of unit, area and offset."""

@@ -2,17 +2,20 @@
 
 A device that refuses one address of a block refuses the block. So a refused block is halved until the
 address stands alone; what was learned holds for the next polls, and for the next sessions of the
-same source: a device that is lost and comes back is not searched again. It is tried as a whole now and
-then, ever more seldom, so that nothing stays lost that came back.
+same source: a device that is lost and comes back is not searched again. What was refused is tested now and
+then, ever more seldom, so that nothing stays lost that came back; one request a second, since a search
+takes two for each tag, and would keep the polls waiting for half a minute on a slow line.
 """
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 from agent.model import SECOND
-from agent.sources.modbus.answer import NOT_THERE, Outcome, Refused, explain
+from agent.sources.modbus.answer import NOT_THERE, Data, Outcome, Refused, explain
 from agent.sources.modbus.plan import Block
+
+Ask: TypeAlias = Callable[[Block], Awaitable[tuple[Outcome, bool]]]
 
 
 class Retry:
@@ -43,16 +46,22 @@ class Retry:
 class Reads:
     """What reads some tags, and what of them is not there."""
 
-    # A new attempt at a refused address costs a few requests, answered at once.
     RETEST: Final = (60 * SECOND, 600 * SECOND)
 
-    def __init__(self, plan: Sequence[Block]) -> None:
-        """Begin with the fewest blocks that read all tags."""
+    def __init__(self, plan: Sequence[Block], period: int = SECOND) -> None:
+        """Begin with the fewest blocks that read all tags.
+
+        Args:
+            plan: those blocks.
+            period: nanoseconds between two reads.
+        """
         self.refused: dict[str, str] = {}
         """Tags whose address the device refuses, and how it says so."""
         self.plan = tuple(plan)
-        self._blocks = self.plan
+        self._pieces: dict[Block, tuple[Block, ...]] = {whole: (whole,) for whole in self.plan}
         self._retest = Retry(*self.RETEST)
+        self._tests: deque[tuple[Block, Block]] = deque()
+        self._at_once = max(period // SECOND, 1)
 
     @property
     def tags(self) -> Iterable[str]:
@@ -67,15 +76,13 @@ class Reads:
     @property
     def first(self) -> Block:
         """A block to ask for, to see whether anybody answers."""
-        return (self._blocks or self.plan)[0]
+        return next((piece for pieces in self._pieces.values() for piece in pieces), self.plan[0])
 
     def reconnected(self, now: int) -> None:
-        """The device may have another program now: try the plan as it was somewhat sooner."""
+        """The device may have another program now: test somewhat sooner what it refused."""
         self._retest.hasten(now)
 
-    async def read(
-        self, ask: Callable[[Block], Awaitable[tuple[Outcome, bool]]], now: int
-    ) -> tuple[list[tuple[Block, Outcome]], list[Block]]:
+    async def read(self, ask: Ask, now: int) -> tuple[list[tuple[Block, Outcome]], list[Block]]:
         """Read all blocks that are there; halve what is refused.
 
         Args:
@@ -85,30 +92,69 @@ class Reads:
         Returns:
             What came of each block that was asked, and the blocks that were not asked any more.
         """
-        whole = self._blocks is self.plan or now >= self._retest.due
-        refused = {} if whole else dict(self.refused)
+        goes_on = await self._test(ask, now)
         taken: list[tuple[Block, Outcome]] = []
-        waiting = deque(self.plan if whole else self._blocks)
-        goes_on = True
-        while waiting and goes_on:
-            block = waiting.popleft()
-            outcome, goes_on = await ask(block)
-            if not (isinstance(outcome, Refused) and outcome.code in NOT_THERE):
-                taken.append((block, outcome))
-            elif len(block.points) > 1:
-                waiting.extendleft(reversed(block.halves()))
-            else:
-                refused[block.points[0].tag] = explain(block, outcome.code)
-        self.refused = refused
-        self._conclude((*(block for block, _ in taken), *waiting), now)
-        return taken, list(waiting)
+        waiting: list[Block] = []
+        for whole in self.plan:
+            left = deque(self._pieces[whole])
+            kept: list[Block] = []
+            refused: dict[str, str] = {}
+            while left and goes_on:
+                block = left.popleft()
+                outcome, goes_on = await ask(block)
+                if (reason := _refusal(block, outcome)) is None:
+                    taken.append((block, outcome))
+                    kept.append(block)
+                elif len(block.points) > 1:
+                    left.extendleft(reversed(block.halves()))
+                else:
+                    refused[block.points[0].tag] = reason
+            self._pieces[whole] = (*kept, *left)
+            self.refused.update(refused)
+            waiting += left
+        self._arm(now)
+        return taken, waiting
 
-    def _conclude(self, blocks: tuple[Block, ...], now: int) -> None:
-        """Say when to try the plan as it was again."""
-        if list(blocks) == list(self.plan):
-            self._blocks = self.plan
-            self._retest.succeeded()
-            return
-        self._blocks = blocks
-        if now >= self._retest.due:
+    async def _test(self, ask: Ask, now: int) -> bool:
+        """Ask for some of what was refused, if it is time; whether the unit goes on answering."""
+        if self._retest.due and now >= self._retest.due and not self._tests:
+            self._tests.extend(self._suspects())
             self._retest.failed(now)
+        for _ in range(self._at_once):
+            if not self._tests:
+                break
+            whole, block = self._tests.popleft()
+            outcome, goes_on = await ask(block)
+            if not goes_on:
+                return False
+            if isinstance(outcome, Data):
+                self._search_again(whole)
+        return True
+
+    def _suspects(self) -> Iterable[tuple[Block, Block]]:
+        """What may be there again: blocks of the plan that are read in pieces, and addresses that were refused."""
+        for whole, pieces in self._pieces.items():
+            if pieces != (whole,):
+                yield whole, whole
+                yield from (
+                    (whole, alone) for alone in whole.singles() if alone.points[0].tag in self.refused
+                )
+
+    def _search_again(self, whole: Block) -> None:
+        self._pieces[whole] = (whole,)
+        self._tests = deque(test for test in self._tests if test[0] is not whole)
+        for point in whole.points:
+            self.refused.pop(point.tag, None)
+
+    def _arm(self, now: int) -> None:
+        if all(pieces == (whole,) for whole, pieces in self._pieces.items()):
+            self._retest.succeeded()
+        elif not self._retest.due:
+            self._retest.failed(now)
+
+
+def _refusal(block: Block, outcome: Outcome) -> str | None:
+    """How the device says that an address of the block is not there; None: it does not."""
+    if isinstance(outcome, Refused) and outcome.code in NOT_THERE:
+        return explain(block, outcome.code)
+    return None

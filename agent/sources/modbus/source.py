@@ -1,8 +1,8 @@
 """One session with a Modbus device, or with several behind one gateway: connect, poll, emit.
 
 Rules for whoever changes this file: one batch a poll; a unit that is silent is asked when the others
-have been read and emitted, and at most one such timeout is spent after a poll; the session ends when
-no unit answers. It never writes: see `plan.Area.function`.
+have been read and emitted, and where there is time before the next poll; at most one such timeout is
+spent at once; a unit that is back is read at once; the session ends when no unit answers. It never writes: see `plan.Area.function`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -58,7 +58,7 @@ def _reads(config: ModbusSource) -> dict[int, dict[int, Reads]]:
     for period in _periods(config):
         points = [point for point in config.points() if config.period(point.tag) == period]
         for unit, blocks in groupby(plan(points, config.limits), key=attrgetter("unit")):
-            reads.setdefault(unit, {})[period] = Reads(list(blocks))
+            reads.setdefault(unit, {})[period] = Reads(list(blocks), period)
     return dict(sorted(reads.items()))
 
 
@@ -104,6 +104,8 @@ class _Session:
         self._connection = connection
         self._emit = emit
         self._clock = clock
+        self._left_between_polls = config.close_after_poll
+        self._looked = 0  # when silent units were asked last
         self._announced = False
         self._unseen = set(config.tags)  # no good value since the connect, or since the unit fell silent
         self._polls = POLLS.labels(name)
@@ -121,15 +123,20 @@ class _Session:
                 await self._beat(beats[-1])
         while True:
             beat = min(beats, key=attrgetter("due"))
-            await self._connection.wait(beat.due - self._clock.monotonic())
-            async with self._connection.poll():
-                await self._beat(beat)
+            look = self._next_look()
+            if look is None or look + self._timeout > beat.due:
+                await self._connection.wait(beat.due - self._clock.monotonic())
+                async with self._connection.poll():
+                    await self._beat(beat)
+            else:  # there is time for a silent unit before the next poll
+                await self._connection.wait(look - self._clock.monotonic())
+                await self._look_for_silent()
 
     async def _beat(self, beat: _Beat) -> None:
         self._polls.inc()
         self._lateness.observe(max(self._clock.monotonic() - beat.due, 0) / SECOND)
         await self._poll(beat.period)
-        await self._prove_silent()
+        await self._look_for_silent()
         self._skipped.inc(beat.next(self._clock.monotonic()))
 
     async def _poll(self, period: int) -> None:
@@ -147,6 +154,27 @@ class _Session:
         self._alive.set(sum(unit.alive for unit in self._units))
         await self._offer(batch)
         self._unseen.update(self._tags_of_silent())
+
+    def _next_look(self) -> int | None:
+        """When to look for silent units between two polls; None: not at all."""
+        silent = [unit.probe.due for unit in self._units if unit.silence]
+        if not silent or self._left_between_polls:
+            return None
+        return max(min(silent), self._looked + self._timeout)
+
+    async def _look_for_silent(self) -> None:
+        """Ask the silent units, and read at once those that are back: their next poll may be an hour away."""
+        silent = [unit for unit in self._units if unit.silence]
+        if not silent:
+            return
+        await self._prove_silent()
+        self._looked = self._clock.monotonic()
+        batch: list[Reading] = []
+        for unit in silent:
+            for period in () if unit.silence else self._periods:
+                batch += await unit.read(period, self._connection, self._attempts)
+        if batch:
+            await self._offer(batch)
 
     def _tags_of_silent(self) -> Iterable[str]:
         silent = [unit for unit in self._units if unit.silence]
