@@ -26,6 +26,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--connections", action="store_true", help="list every address and port, for the firewall request"
     )
     parser.add_argument(
+        "--csv", action="store_true", help="of --connections: print a table for a spreadsheet"
+    )
+    parser.add_argument(
         "--timeout",
         type=duration,
         default="30s",
@@ -37,6 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
   edge-relay check -c config --json | jq '.problems[].text'
   edge-relay check -c config --live
   edge-relay check -c config --connections
+  edge-relay check -c config --connections --csv > firewall-request.csv
 
 Each problem is one line on stderr, FILE:LINE:COLUMN: error|warning: TEXT.
 
@@ -55,6 +59,9 @@ def run(arguments: argparse.Namespace) -> int:
     from agent.cli.check_live import check_live
     from agent.config.load import load
 
+    if arguments.csv and (arguments.json or not arguments.connections):
+        print("edge-relay: --csv is a form of --connections, instead of --json", file=sys.stderr)
+        return 2
     if arguments.live:
         return check_live(arguments)
     if arguments.connections:

@@ -7,7 +7,9 @@ the kind that was forgotten.
 """
 
 import argparse
+import csv
 import json
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -57,6 +59,8 @@ def check_connections(arguments: argparse.Namespace) -> int:
         if arguments.json:
             rows: list[Json] = [_json(way) for way in ways]
             print(json.dumps({"connections": rows, "remarks": remarks}, indent=2, ensure_ascii=False))
+        elif arguments.csv:
+            _print_csv(ways, remarks)
         else:
             _show(configuration, ways, remarks)
         return 0
@@ -148,6 +152,16 @@ def _show(configuration: "Configuration", ways: Iterable[Way], remarks: Iterable
     print_table(head, rows, whole=True)
     for remark in remarks:
         print(remark)
+
+
+def _print_csv(ways: Iterable[Way], remarks: Iterable[str]) -> None:
+    """What a spreadsheet opens; the remarks, which are no rows, on stderr."""
+    rows = [_json(way) for way in ways]
+    table = csv.DictWriter(sys.stdout, list(rows[0]), lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    for remark in remarks:
+        print(remark, file=sys.stderr)
 
 
 def _json(way: Way) -> dict[str, Json]:

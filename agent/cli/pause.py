@@ -2,11 +2,15 @@
 
 import argparse
 import os
+from pathlib import Path
 
 from agent.cli.arguments import add_config_option, duration, source_name
 from agent.cli.asking import ask, told
+from agent.cli.tables import local
+from agent.clock import SystemClock
 from agent.config.fields import format_duration
 from agent.config.load import load_agent
+from agent.errors import ConfigError
 from agent.model import SECOND, Json
 from agent.web.orders import LONGEST_PAUSE
 
@@ -44,6 +48,25 @@ def _pause(text: str) -> int:
     return length
 
 
+def sharing(path: Path, source: str) -> set[str]:
+    """The other sources at the same address and port: of Modbus, they share one connection (design: sources)."""
+    from agent.cli.commissioning import without_secrets
+    from agent.sources.modbus.config import ModbusSource
+
+    try:
+        sources = without_secrets(path).sources
+    except ConfigError:  # edited since the agent has loaded it: nothing is known of them
+        return set()
+    lines = {name: each.endpoint for name, each in sources.items() if isinstance(each, ModbusSource)}
+    return {name for name, line in lines.items() if name != source and line == lines.get(source)}
+
+
+def _paused(status: Json) -> set[str]:
+    rows = status["sources"] if isinstance(status, dict) else []
+    states = rows.items() if isinstance(rows, dict) else ()
+    return {name for name, row in states if isinstance(row, dict) and row["state"] == "paused"}
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Have it paused."""
 
@@ -51,8 +74,17 @@ def run(arguments: argparse.Namespace) -> int:
         body: Json = {"for_s": arguments.duration / SECOND, "by": arguments.by}
         directory = load_agent(arguments.config).data_dir
         await ask(directory, "POST", f"/api/sources/{arguments.source}/pause", body=body)
-        lasts = format_duration(arguments.duration)
-        print(f"{arguments.source} is paused for {lasts}: nothing is connected to it")
+        until = local(SystemClock().wall() + arguments.duration)
+        status = await ask(directory, "GET", "/api/status")
+        others = sharing(arguments.config, arguments.source) - _paused(status)
+        print(
+            f"{arguments.source} is paused for {format_duration(arguments.duration)}, until {until}"
+            f"{'' if others else ': nothing is connected to it'}"
+        )
+        if others:
+            print("other sources go on reading over the same connection; to free the device, pause them too:")
+        for other in sorted(others):
+            print(f"  edge-relay pause source:{other} {format_duration(arguments.duration)}")
         print(f"sooner: edge-relay resume source:{arguments.source}")
         return 0
 

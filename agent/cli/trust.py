@@ -12,11 +12,11 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from agent.cli.arguments import add_config_option
-from agent.cli.asking import told
 from agent.clock import SystemClock
 from agent.errors import EdgeRelayError, SourceError
 from agent.model import Json
@@ -63,11 +63,14 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.thumbprint and not arguments.source:
         print("edge-relay: --thumbprint needs the source whose server shows it", file=sys.stderr)
         return 2
-    return told(lambda: _trust(arguments))
+    from agent.cli.commissioning import asked
+
+    return asked(lambda: _trust(arguments))
 
 
 async def _trust(arguments: argparse.Namespace) -> int:
     from agent.cli.commissioning import without_secrets
+    from agent.sources.exploring import MistypedError
     from agent.sources.opcua.config import OpcUaSource
 
     configuration = await asyncio.to_thread(without_secrets, arguments.config)
@@ -79,7 +82,7 @@ async def _trust(arguments: argparse.Namespace) -> int:
     if arguments.source:
         name = arguments.source.removeprefix("source:")
         if name not in servers:
-            raise EdgeRelayError(_no_such_server(name, configuration.sources))
+            raise MistypedError(_no_such_server(name, configuration.sources))
         return await _trust_server(name, servers[name], arguments)
     folders = sorted({source.security.pki for source in servers.values()})
     if not folders:
@@ -120,7 +123,7 @@ def _list(folders: list[Path], *, as_json: bool) -> int:
         )
         for each in kept
     ]
-    print_table(("state", "name", "thumbprint (SHA-1)", "valid until", "file"), rows)
+    print_table(("state", "name", "thumbprint (SHA-1)", "valid until", "file"), rows, whole=True)
     if not any(each.state == "own" for each in kept):
         print(
             "this agent has no certificate yet: it is made at the first connect, or by `edge-relay trust SOURCE`"
@@ -167,7 +170,10 @@ async def _trust_server(name: str, config: "OpcUaSource", arguments: argparse.Na
         raise EdgeRelayError(f"{name}, {config.url}: {error}") from error
     if not arguments.json:
         _show(name, config, server)
-    problem = "" if known else _refusal(config, server.certificates[0], arguments)
+    if known and (not arguments.thumbprint or _has_thumbprint(server.certificates[0], arguments.thumbprint)):
+        problem = ""
+    else:
+        problem = _refusal(config, server.certificates[0], arguments, known=known)
     if not known and not problem:
         with _writing(store.pki):
             store.trust(server.certificates[0])
@@ -179,7 +185,7 @@ async def _trust_server(name: str, config: "OpcUaSource", arguments: argparse.Na
     if problem:
         print(f"edge-relay: {problem}", file=sys.stderr)
     else:
-        print("it is trusted already" if known else "trusted: the next connect uses it, no restart is needed")
+        print(outcome(server.certificates[0], known=known))
     print(f"the server must trust this agent as well: {own.told}")
     return 1 if problem else 0
 
@@ -222,8 +228,24 @@ def _show(name: str, config: "OpcUaSource", server: "Shown") -> None:
         print(f"  the server calls itself {server.application_uri}, which is not in it: it will be refused")
 
 
-def _refusal(config: "OpcUaSource", presented: "x509.Certificate", arguments: argparse.Namespace) -> str:
+def outcome(presented: "x509.Certificate", *, known: bool) -> str:
+    """Say what comes of it: trusted or not, a certificate counts within its own dates alone."""
+    now = datetime.fromtimestamp(SystemClock().wall() / 1e9, UTC)
+    said = "it is trusted already" if known else "trusted"
+    if presented.not_valid_before_utc <= now <= presented.not_valid_after_utc:
+        return said if known else f"{said}: the next connect uses it, no restart is needed"
+    return (
+        f"{said}, but it is not valid today, {now:%Y-%m-%d}, and is refused until it is: renew it at the server "
+        "and trust the new one, or set this machine's clock if that is wrong"
+    )
+
+
+def _refusal(
+    config: "OpcUaSource", presented: "x509.Certificate", arguments: argparse.Namespace, *, known: bool
+) -> str:
     """Say why it is not trusted now; empty: a person, or a script in a person's name, wants it."""
+    if known:
+        return f"the server shows another certificate than {arguments.thumbprint}, and that one is trusted"
     if (pinned := config.security.server_certificate) is not None:
         return f"only {pinned} counts for this source (server_certificate): put the certificate there, or delete the key"
     if arguments.thumbprint:

@@ -1,5 +1,6 @@
 """`edge-relay check --connections`: the firewall request, without a network and without secrets."""
 
+import csv
 import json
 
 from rigs.commissioning import run
@@ -48,6 +49,22 @@ async def test_every_address_and_port_stands_there_once(tmp_path, capsys):
         "source sim is simulated: no connection",
         f"{NAMES}: boiler.plant, broker.plant, cmms.example.com, moxa.plant",
     ]
+
+
+async def test_a_spreadsheet_can_open_it(tmp_path, capsys):
+    """`--csv`: a row for each connection; what is no row is on stderr, and nothing else takes the option."""
+    (tmp_path / "site.yaml").write_text(SITE)
+    words = ("check", "-c", str(tmp_path / "site.yaml"), "--csv")
+    status, output, errors = await run(capsys, *words, "--connections")
+    rows = list(csv.DictReader(output.splitlines()))
+    keys = ("to", "port", "protocol", "direction", "encrypted", "purpose")
+
+    assert status == 0
+    assert [tuple(row[key] for key in keys) for row in rows] == [tuple(map(str, way)) for way in WAYS]
+    assert NAMES in errors
+    assert [
+        (await run(capsys, *words, *more))[0] for more in ((), ("--live",), ("--connections", "--json"))
+    ] == [*(2, 2, 2)]
 
 
 async def test_the_table_can_be_pasted_into_the_request(tmp_path, capsys):

@@ -14,6 +14,7 @@ from rigs.opcua_server import make_certificate
 from rigs.opcua_session import watching
 
 from agent.cli import main
+from agent.cli.trust import outcome
 from agent.config.load import load
 from agent.sources.opcua.certificates import long_thumbprint, thumbprint
 
@@ -88,6 +89,10 @@ def test_a_script_names_the_thumbprint(site, said, shown, plant):
     ):
         assert text in out
     assert "it is trusted already" in said("source:boiler")[1]
+    status, _, err = said("boiler", "--thumbprint", "00" * 20)
+    assert (status, "another certificate than 0000" in err) == (1, True), (
+        "one is trusted, but not the one named"
+    )
 
     async def reads():
         config = load(site, {"NOT_ON_THIS_MACHINE": "right"}).sources["boiler"]
@@ -113,6 +118,25 @@ def test_a_person_is_asked(site, answer, status, text):
     assert child.returncode == status
     assert "Trust it? [y/N]" in output
     assert text in output
+
+
+@pytest.mark.parametrize(
+    ("years", "known", "said"),
+    [
+        ((2020, 2100), False, "trusted: the next connect uses it, no restart is needed"),
+        ((2020, 2100), True, "it is trusted already"),
+        ((2020, 2024), False, "trusted, but it is not valid today, "),
+        ((2090, 2100), True, "it is trusted already, but it is not valid today, "),
+    ],
+)
+def test_trusted_but_out_of_its_dates_is_said_to_be_refused(tmp_path, years, known, said):
+    """Nobody goes home believing that the next connect will succeed."""
+    file = tmp_path / "server.der"
+    make_certificate(file, tmp_path / "server.pem", "urn:plant:old", years=years)
+    told = outcome(x509.load_der_x509_certificate(file.read_bytes()), known=known)
+
+    assert told.startswith(said)
+    assert ("renew it at the server" in told) is ("not valid today" in told)
 
 
 def test_nobody_to_ask_trusts_nothing(said):
@@ -182,9 +206,9 @@ def test_a_pinned_certificate_is_changed_in_its_file(said, plant, site, shown):
 @pytest.mark.parametrize(
     ("words", "status", "expected"),
     [
-        (["boilr"], 1, "there is no source boilr: did you mean `boiler`?"),
-        (["trial"], 1, "source trial is no OPC UA server"),
-        (["open"], 1, "source open has `security: none`: write sign_and_encrypt"),
+        (["boilr"], 2, "there is no source boilr: did you mean `boiler`?"),
+        (["trial"], 2, "source trial is no OPC UA server"),
+        (["open"], 2, "source open has `security: none`: write sign_and_encrypt"),
         (["away"], 1, "edge-relay: away, opc.tcp://127.0.0.1:1: nothing answers at this address and port"),
         (["boiler", "--revoke", "00"], 2, "--revoke stands alone"),
         (["--thumbprint", "00"], 2, "--thumbprint needs the source"),

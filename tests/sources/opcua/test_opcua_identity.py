@@ -1,5 +1,6 @@
 """This agent's own certificate, and the one of the user it acts for."""
 
+import os
 import threading
 from datetime import UTC, datetime
 
@@ -28,6 +29,21 @@ def test_only_the_owner_reads_the_key(tmp_path):
 
     assert (tmp_path / "own/key.pem").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "own/certificate.der").stat().st_mode & 0o044 == 0o044
+
+
+def test_what_root_makes_belongs_to_the_owner_of_the_folder(tmp_path):
+    """`sudo edge-relay read` before the first start leaves a key that the service can read.
+
+    Who is not root can only make what is their own, which then is all that is shown here.
+    """
+    data, owner = tmp_path / "data", os.geteuid() or 4711
+    data.mkdir()
+    os.chown(data, owner, -1)
+    own_identity(data / "pki", NOW)
+
+    made = [*(data / "pki").rglob("*"), data / "pki"]
+    assert {file.name for file in made} == {"pki", "own", "key.pem", "certificate.der"}
+    assert {file.stat().st_uid for file in made} == {owner}
 
 
 def test_application_uri_is_the_one_in_the_certificate(tmp_path):
