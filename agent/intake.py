@@ -139,6 +139,7 @@ class Intake:
         self._connection.down(now, reason)
         self._up.set(0)
         self.bad.clear()
+        self._tags_bad.set(0)
         self._down_taken = False
         await self._pipeline.emit([Link(self.name, up=False, at=now, reason=reason)])
         self._down_taken = True

@@ -14,6 +14,7 @@ from agent.clock import Clock
 from agent.config.messages import did_you_mean
 from agent.desk import UnknownError
 from agent.intake import Intake, Pause
+from agent.metrics import ITEMS_ALIVE, ITEMS_WANTED, SOURCE_UP, TAGS_BAD, TAGS_LATE
 from agent.model import Event
 from agent.pipeline import Pipeline
 from agent.sources import SourceConfig
@@ -23,6 +24,7 @@ from agent.web.orders import ImpossibleError
 _log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S: Final = 1.0
+_SHOWN: Final = (SOURCE_UP, TAGS_BAD, TAGS_LATE, ITEMS_WANTED, ITEMS_ALIVE)
 
 DOWN: Final = "down/"
 """Under which the store keeps, by source, an interruption that was not told yet."""
@@ -88,6 +90,9 @@ class Intakes:
             for intake in before.values():
                 for event in intake.last_word():
                     self._pipeline.announce(event)
+            for name in before.keys() - configs.keys():
+                for gauge in _SHOWN:  # what is gone must not look to monitoring as it was last
+                    gauge.remove(name)
             self._start(configs, before)
         await asyncio.sleep(0)  # each has begun: what it was is not believed any more
 

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import aiohttp
 import pytest
 from aiohttp import web
+from prometheus_client import REGISTRY
 from rigs.modbus_server import ModbusServer
 from rigs.rules import high, rule
 from rigs.stores import HandClock, eventually
@@ -336,6 +337,8 @@ def test_a_reload_forgets_no_interruption(played, after):
     asyncio.run(played.intake.down("the cable was pulled"))
     played.seconds(20)
     asyncio.run(played.intakes().change(after))
+    up = REGISTRY.get_sample_value("edge_relay_source_up", {"source": "line"})
+    assert up == (0 if after else None)
     [(kind, data)] = played.pipeline.told
     assert (kind, data["duration_s"], data["reason"]) == (
         EventType.AGENT_BLIND,
