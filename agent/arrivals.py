@@ -192,5 +192,11 @@ class Arrivals:
 
 
 def _limit(spec: TagSpec | None) -> int | None:
-    """How old its values may be on arrival, nanoseconds; None: their age says nothing."""
-    return (spec.stale_after or LATE_AFTER) if spec is not None and spec.timed else None
+    """How old its values may be on arrival, nanoseconds; None: their age says nothing.
+
+    No less than a clock may be off: stamps of whole seconds would make every other value of a tag late
+    that is stale after half a second.
+    """
+    if spec is None or not spec.timed:
+        return None
+    return LATE_AFTER if spec.stale_after is None else max(spec.stale_after, WORTH_TELLING)

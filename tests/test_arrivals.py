@@ -34,11 +34,13 @@ def late(source, *readings, offset=OFFSET):
         ({}, 29, False),
         ({}, 31, True),
         ({"stale_after": 5 * SECOND}, 6, True),
+        ({"stale_after": SECOND // 2}, 2, False),
+        ({"stale_after": SECOND // 2}, 6, True),
         ({"stale_after": HOUR * SECOND}, 60, False),
     ],
 )
 def test_what_is_older_than_it_may_be_is_late(spec, age, expected):
-    """Older than the tag's `stale_after`, else 30 s, on arrival."""
+    """Older than the tag's `stale_after`, else 30 s, on arrival; by less than 5 s only the clock may be wrong."""
     assert late(arrivals(**spec), seen(100, 100 - age)) == [expected]
 
 
