@@ -42,7 +42,7 @@ def test_a_reference_may_stand_within_a_text(places):
 
 
 def test_plain_text_is_taken_and_known_to_be_plain(places):
-    """The loader warns of it."""
+    """The loader warns of it (thingsboard-gateway#1601)."""
     assert resolve(TEXT, places).exposed == "in plain text"
 
 

@@ -206,7 +206,7 @@ async def test_a_device_that_cannot_be_reached_is_told_in_time(kind, reason):
 
 @of_kinds("secret")
 async def test_a_refused_password_is_not_told(kind, caplog):
-    """Neither by the error with all its causes nor by any log."""
+    """Neither by the error with all its causes nor by any log (node-red-contrib-opcua#508)."""
     caplog.set_level("DEBUG")
     async with kind, running(kind.config(password=CANARY)) as session:
         await session.error(NOTICED_WITHIN)

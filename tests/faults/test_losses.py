@@ -92,7 +92,10 @@ def objects():
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("kind", able("link"), indirect=True)
 async def test_losses_leave_nothing_behind(kind):
-    """Each comes back by itself; descriptors, tasks, threads, connections at the device and objects do not grow."""
+    """Each comes back by itself; descriptors, tasks, threads, connections at the device and objects do not grow.
+
+    Azure/Industrial-IoT#2365, thingsboard-gateway#1444: memory that grows until somebody restarts it.
+    """
     async with kind, Kept(kind.config()) as source:
         await source.read_after(0)
         held, grown_from = census(), 0

@@ -191,7 +191,10 @@ class Scenario:
 
 
 async def test_survival(tmp_path):
-    """One server, or two of them, away for 10 s: the agent stays, comes back in time, loses and repeats nothing."""
+    """One server, or two of them, away for 10 s: the agent stays, comes back in time, loses and repeats nothing.
+
+    thingsboard-gateway#2132: a receiver that was away stopped the reading half an hour later.
+    """
     authority = Authority(tmp_path)
     async with Plant(tmp_path / "steady", authority) as steady, Plant(tmp_path / "shaky", authority) as shaky:
         scenarios = [

@@ -99,7 +99,10 @@ async def test_a_slow_server_is_not_a_lost_one(plant):
 
 
 async def test_a_silent_line_is_noticed(plant):
-    """A pulled cable closes no socket; the missing keep-alives tell, within the time that is set."""
+    """A pulled cable closes no socket; the missing keep-alives tell, within the time that is set.
+
+    opcua-asyncio#70: without a watchdog of one's own nobody notices.
+    """
     plant.add("silent", 0)
     async with Line(plant.port) as line, watching(configure(line.url, "silent")) as watch:
         await watch.until(lambda: watch.values("silent") == [0])

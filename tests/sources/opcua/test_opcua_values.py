@@ -134,7 +134,10 @@ def test_the_overflow_bit_is_seen_though_the_status_is_good():
     ],
 )
 def test_source_time(stamp, expected):
-    """The device's stamp is UTC nanoseconds, exact to the microsecond; none, or the year 1601, is none."""
+    """The device's stamp is UTC nanoseconds, exact to the microsecond; none, or the year 1601, is none.
+
+    thingsboard-gateway#702: a stamp without its zone was hours off.
+    """
     assert expected == read(1, stamp=stamp).source_time
 
 
