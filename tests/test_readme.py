@@ -39,7 +39,7 @@ rules:
 """
 # What is another each time: stamps, lengths of time, latencies, thumbprints, who is logged in, the width of columns.
 DIFFERS = [
-    (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "STAMP"), (r"for \d+ (?:s|min)\b", "for SOME TIME"), (r"  \d+\.\d$", "  MS"),
+    (r"\d{4}-\d\d-\d\d[T ][\d:.]+\dZ?", "STAMP"), (r"for \d+ (?:s|min)\b", "for SOME TIME"), (r"  \d+\.\d$", "  MS"),
     (r"[0-9A-F]{8}(?: [0-9A-F]{8}){4,7}", "THUMBPRINT"), (r"paused by \S+", "paused by WHO"),
     (r"\[y/N\] (?:y$)?", "[y/N] \n"), (r"  +", "  "),
 ]  # fmt: skip
