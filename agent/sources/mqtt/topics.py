@@ -67,7 +67,7 @@ class _Route:
 
     Attributes:
         tags: by name.
-        problem: why not every tag is among them that would be made of the topic.
+        problems: why not every tag is among them that would be made of the topic.
         copies: how many subscriptions it comes through; some brokers send a message once for each
             (MQTT 3.1.1, section 3.3.5, leaves it to them).
         last: the last payload, if it may come again.
@@ -75,7 +75,7 @@ class _Route:
     """
 
     tags: dict[str, _Tag]
-    problem: str
+    problems: Sequence[str]
     copies: int
     last: bytes = b""
     left: int = 0
@@ -138,7 +138,7 @@ class Topics:
             return Decoded()
         parsed = any(tag.written.holds == "json" for tag in route.tags.values())
         document: Document = parse_json(message.payload) if parsed else None
-        news = self._news(route.problem)
+        news = self._news(route.problems)
         readings, unreadable = [], news
         for name, tag in route.tags.items():
             reading, odd = self._moving(*_reading(name, tag, message, document))
@@ -175,7 +175,7 @@ class Topics:
         """Try the patterns on a topic that is not remembered."""
         names = [] if has_wildcards(topic) else self._names.get(topic, [])
         tags = {name: self._tags[name] for name in names}
-        filters, problem = {topic} if tags else set[str](), ""
+        filters, problems = {topic} if tags else set[str](), list[str]()
         for pattern in self._patterns:
             if not pattern.matches(topic):
                 continue
@@ -183,10 +183,10 @@ class Topics:
             try:
                 tags[self._claim(pattern, topic)] = self._tags[pattern.name]
             except ValueError as error:
-                problem = f"{pattern.name}: {error}"
+                problems.append(f"{pattern.name}: {error}")
         if not filters:
             return None
-        route = _Route(tags, problem, len(filters))
+        route = _Route(tags, problems, len(filters))
         if len(self._routes) < _MOST_ROUTES:
             self._routes[topic] = route
         return route
@@ -214,12 +214,11 @@ class Topics:
         made[name] = topic
         return name
 
-    def _news(self, problem: str) -> str:
-        """Give a problem that was not told yet; what repeats itself would push out what else is set aside."""
-        if not problem or problem in self._told or len(self._told) >= _MOST_TOLD:
-            return ""
-        self._told.add(problem)
-        return problem
+    def _news(self, problems: Sequence[str]) -> str:
+        """Give what was not told yet; what repeats itself would push out what else is set aside."""
+        news = [one for one in problems if one not in self._told][: _MOST_TOLD - len(self._told)]
+        self._told.update(news)
+        return "; ".join(news)
 
 
 def _reading(name: str, tag: _Tag, message: Message, document: Document) -> tuple[Reading, str]:

@@ -118,6 +118,8 @@ def test_a_stranger_who_invents_topics_fills_no_memory(monkeypatch):
     assert [(one.warning, one.unreadable) for one in decoded if one.warning or one.unreadable] == [
         (told, told)
     ]
+    both = topics({"C.{1}": "c/+", "E.{1}": "c/#"})
+    assert "; E.{1}: more than 10" in "".join(read(both, f"c/{n}").warning for n in range(20)), "each is told"
     assert names(read(decoder, "c/3")) == ["C.3"], "what was there before goes on"
     assert names(read(decoder, "d/1")) == ["D.1"], "and so do other tags"
     assert len(decoder._routes) <= 20
