@@ -1,5 +1,6 @@
 """Ways in which servers of other makes are unlike asyncua's, played on the real server while a block lasts."""
 
+import asyncio
 import contextlib
 from unittest.mock import patch
 
@@ -52,6 +53,22 @@ def forgetting_first_values(*names: str):
             await original(service, handle, node, attribute)
 
     return patch.object(MonitoredItemService, "trigger_datachange", forget)
+
+
+def delaying_first_values(seconds: float):
+    """Items are accepted at once, and their first values take a while."""
+    original = MonitoredItemService.trigger_datachange
+
+    async def delay(service, handle, node, attribute):
+        async def later():
+            await asyncio.sleep(seconds)
+            if handle in service._monitored_datachange:
+                await original(service, handle, node, attribute)
+
+        delayed.append(asyncio.create_task(later()))
+
+    delayed = []
+    return patch.object(MonitoredItemService, "trigger_datachange", delay)
 
 
 @contextlib.contextmanager

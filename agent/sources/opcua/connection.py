@@ -55,7 +55,9 @@ from agent.sources.opcua.trust import TrustStore, expiring
 
 _log: Final = logging.getLogger(__name__)
 
-_SESSION: Final = 60_000  # milliseconds without a request after which the server may drop our session
+# Milliseconds without a request after which the server may drop our session: each cut of the line leaves
+# one behind for so long, and small servers have room for ten.
+_SESSION: Final = 30_000
 _LATE_ANSWER: Final = 1.0  # seconds for the answer to a login that nobody wants any more
 _LEAST_RENEWAL: Final = 1.0  # seconds, whatever lifetime the server dictates for the channel
 _LOGINS: Final = {

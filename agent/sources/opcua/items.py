@@ -83,9 +83,12 @@ class Items:
         return refused
 
     async def retry(self) -> list[Reading]:
-        """Ask again for those that are missing; give a bad reading where the reason is another one now."""
+        """Ask again for those that are missing; give a bad reading where the reason is another one now.
+
+        Not for those that were accepted a while ago: their first values may be on the way.
+        """
         self._undecodable = await self._find_undecodable(self._undecodable)
-        if not (wanted := list(self._standing.missing.keys() - self._undecodable)):
+        if not (wanted := list(self._standing.missing.keys() - self._undecodable - self._expected.keys())):
             return []
         known = set(self._standing.missing.values())
         if self._subscription is not None:
@@ -123,6 +126,7 @@ class Items:
         await self._forget(self._subscription, handles)
         for handle in handles:
             self._standing.begin_anew(handle)
+            self._expected.pop(handle, None)
         rest = {handle: self._nodes[handle] for handle in handles if handle not in spoilt}
         readings += await self._watch(self._subscription, rest)
         self._standing.count()

@@ -121,14 +121,14 @@ class _Session:
                 tasks.create_task(self._poll(items), name=f"{self._name}: read on a timer")
                 tasks.create_task(self._look_after(items), name=f"{self._name}: look after missing tags")
                 tasks.create_task(keep_channel(client), name=f"{self._name}: renew keys")
-                if subscription is None:
+                if subscription is None or subscription.keep_alive > self._timing.silence:
                     tasks.create_task(self._knock(calls), name=f"{self._name}: keep the session")
                 await until_one_fails()
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from None  # the others are its echoes
 
     async def _knock(self, calls: Calls) -> None:
-        """Ask for something where no Publish does: a session that is silent for its timeout is dropped.
+        """Ask for something where no Publish does, or too rarely: a session that is silent for its timeout is dropped.
 
         It also notices a line that is dead, however rarely the tags are read.
         """

@@ -165,6 +165,20 @@ async def test_a_server_that_falls_silent_is_noticed(plant):
     plant.restart()
 
 
+async def test_a_line_that_dies_between_two_reads_is_noticed(plant):
+    """However rarely the tags are read: the session is kept by asking, or the server would drop it meanwhile."""
+    plant.add("hourly", 1)
+    async with (
+        Line(plant.port) as line,
+        watching(configure(line.url, "hourly", read="cyclic", sample_every="1h", timeout="300ms")) as watch,
+    ):
+        await watch.until(lambda: watch.values("hourly"))
+        line.dead = True
+        assert "no answer within 300ms" in await watch.error()
+    await asyncio.to_thread(plant.stop)
+    plant.restart()
+
+
 async def test_a_store_that_is_slow_makes_no_queue_of_old_readings(plant):
     """While nothing can be stored, the newest is kept; reading goes on."""
     plant.add("stored", 1)

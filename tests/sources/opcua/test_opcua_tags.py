@@ -9,6 +9,7 @@ import pytest
 from asyncua import ua
 from rigs.opcua_quirks import (
     cutting_arrays,
+    delaying_first_values,
     forgetting_first_values,
     limiting,
     refusing_items,
@@ -234,6 +235,18 @@ async def test_an_item_that_never_sends_is_asked_for_anew(plant, caplog):
     )
     assert watch.readings("deaf")[1].baseline
     assert any("tag deaf: the server accepted" in record.getMessage() for record in caplog.records)
+
+
+async def test_a_server_that_is_slow_at_the_start_is_given_the_time_it_takes(plant):
+    """An S7 sends the first values of thousands of items one by one: asked anew all the time, it would send none."""
+    plant.add("tardy", 1)
+    timing = dataclasses.replace(FAST, first_value=150 * MILLISECOND)
+    with delaying_first_values(0.5):
+        async with watching(source(plant, tardy={"node": node("tardy")}), timing) as watch:
+            await watch.until(lambda: watch.values("tardy")[-1:] == [1])
+
+    assert "has sent no value for 150ms" in watch.readings("tardy")[0].reason
+    assert watch.readings("tardy")[1].baseline
 
 
 async def test_values_that_the_server_dropped_are_counted(plant):
