@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SUMMARY = "find what a source has: registers, nodes, topics, as a table or as tags to paste"
 
-_WIDTHS: Final = (16, 8, 12, 20, 0)
+_WIDTHS: Final = (1, 16, 8, 12, 20, 0)
 _UNITS: Final = re.compile(r"(\d{1,3})(?:-(\d{1,3}))?")
 _HIGHEST_UNIT: Final = 255
 
@@ -111,7 +111,7 @@ class _Printer:
 
         self._form = "json" if arguments.json else "yaml" if arguments.yaml else "table"
         self._where = f"{arguments.source} {arguments.start}".rstrip()
-        self._rows = Rows(("name", "type", "value", "place", ""), _WIDTHS)
+        self._rows = Rows(("", "name", "type", "value", "place", ""), _WIDTHS)
         self._found: list[Found] = []
 
     def take(self, found: "Found", progress: "Progress") -> None:
@@ -126,7 +126,8 @@ class _Printer:
                 note = "; ".join(
                     filter(None, (f"read as {found.read_as}" if found.read_as else "", found.note))
                 )
-                self._rows.print((found.name, found.type, shown(found.value), found.place, note))
+                mark = "*" if found.read_as else ""
+                self._rows.print((mark, found.name, found.type, shown(found.value), found.place, note))
             else:
                 self._rows.line(f"{found.place}: {found.note}")
 
@@ -145,6 +146,8 @@ class _Printer:
                     else ""
                 )
                 print(f"{self._where}: {len(named)} found{limit}", file=sys.stderr)
+                if any(each.read_as for each in named):
+                    print("* is read already, by a tag of this source", file=sys.stderr)
                 if kind == "mqtt" and not named:
                     print("nothing was published there meanwhile: --listen 1m waits longer", file=sys.stderr)
                 if self._rows.cut:

@@ -8,6 +8,7 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
@@ -242,7 +243,8 @@ class Progress:
         while True:
             await asyncio.sleep(_REDRAWN_EVERY)
             text = f"{self._what}: {self.count} {self._done}, {loop.time() - began:.0f} s (Ctrl-C ends it)"
-            print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+            fits = text[: shutil.get_terminal_size().columns - 1]  # a line that goes on below is not redrawn
+            print(f"\r\x1b[K{fits}", end="", file=sys.stderr, flush=True)
             self._shown = True
 
 

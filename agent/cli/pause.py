@@ -6,8 +6,7 @@ from pathlib import Path
 
 from agent.cli.arguments import add_config_option, duration, source_name
 from agent.cli.asking import ask, told
-from agent.cli.tables import local
-from agent.clock import SystemClock
+from agent.cli.tables import wrapped
 from agent.config.fields import format_duration
 from agent.config.load import load_agent
 from agent.errors import ConfigError
@@ -24,6 +23,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "duration", type=_pause, metavar="DURATION", help="for how long: 10m, 1h; a day at the most"
     )
     parser.add_argument(
+        "--shared",
+        action="store_true",
+        help="the other sources of its connection too (Modbus), so that it is closed",
+    )
+    parser.add_argument(
         "--by",
         default=os.environ.get("SUDO_USER", ""),
         metavar="NAME",
@@ -32,6 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_config_option(parser)
     parser.epilog = """examples:
   edge-relay pause source:plc-line1 10m     a PLC with one connection, and your laptop needs it
+  edge-relay pause source:drive7 10m --shared   all drives behind the same gateway
   edge-relay resume source:plc-line1        give it back sooner
 
 Meanwhile the source's tags are bad, with your name and the end of the pause as the reason, and receivers
@@ -73,19 +78,21 @@ def run(arguments: argparse.Namespace) -> int:
     async def work() -> int:
         body: Json = {"for_s": arguments.duration / SECOND, "by": arguments.by}
         directory = load_agent(arguments.config).data_dir
-        await ask(directory, "POST", f"/api/sources/{arguments.source}/pause", body=body)
-        until = local(SystemClock().wall() + arguments.duration)
-        status = await ask(directory, "GET", "/api/status")
-        others = sharing(arguments.config, arguments.source) - _paused(status)
-        print(
-            f"{arguments.source} is paused for {format_duration(arguments.duration)}, until {until}"
-            f"{'' if others else ': nothing is connected to it'}"
-        )
-        if others:
-            print("other sources go on reading over the same connection; to free the device, pause them too:")
-        for other in sorted(others):
-            print(f"  edge-relay pause source:{other} {format_duration(arguments.duration)}")
-        print(f"sooner: edge-relay resume source:{arguments.source}")
+        lasts = format_duration(arguments.duration)
+        others = sharing(arguments.config, arguments.source)
+        names = [arguments.source, *(sorted(others) if arguments.shared else ())]
+        for name in names:
+            await ask(directory, "POST", f"/api/sources/{name}/pause", body=body)
+        going_on = others - _paused(await ask(directory, "GET", "/api/status"))
+        are = "is" if len(names) == 1 else "are"
+        free = "" if going_on else ": nothing is connected to it"
+        print(wrapped(f"{', '.join(names)} {are} paused for {lasts}{free}"))
+        if going_on:
+            print(
+                wrapped(f"its connection stays open, for others read over it: {', '.join(sorted(going_on))}")
+            )
+            print(f"to close it: edge-relay pause source:{arguments.source} {lasts} --shared")
+        print(f"sooner: edge-relay resume source:{arguments.source}{' --shared' if arguments.shared else ''}")
         return 0
 
     return told(work)
