@@ -65,6 +65,11 @@ def name_problem(name: str, topic: str) -> str:
     return ""
 
 
+def _can_be(name: str) -> bool:
+    """Whether it can be a name that a stranger made: one that looks like another could deceive who reads it."""
+    return name.isprintable() and TAG_NAME.fullmatch(name) is not None
+
+
 @dataclass(frozen=True)
 class Pattern:
     """A tag with wildcards.
@@ -88,9 +93,10 @@ class Pattern:
         if not texts or not all(texts):
             raise ValueError("a level of a topic is empty: no name can be made of it")
         name = PLACE.sub(lambda place: texts[int(place[0][1]) - 1], self.name)
-        if not TAG_NAME.fullmatch(name):
+        if not _can_be(name):
             raise ValueError(
-                "what a topic makes cannot be a name: 200 characters at most, without braces, quotes and line ends"
+                "what a topic makes cannot be a name: 200 characters at most that can be seen, without braces, "
+                "quotes and line ends"
             )
         return name
 
@@ -100,7 +106,7 @@ class Pattern:
 
     def makes(self, name: str) -> bool:
         """Whether a name can be made."""
-        return TAG_NAME.fullmatch(name) is not None and self._names.fullmatch(name) is not None
+        return _can_be(name) and self._names.fullmatch(name) is not None
 
     @property
     def fixed(self) -> int:

@@ -134,7 +134,7 @@ def test_warnings_are_told_once_and_not_without_end():
     assert [one.warning for one in decoded] == [one.unreadable for one in decoded]
 
 
-@pytest.mark.parametrize("level", ["", '"', "a{1}b", "\x07", " ", "x" * 201])
+@pytest.mark.parametrize("level", ["", '"', "a{1}b", "\x07", " ", "x" * 201, "7\u200b", "\u202e7", "\u2028"])
 def test_a_level_that_cannot_be_in_a_name_is_refused_alone(level):
     """Expressions, files and receivers have to hold the name."""
     decoder = topics({"{1}-C": "c/+", "ONE": f"c/{level}"})
