@@ -36,6 +36,7 @@ logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
 _RTU_OVERHEAD: Final = 3  # unit and checksum
 _SHORTEST_RTU: Final = 5  # an exception response; fewer surplus bytes are noise of the line
 _FLOOD: Final = 4096  # bytes; an answer has 260 at the most (1.1b3, section 4.1), and a few may come late
+_TLS_ALERT: Final = b"\x15\x03"  # what a TLS server says to a request (RFC 8446, section 5.1)
 _REQUEST: Final = struct.Struct(">BHH")
 
 # A half-open connection is noticed within 15 s even while nothing is asked (design: reliability, N2).
@@ -97,9 +98,6 @@ class Wire(asyncio.Protocol):
         if self._waiting is None and self._rtu:
             # RTU frames carry no transaction id: an answer that comes late would be taken for the next one.
             self.astray |= len(self._buffer) >= _SHORTEST_RTU and self._buffer[0] not in self._late
-        elif self._rtu:
-            self._skip_noise()
-            self._skip_echo()
         while self._buffer and (used := self._take_frame()):
             self._buffer = self._buffer[used:]
 
@@ -107,6 +105,8 @@ class Wire(asyncio.Protocol):
         """End the request that waits, and say why (called by asyncio)."""
         if isinstance(exc, ssl.SSLError):
             self._lose(f"{self._endpoint} ended the TLS connection ({openssl_words(exc)}): {IF_REFUSED}")
+        elif self._buffer.startswith(_TLS_ALERT):
+            self._lose(f"{self._endpoint} speaks TLS: write tls:// and the port of that (mostly 802)")
         elif self._secured and not self._ever_heard:  # with TLS 1.3 a client is refused after its handshake
             self._lose(f"{self._endpoint} closed the connection before its first answer: {IF_REFUSED}")
         else:
@@ -134,9 +134,9 @@ class Wire(asyncio.Protocol):
             self._buffer = b""
             function = block.area.function
             self._heads = bytes((block.unit, function)), bytes((block.unit, function | EXCEPTION))
-        self._waiting = asyncio.get_running_loop().create_future()
         request = _REQUEST.pack(block.area.function, block.start, block.count)
         self._request = self._framer.encode(request, block.unit, transaction)
+        self._waiting = asyncio.get_running_loop().create_future()
         self._transport.write(self._request)
         try:
             async with asyncio.timeout(within / SECOND):
@@ -193,12 +193,15 @@ class Wire(asyncio.Protocol):
         It is sound, and would be the answer with three bytes of coils from offset 768. The one answer
         that equals its request is lost with it: no value rather than a wrong one.
         """
-        if self._buffer.startswith(self._request):
+        while self._buffer.startswith(self._request):
             self._buffer = self._buffer[len(self._request) :]
             self._heard = bool(self._buffer)
 
     def _take_frame(self) -> int:
         """Hand over the next frame of the buffer; how many bytes it took, 0 if it is not complete."""
+        if self._rtu and self._waiting is not None:
+            self._skip_noise()
+            self._skip_echo()
         try:
             used, unit, transaction, pdu = self._framer.decode(self._buffer)
         except (ModbusException, IndexError, struct.error):  # noise that looks like a function code

@@ -58,6 +58,32 @@ async def test_an_adapter_that_hears_itself_does_not_answer(line, tmp_path):
 
 
 @pytest.mark.parametrize("line", RTU)
+async def test_what_comes_back_behind_a_late_answer_is_no_answer(line, tmp_path):
+    """Another unit's late answer stands before the request that was handed back, in one piece with it."""
+    late = []
+
+    async def late_2(exchange):
+        if exchange.unit == 2:
+            late.append(exchange.frame(exchange.pdu()))
+            return
+        request = struct.pack(">BBHH", exchange.unit, exchange.function, exchange.start, exchange.count)
+        await exchange.send(b"".join(late) + request + crc16(request) + exchange.frame(exchange.pdu()))
+        late.clear()
+
+    sink = Sink()
+    tags = {**COILS, "LATE": {"area": "holding", "offset": 0, "type": "uint16", "unit_id": 2}}
+    async with (
+        server_on(line, tmp_path, behave=late_2) as server,
+        sessions(source(server, tags, timeout="50ms", retries=0), sink),
+    ):
+        await sink.until(lambda: len(sink.good("C819")) > 3)
+
+    assert {reading.value for tag in COILS for reading in sink.readings(tag)} == {False, True}
+    assert set(sink.good("C819")) == {True}
+    assert sink.good("LATE") == []
+
+
+@pytest.mark.parametrize("line", RTU)
 async def test_a_silent_device_behind_an_adapter_that_hears_itself_is_silent(line, tmp_path):
     """Nothing that came back was the device's: no value, and no word of a wrong baud rate."""
     sink = Sink()

@@ -174,3 +174,16 @@ async def test_what_speaks_no_tls_is_said_to(authority):
         text = await one_session(config, Sink())
 
     assert "no connection within 0.3 s" in text or "speaks no TLS" in text
+
+
+async def test_what_speaks_tls_alone_is_said_to():
+    """tcp:// at the port of Modbus/TCP Security: it answers a request with an alert of TLS, and hangs up."""
+
+    async def alert(exchange):
+        await exchange.send(bytes.fromhex("15030300020246"))
+        exchange.writer.close()
+
+    async with ModbusServer(behave=alert) as server:
+        text = await one_session(source(server, holding(0)), Sink())
+
+    assert text == f"127.0.0.1:{server.port} speaks TLS: write tls:// and the port of that (mostly 802)"
