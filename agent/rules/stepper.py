@@ -48,8 +48,7 @@ class Stepper:
     ) -> None:
         self.mint = mint
         self.board = Board(started)
-        self.sources = self.board.sources
-        self.tags = self.board.tags
+        self.sources, self.tags = self.board.sources, self.board.tags
         self.runs: dict[str, Run] = {}
         self.timers = Timers()
         self.bursts = Bursts()
@@ -221,7 +220,8 @@ class Stepper:
             self.journal.put(tag, TagState(reading, None, reading.received, stamp), now)
             for run in reports:
                 self.look(run, baseline=True)
-        after = before._replace(last_time=stamp if tag.spec.timed else before.last_time, newest=reading)
+        last = stamp if tag.spec.timed and stamp is not None else before.last_time
+        after = before._replace(last_time=last, newest=reading)
         self.set(f"tag/{reading.tag}" if tag.spec.timed else _NO_KEY, tag, after)
         self.bursts.note(reading)
         for run in reports:

@@ -93,6 +93,16 @@ def test_what_was_taken_is_not_taken_again():
     assert len(player.events) == 2
 
 
+def test_what_has_no_stamp_leaves_the_newest_one():
+    """History without a stamp of its own: what was taken before it is not taken again after it."""
+    player = Player((REPORT,), timed=True)
+    player.value(0, 1.0, source_time=SECOND)
+    player.value(1, "bad", late=True)
+    player.value(1, 5.0, source_time=SECOND)
+    assert player.engine.tags["T"].state.last_time == SECOND
+    assert player.events == []
+
+
 def test_a_device_whose_clock_is_set_back_is_heard_again():
     """An hour back: from the third value on, ten seconds later, all count; a broker's repetitions never do."""
     player = Player((REPORT,), timed=True)
