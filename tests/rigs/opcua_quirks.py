@@ -35,6 +35,18 @@ def refusing_items(status: int, *names: str, filtered: bool = False):
     return patch.object(MonitoredItemService, "_create_data_change_monitored_item", refuse)
 
 
+def revising_items(sampling: float, queue: int):
+    """Items are accepted with another sampling interval (milliseconds) and queue."""
+    original = MonitoredItemService._create_data_change_monitored_item
+
+    async def revise(service, request):
+        result = await original(service, request)
+        result.RevisedSamplingInterval, result.RevisedQueueSize = sampling, queue
+        return result
+
+    return patch.object(MonitoredItemService, "_create_data_change_monitored_item", revise)
+
+
 def refusing_item_calls(status: int):
     """Every CreateMonitoredItems is refused as a whole."""
 

@@ -216,9 +216,14 @@ class OpcUaSource(SourceSection):
         return self
 
     @property
+    def least_queue(self) -> int:
+        """Values that the server samples of one variable between two publishes."""
+        return -(-self.publish_every // self.sample_every)
+
+    @property
     def server_queue(self) -> int:
         """Values that the server is asked to keep of one variable between two publishes."""
-        return self.queue_size or max(10, 2 * -(-self.publish_every // self.sample_every))
+        return self.queue_size or max(10, 2 * self.least_queue)
 
     def tag_specs(self, source: str) -> list[TagSpec]:
         """See `SourceSection.tag_specs`; subscribed without `stale_after`: fresh while the keep-alives arrive.

@@ -86,7 +86,10 @@ def own_identity(pki: Path, wall: int) -> Identity:
             "make the folder writable for the agent, or name another one as security: pki:"
         ) from error
     except (ValueError, TypeError) as error:
-        raise SourceError(f"cannot use this agent's own certificate in {folder}: {error}") from error
+        raise SourceError(
+            f"cannot use this agent's own certificate in {folder}: {error}: put the pair back, or remove both "
+            "files to have a new pair made, which every server must then be told to trust"
+        ) from error
     if not (uris := alternative_uris(certificate)):
         raise SourceError(
             f"this agent's own certificate in {folder} names no application URI (a URI as subject "

@@ -235,6 +235,7 @@ class Items:
         for (handle, node), result in zip(nodes.items(), results, strict=True):
             tag, section = self._standing.tags[handle]
             if result.StatusCode.is_good():
+                self._standing.note_accepted(handle, result)
                 self._server_ids[handle] = result.MonitoredItemId
                 self._expected[handle] = self._clock.monotonic()
             elif result.StatusCode.value in _NO_DEADBAND and section.deadband is not None and not plainly:

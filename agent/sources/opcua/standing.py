@@ -11,12 +11,15 @@ from typing import Final
 
 from asyncua import ua
 
+from agent.config.fields import format_duration
 from agent.metrics import ITEMS_ALIVE, VALUES_LOST
-from agent.model import Reading, bad
+from agent.model import MILLISECOND, Reading, bad
 from agent.sources.opcua.config import OpcUaSource, OpcUaTag
 from agent.sources.opcua.values import has_overflowed, is_node_gone, to_reading
 
 _log: Final = logging.getLogger(__name__)
+
+_FAR_RARER: Final = 2  # times the period that was asked for: servers have steps of their own
 
 
 class Standing:
@@ -33,6 +36,8 @@ class Standing:
         self.missing: dict[int, str] = {}
         self.cut: set[int] = set()
         self._name = name
+        self._config = config
+        self._told_of_sampling = self._told_of_queue = False
         self._unread = set(range(len(self.tags)))
         self._overflowed: set[int] = set()
         self._lost = VALUES_LOST.labels(name)
@@ -46,6 +51,35 @@ class Standing:
     def count(self) -> None:
         """Tell monitoring how many are alive."""
         self._alive.set(len(self.tags) - len(self.missing))
+
+    def note_accepted(self, handle: int, accepted: ua.MonitoredItemCreateResult) -> None:
+        """Say once what the server makes of sampling and queue, where values get lost by it and nothing else tells.
+
+        With a queue of one it drops values without the overflow bit (OPC 10000-4, 5.12.1.5).
+        """
+        tag, config = self.tags[handle][0], self._config
+        sampled = round(accepted.RevisedSamplingInterval * MILLISECOND)
+        if sampled > _FAR_RARER * config.sample_every and not self._told_of_sampling:
+            self._told_of_sampling = True
+            _log.warning(
+                "%s: the server looks at tag %s, and maybe others, every %s, not every %s: what is shorter goes "
+                "unseen; allow it at the server, or write `read: cyclic`",
+                self._name,
+                tag,
+                format_duration(sampled),
+                format_duration(config.sample_every),
+            )
+        needed = min(config.least_queue, config.server_queue)
+        if accepted.RevisedQueueSize < needed and not self._told_of_queue:
+            self._told_of_queue = True
+            _log.warning(
+                "%s: the server keeps %d of the %d values of tag %s, and maybe others, between two sendings: write "
+                "a publish_every like sample_every",
+                self._name,
+                max(1, accepted.RevisedQueueSize),
+                needed,
+                tag,
+            )
 
     def begin_anew(self, handle: int) -> None:
         """Take the next value as the first: nobody was looking in between."""

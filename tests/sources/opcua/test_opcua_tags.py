@@ -13,6 +13,7 @@ from rigs.opcua_quirks import (
     forgetting_first_values,
     limiting,
     refusing_items,
+    revising_items,
 )
 from rigs.opcua_server import NAMESPACE
 from rigs.opcua_session import FAST, configure, watching
@@ -247,6 +248,30 @@ async def test_a_server_that_is_slow_at_the_start_is_given_the_time_it_takes(pla
 
     assert "has sent no value for 150ms" in watch.readings("tardy")[0].reason
     assert watch.readings("tardy")[1].baseline
+
+
+@pytest.mark.parametrize(
+    ("sampling", "queue", "told"),
+    [
+        (0, 10, []),  # as fast as the value moves
+        (100, 4, []),
+        (3_600_000, 4, ["every 1h, not every 50ms"]),
+        (50, 1, ["keeps 1 of the 4 values of tag revised"]),
+    ],
+)
+async def test_what_the_server_makes_of_an_item_is_told_where_values_get_lost(
+    plant, caplog, sampling, queue, told
+):
+    """Keep-alives keep an hourly value fresh, and a queue of one sets no overflow bit: nothing else would tell."""
+    plant.add(f"revised-{sampling}-{queue}", 1)
+    config = source(plant, {"publish_every": "200ms"}, revised={"node": node(f"revised-{sampling}-{queue}")})
+    with caplog.at_level(logging.WARNING, "agent"), revising_items(sampling, queue):
+        async with watching(config) as watch:
+            await watch.until(lambda: watch.values("revised") == [1])
+
+    warnings = [record.getMessage() for record in caplog.records]
+    assert len(warnings) == len(told)
+    assert all(words in warning for words, warning in zip(told, warnings, strict=True))
 
 
 async def test_values_that_the_server_dropped_are_counted(plant):
