@@ -15,6 +15,7 @@ from agent.config.model import Configuration
 from agent.model import MILLISECOND, SECOND, Event, EventType, Link, Quality, Reading, Seen, WallClock
 from agent.proving.play import Player
 from agent.rules.engine import Engine
+from agent.rules.inputs import Tag
 from agent.rules.runs import Run, is_alarm
 
 HORIZON: Final = 3600 * SECOND
@@ -94,11 +95,23 @@ def _stays(player: Player, held: Sequence[Reading], at: int) -> Iterable[Event]:
     """Let an hour pass in which nothing changes, read again whenever somebody waits for it."""
     step = max(SECOND, len(held) * _PER_TAG)
     read_at = at
+    tags = player.engine.tags
     while (due := player.engine.due) is not None and due <= at + HORIZON:
         if due - 1 >= read_at + step:
             read_at = due - 1
-            yield from player.play(reading._replace(received=read_at) for reading in held)
+            yield from player.play(
+                reading._replace(received=read_at)
+                for reading in held
+                if _is_awaited(tags[reading.tag], reading)
+            )
         yield from player.let_pass(due)
+
+
+def _is_awaited(tag: Tag, reading: Reading) -> bool:
+    """Whether the same value, read again, can change anything for a rule over the tag."""
+    return bool(tag.joint) or any(
+        run.spec.stale_after is not None or not run.unmoved_by(reading.value) for run in tag.runs
+    )
 
 
 def _foreseen(configuration: Configuration, events: Iterable[Event], at: int) -> Iterable[Foreseen]:
