@@ -99,9 +99,9 @@ def _values(trace: Trace, episode: Episode) -> Iterator[Value]:
 
 def gated(trace: Trace) -> Iterator[Stretch]:
     """When the gate kept the rule from being watched, or from being announced."""
-    ends = [step.at for step in trace.steps[1:]] + [trace.end]
+    ends = [*(step.at for step in trace.steps[1:]), trace.end]  # without a step it has not begun to look
     last: Stretch | None = None
-    for step, end in zip(trace.steps, ends, strict=True):
+    for step, end in zip(trace.steps, ends, strict=False):
         stretch = _gate(trace, step.gate, step.at, end)
         if (
             last is not None
@@ -137,7 +137,7 @@ def _gate(trace: Trace, gate: GateState, begin: int, end: int) -> Stretch | None
 def chattering(trace: Trace) -> Iterator[Stretch]:
     """When a return had to last, because the alarm came and went."""
     ends = [step.at for step in trace.steps[1:]] + [trace.end]
-    spells = groupby(zip(trace.steps, ends, strict=True), key=lambda step: step[0].chattering)
+    spells = groupby(zip(trace.steps, ends, strict=False), key=lambda step: step[0].chattering)
     for chatters, spell in spells:
         if chatters:
             steps = list(spell)

@@ -51,6 +51,18 @@ def test_a_delay_that_did_not_run_out():
     assert answer.differences == ()
 
 
+def test_a_tag_that_never_spoke():
+    """Nothing moved at all, which is an answer."""
+    plant = configured(rule(high(170)))
+    answer = why(plant, recorded(plant, until=5))
+
+    assert answer.answer == "R did not raise between 12:00:00 and 12:00:05"
+    assert texts(answer) == [
+        "from 12:00:00 to 12:00:05: T could not be seen: not read yet",
+        "high: there was nothing to compare",
+    ]
+
+
 def test_a_delay_that_still_runs():
     """So far, and what is missing yet."""
     plant = configured(rule(high(170, on=10)))
