@@ -23,10 +23,9 @@ class Connection:
         self._pause = config.pause_between_requests
         self._close_after_poll = config.close_after_poll
 
-    @property
-    def doubting(self) -> bool:
-        """Whether another session just asks a unit that was silent."""
-        return self._line.doubting
+    def doubts(self, unit: int) -> bool:
+        """Whether to ask a unit that was silent would be to queue behind others that were."""
+        return self._line.doubts(unit)
 
     async def wait(self, duration: int) -> None:
         """Let nanoseconds pass, with an eye on the line.

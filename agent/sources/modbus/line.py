@@ -64,10 +64,10 @@ class Line:
         self._leave_alone: dict[int, int] = {}
         self._silent: set[int] = set()
 
-    @property
-    def doubting(self) -> bool:
-        """Whether some session just asks a unit that was silent: the others had better not queue for that."""
-        return self._doubtful_turn.locked() or self._clock.monotonic() < self._doubt_again
+    def doubts(self, unit: int) -> bool:
+        """Whether a unit was silent, and another one that was is being asked, or has cost a timeout just now."""
+        busy = self._doubtful_turn.locked() or self._clock.monotonic() < self._doubt_again
+        return unit in self._silent and busy
 
     def next_transaction(self) -> int:
         """A transaction id that no request in sight has."""

@@ -188,8 +188,8 @@ class _Session:
         for unit in sorted(self._units, key=lambda unit: unit.probe.due):
             if not unit.silence or unit.probe.due > self._clock.monotonic():
                 continue
-            if self._any_answers() and self._connection.doubting:
-                return
+            if self._any_answers() and self._connection.doubts(unit.number):
+                continue
             began = self._clock.monotonic()
             await unit.prove(self._connection)
             waited = unit.silence and self._clock.monotonic() - began >= self._timeout

@@ -36,7 +36,8 @@ logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
 _RTU_OVERHEAD: Final = 3  # unit and checksum
 _SHORTEST_RTU: Final = 5  # an exception response; fewer surplus bytes are noise of the line
 _FLOOD: Final = 4096  # bytes; an answer has 260 at the most (1.1b3, section 4.1), and a few may come late
-_TLS_ALERT: Final = b"\x15\x03"  # what a TLS server says to a request (RFC 8446, section 5.1)
+# What a TLS server says to a request (RFC 8446, section 5.1); the third byte of Modbus TCP is 0.
+_TLS_ALERTS: Final = (b"\x15\x03\x01", b"\x15\x03\x02", b"\x15\x03\x03")
 _REQUEST: Final = struct.Struct(">BHH")
 
 # A half-open connection is noticed within 15 s even while nothing is asked (design: reliability, N2).
@@ -105,7 +106,7 @@ class Wire(asyncio.Protocol):
         """End the request that waits, and say why (called by asyncio)."""
         if isinstance(exc, ssl.SSLError):
             self._lose(f"{self._endpoint} ended the TLS connection ({openssl_words(exc)}): {IF_REFUSED}")
-        elif self._buffer.startswith(_TLS_ALERT):
+        elif self._buffer.startswith(_TLS_ALERTS):
             self._lose(f"{self._endpoint} speaks TLS: write tls:// and the port of that (mostly 802)")
         elif self._secured and not self._ever_heard:  # with TLS 1.3 a client is refused after its handshake
             self._lose(f"{self._endpoint} closed the connection before its first answer: {IF_REFUSED}")

@@ -73,6 +73,24 @@ async def test_a_dead_unit_gives_others_their_time_but_its_own_source_does_not_w
     assert not [*sink.ends, *other.ends]
 
 
+async def test_dead_units_of_others_keep_no_living_one_from_being_asked():
+    """Somebody always waits for a dead unit; the units of a source that starts are asked all the same, at once."""
+    sink, dead = Sink(), Sink()
+    async with ModbusServer(dead={7, 8}) as server:
+        configs = [source(server, holding(0), unit_id=number, timeout="400ms") for number in (7, 8)]
+        beside = source(server, holding(0), unit_id=5)
+        async with (
+            sessions(beside, Sink(), name="beside"),
+            sessions(configs[0], dead, name="dead"),
+            sessions(configs[1], dead, name="dead as well"),
+        ):
+            await dead.until(lambda: len(dead.ends) >= 2)
+            async with sessions(source(server, units(1, 2, 3), poll_every="1h"), sink, name="starting"):
+                await sink.polls(1)
+
+    assert [sink.good(tag) for tag in ("U1", "U2", "U3")] == [[1], [2], [3]]
+
+
 async def test_a_test_of_what_is_refused_keeps_no_poll_waiting(monkeypatch):
     """Sixty tags with a hole behind each: the search takes 119 requests, once; afterwards a poll takes one more."""
     monkeypatch.setattr("agent.sources.modbus.reads.Reads.RETEST", (1, 1))

@@ -74,7 +74,7 @@ async def test_what_comes_back_behind_a_late_answer_is_no_answer(line, tmp_path)
     tags = {**COILS, "LATE": {"area": "holding", "offset": 0, "type": "uint16", "unit_id": 2}}
     async with (
         server_on(line, tmp_path, behave=late_2) as server,
-        sessions(source(server, tags, timeout="50ms", retries=0), sink),
+        sessions(source(server, tags, timeout="300ms", retries=0), sink),
     ):
         await sink.until(lambda: len(sink.good("C819")) > 3)
 
