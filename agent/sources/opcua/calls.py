@@ -42,6 +42,12 @@ _TOO_MUCH: Final = {
     StatusCodes.BadRequestTooLarge,
     StatusCodes.BadResponseTooLarge,
 }
+_OF_ONE_VALUE: Final = {
+    StatusCodes.BadInternalError,  # what asyncua's server and others say of a value that they cannot encode
+    StatusCodes.BadUnexpectedError,
+    StatusCodes.BadEncodingError,
+}
+_MOST_FAILED: Final = 20  # values in one reading; with more, it is the server that fails
 # Raised by asyncua's decoder: it has no exception of its own.
 _UNDECODABLE: Final = (
     UaError,
@@ -91,20 +97,28 @@ class Calls:
     async def read(self, values: Sequence[ua.ReadValueId]) -> list[ua.DataValue]:
         """Read them, as fresh as the server can give them (a MaxAge of 0); BadDecodingError: what nobody can decode.
 
-        One value that asyncua cannot decode costs it the whole answer, so the others are asked for without it.
+        One value that the server cannot encode, or asyncua cannot decode, costs the whole answer, so the
+        others are asked for without it.
         """
+        failed = 0
 
         async def ask(chunk: list[ua.ReadValueId]) -> list[ua.DataValue]:
+            nonlocal failed
             parameters = ua.ReadParameters(TimestampsToReturn=ua.TimestampsToReturn.Both, NodesToRead=chunk)
+            code = StatusCodes.BadDecodingError
             try:
                 return await self._session.read(parameters)
-            except UaStatusCodeError:
-                raise
+            except UaStatusCodeError as error:
+                if error.code not in _OF_ONE_VALUE or failed == _MOST_FAILED:
+                    raise
+                code = error.code
+                failed += len(chunk) == 1
             except _UNDECODABLE:
-                if len(chunk) == 1:
-                    return [ua.DataValue(None, ua.StatusCode(ua.UInt32(StatusCodes.BadDecodingError)))]
-                half = len(chunk) // 2
-                return [*await ask(chunk[:half]), *await ask(chunk[half:])]
+                pass
+            if len(chunk) == 1:
+                return [ua.DataValue(None, ua.StatusCode(ua.UInt32(code)))]
+            half = len(chunk) // 2
+            return [*await ask(chunk[:half]), *await ask(chunk[half:])]
 
         return await self._in_chunks(_READ, values, ask)
 

@@ -72,6 +72,20 @@ async def test_a_value_that_cannot_be_decoded_is_bad_alone(plant, read):
         await watch.until(lambda: "a structure (Range)" in watch.readings(spoilt)[-1].reason)
 
 
+async def test_a_value_that_the_server_cannot_encode_is_bad_alone(plant):
+    """It refuses the whole of the Read for it (telegraf#8871, #9550); the others are asked for without it."""
+    for name in ("d", "e", "f"):
+        plant.add(name, 7)
+    plant.set("e", "a text", ua.VariantType.Int64)
+    async with watching(configure(plant.url, "d", "e", "f", read="cyclic")) as watch:
+        await watch.until(lambda: all(watch.readings(name) for name in "def"))
+        plant.set("d", 8)
+        await watch.until(lambda: watch.values("d")[-1] == 8)
+
+    assert "BadInternalError" in watch.readings("e")[0].reason
+    assert watch.values("f")[0] == 7
+
+
 @pytest.mark.parametrize(
     ("messages", "broken"),
     [
