@@ -163,16 +163,30 @@ async def hint_of_pause(data_dir: Path, failures: Mapping[str, str]) -> list[str
     if not failures:
         return []
     try:
-        await ask(data_dir, "GET", "/api/status")
+        states = await states_of(data_dir)
     except NoAgentError:
         return []
     except EdgeRelayError:
-        pass  # it runs, and that is all that matters
+        states = dict.fromkeys(failures, "up")  # it runs, and does not tell us more
     return [
         f"{source}: the running agent is connected to it, and the device may take one connection only: "
         f"`edge-relay pause source:{source} 10m` frees it"
         for source in failures
+        if states.get(source) == "up"
     ]
+
+
+async def states_of(data_dir: Path) -> dict[str, str]:
+    """What the running agent says of its sources: up, down or paused, by name.
+
+    Raises:
+        NoAgentError: none runs.
+        EdgeRelayError: it does not answer us.
+    """
+    status = await ask(data_dir, "GET", "/api/status")
+    sources = status["sources"] if isinstance(status, dict) else None
+    rows = sources.items() if isinstance(sources, dict) else ()
+    return {name: str(row["state"]) for name, row in rows if isinstance(row, dict)}
 
 
 @asynccontextmanager

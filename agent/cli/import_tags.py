@@ -2,7 +2,9 @@
 
 import argparse
 import json
+import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +29,8 @@ on stderr, a line each: FILE:LINE:COLUMN: error|warning: TEXT. To read the list 
 name it in the configuration instead: `tags: {import: em3000.csv}`, with the same options as keys.
 """
 _LONGEST_PADDING: Final = 40
+_REMEDY: Final = re.compile(r"(?:write )?(import|columns): \{([^{}]*)\}")
+_OPTION: Final = re.compile(r"(\w+): ([^,]+)")
 _LONGEST_NOTE: Final = 100
 
 
@@ -84,7 +88,8 @@ def run(arguments: argparse.Namespace) -> int:
         kind = kind_of(content, options)
         listed = without_wrong(read_list(content, str(arguments.file), kind, options), kind)
     except ListError as error:
-        print(f"{arguments.file}:{error.line}:{error.column}: error: {error}", file=sys.stderr)
+        text = _as_options(str(error))
+        print(f"{arguments.file}:{error.line}:{error.column}: error: {text}", file=sys.stderr)
         return 1
     if arguments.json:
         _print_json(listed, kind, arguments)
@@ -159,13 +164,24 @@ def _lines(listed: "TagList", prefix: str) -> "Iterator[str]":
 def _print_problems(listed: "TagList", arguments: argparse.Namespace) -> None:
     """What is not in the YAML, and why."""
     for _, problem in listed.problems:
-        print(problem, file=sys.stderr)
+        print(replace(problem, text=_as_options(problem.text)), file=sys.stderr)
     left = "".join(f", {count} {reason} left out" for reason, count in listed.left_out.items())
     wrong = len(listed.unusable)
     refused = f", {wrong} cannot be used" if wrong else ""
     print(f"{arguments.file}: {_count(listed)}{refused}{left}", file=sys.stderr)
-    if any(problem.severity == "error" and not name for name, problem in listed.problems):
-        print("on the command line: --addresses, --area, --scaling, --lengths", file=sys.stderr)
+
+
+def _as_options(text: str) -> str:
+    """A remedy of the configuration, `write import: {file: a.csv, area: holding}`, as it is typed here."""
+    words = _REMEDY.search(text)
+    if words is None:
+        return text
+    each = _OPTION.findall(words[2])
+    if words[1] == "columns":
+        options = " ".join(f"--column {name}={word}" for name, word in each)
+    else:
+        options = " ".join(f"--{name} {word}" for name, word in each if name != "file")
+    return f"{text[: words.start()]}say {options}{text[words.end() :]}"
 
 
 def _count(listed: "TagList") -> str:

@@ -66,14 +66,9 @@ def sharing(path: Path, source: str) -> set[str]:
     return {name for name, line in lines.items() if name != source and line == lines.get(source)}
 
 
-def _paused(status: Json) -> set[str]:
-    rows = status["sources"] if isinstance(status, dict) else []
-    states = rows.items() if isinstance(rows, dict) else ()
-    return {name for name, row in states if isinstance(row, dict) and row["state"] == "paused"}
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Have it paused."""
+    from agent.cli.commissioning import states_of
 
     async def work() -> int:
         body: Json = {"for_s": arguments.duration / SECOND, "by": arguments.by}
@@ -83,7 +78,8 @@ def run(arguments: argparse.Namespace) -> int:
         names = [arguments.source, *(sorted(others) if arguments.shared else ())]
         for name in names:
             await ask(directory, "POST", f"/api/sources/{name}/pause", body=body)
-        going_on = others - _paused(await ask(directory, "GET", "/api/status"))
+        states = await states_of(directory)
+        going_on = {name for name in others if states.get(name) != "paused"}
         are = "is" if len(names) == 1 else "are"
         free = "" if going_on else ": nothing is connected to it"
         print(wrapped(f"{', '.join(names)} {are} paused for {lasts}{free}"))

@@ -88,7 +88,29 @@ def test_what_can_be_read_in_two_ways_is_said_with_its_option(ask):
 
     assert (status, printed) == (1, "# 0 tags of frequency_converter.csv\n")
     assert "frequency_converter.csv:3:13: error: addresses such as 40102 can be read in two ways" in said
-    assert said.endswith("on the command line: --addresses, --area, --scaling, --lengths\n")
+    assert "(addresses: offset, area: holding): say --addresses manual\n" in said
+    assert "import:" not in said, "here nobody writes a configuration"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "Register;Typ\n1;INT16\n2;INT16\n",
+            "2:1: error: no heading says where the names of the tags are, beside ",
+        ),
+        ("1;2\n3;4\n", "called otherwise: say --column name=HEADING --column address=HEADING\n"),
+    ],
+)
+def test_a_list_without_the_headings_is_answered_with_the_option(ask, tmp_path, text, said):
+    """Once, not for every row of it, and as it is typed on the command line."""
+    (tmp_path / "list.csv").write_text(text)
+    status, _, errors = ask(tmp_path / "list.csv")
+
+    assert status == 1
+    assert said in errors
+    assert errors.count(": error: ") == 1
+    assert "--column name=HEADING" in errors
 
 
 def test_the_rest_of_a_list_with_wrong_rows_is_printed(ask, tmp_path):

@@ -154,9 +154,7 @@ def read_table(text: str, kind: str, chosen: Mapping[str, str]) -> Table:
     if best.index < 0:
         raise ListError(
             f"no headings found: expected a line that names the columns, `{PLACE[kind]}` and `name` among "
-            "them; where they are called otherwise, say so: columns: {name: HEADING, "
-            + PLACE[kind]
-            + ": HEADING}"
+            "them; where they are called otherwise: columns: {name: HEADING, " + PLACE[kind] + ": HEADING}"
         )
     titles = [cell.text for cell in best.row]
     first = best.row[0]

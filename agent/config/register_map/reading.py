@@ -82,7 +82,7 @@ def read_list(content: bytes, file: str, kind: str, options: ListOptions) -> Tag
     for row in readable:
         reader = RowReader(rows, row, *_name(table, row))
         if not reader.name:
-            reader.refuse("a name is missing")
+            _refuse_nameless(reader, table)
         elif reader.name in seen:
             reader.refuse(
                 f"the name stands in line {seen[reader.name]} already: give one of them another", reader.at
@@ -153,6 +153,15 @@ def _is_left_out(table: Table, row: Row, left_out: dict[str, int]) -> bool:
     if reason:
         left_out[reason] = left_out.get(reason, 0) + 1
     return bool(reason)
+
+
+def _refuse_nameless(reader: RowReader, table: Table) -> None:
+    if table.columns.keys() & {"name", "description"}:
+        reader.refuse("a name is missing")
+    else:
+        known = ", ".join(f"`{title}`" for title in table.titles.values())
+        text = f"no heading says where the names of the tags are, beside {known}: columns: {{name: HEADING}}"
+        reader.refuse_list("name", text)
 
 
 def _name(table: Table, row: Row) -> tuple[str, Cell]:
