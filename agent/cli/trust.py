@@ -206,11 +206,12 @@ def _show(name: str, config: "OpcUaSource", server: "Shown") -> None:
         expiry,
         long_thumbprint,
         name_of,
+        printable,
         thumbprint,
     )
 
     presented = server.certificates[0]
-    issuer = presented.issuer.rfc4514_string()
+    issuer = printable(presented.issuer.rfc4514_string())
     end = expiry(presented, SystemClock().wall())
     lines = {
         "subject": name_of(presented),

@@ -3,7 +3,8 @@
 Pure but for `load_certificate`, and free of asyncua: commands read certificates without a connection.
 
 Rules for whoever changes this file: say which certificate is meant by its name and its thumbprint
-(SHA-1, as the tools of all vendors show it), and what to do about it.
+(SHA-1, as the tools of all vendors show it), and what to do about it; what a stranger has written goes
+through `printable`, for it could make a terminal show another thumbprint.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -38,14 +39,20 @@ def told(certificate: x509.Certificate) -> str:
 
 
 def name_of(certificate: x509.Certificate) -> str:
-    """Give its subject."""
-    return certificate.subject.rfc4514_string() or "a certificate without a name"
+    """Give its subject, for a person."""
+    return printable(certificate.subject.rfc4514_string()) or "a certificate without a name"
+
+
+def printable(text: str) -> str:
+    """Write out what a terminal would obey instead of showing it."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def alternative_uris(certificate: x509.Certificate) -> list[str]:
-    """Give the URIs that it is for; the first of a server's is its application URI."""
+    """Give the URIs that it is for, printable; the first of a server's is its application URI."""
     names = _alternative_names(certificate)
-    return [] if names is None else names.get_values_for_type(x509.UniformResourceIdentifier)
+    uris = [] if names is None else names.get_values_for_type(x509.UniformResourceIdentifier)
+    return [printable(uri) for uri in uris]
 
 
 def is_for_host(certificate: x509.Certificate, host: str) -> bool:
@@ -164,7 +171,7 @@ def check_application(presented: x509.Certificate, application_uri: str) -> None
     if application_uri not in (uris := alternative_uris(presented)):
         raise SourceError(
             f"refused the server's certificate {told(presented)}: it is for "
-            f"{' '.join(uris) or 'no application URI'}, but the server calls itself {application_uri} "
+            f"{' '.join(uris) or 'no application URI'}, but the server calls itself {printable(application_uri)} "
             "(BadCertificateUriInvalid): make a new certificate at the server"
         )
 

@@ -31,7 +31,7 @@ from agent.config.fields import format_duration
 from agent.errors import SourceError
 from agent.model import SECOND
 from agent.sources.dns import look_up
-from agent.sources.opcua.certificates import chain
+from agent.sources.opcua.certificates import chain, printable
 from agent.sources.opcua.config import OpcUaSource
 from agent.sources.opcua.refusals import explain
 
@@ -57,7 +57,7 @@ class Shown:
 
     Attributes:
         certificates: its own, then the issuers that it sends along.
-        application_uri: what it calls itself.
+        application_uri: what it calls itself, printable.
     """
 
     certificates: list[x509.Certificate]
@@ -86,7 +86,7 @@ async def shown(config: OpcUaSource) -> Shown:
         raise SourceError(
             "the server shows no certificate for the security that is wanted: see its own configuration"
         ) from error
-    return Shown(certificates, endpoint.Server.ApplicationUri or "")
+    return Shown(certificates, printable(endpoint.Server.ApplicationUri or ""))
 
 
 async def offers(config: OpcUaSource) -> list[ua.EndpointDescription]:
@@ -126,7 +126,7 @@ def wanted(config: OpcUaSource, offered: list[ua.EndpointDescription]) -> ua.End
 
 def _offer(mode: ua.MessageSecurityMode, policy: str) -> str:
     word = next((word for word, known in MODES.items() if known == mode), str(mode))
-    return word if word == "none" else f"{word} with {(policy or '').rpartition('#')[2]}"
+    return word if word == "none" else f"{word} with {printable(policy or '').rpartition('#')[2]}"
 
 
 async def reach(client: Client, config: OpcUaSource) -> None:

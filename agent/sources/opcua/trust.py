@@ -140,7 +140,10 @@ class TrustStore:
     def _move(self, certificate: x509.Certificate, to: str, away: str) -> Path:
         make_folder(self.pki / to)
         file = self.pki / to / _file_name(certificate)
-        put(file, certificate.public_bytes(serialization.Encoding.DER), READABLE)
+        content = certificate.public_bytes(serialization.Encoding.DER)
+        if file.is_symlink() or (file.exists() and file.read_bytes() != content):
+            file.unlink()  # what a power cut has left of it
+        put(file, content, READABLE)
         for each in self.kept(away):
             if each.certificate == certificate:
                 each.file.unlink()

@@ -9,6 +9,7 @@ from rigs.opcua_server import make_certificate
 
 from agent.errors import SourceError
 from agent.sources.opcua.certificates import (
+    alternative_uris,
     chain,
     check_application,
     check_pinned,
@@ -17,6 +18,7 @@ from agent.sources.opcua.certificates import (
     is_for_host,
     load_certificate,
     long_thumbprint,
+    name_of,
     thumbprint,
 )
 
@@ -136,6 +138,19 @@ def test_the_hosts_of_a_certificate(shown, host, expected):
 def test_expiry(shown, year, expected):
     """Long before there is nothing to say."""
     assert expected == expiry(shown["boiler"], at(year))
+
+
+def test_no_certificate_writes_on_the_terminal(tmp_path):
+    """Its name comes from a stranger, and is shown to who compares its thumbprint: `ESC [ A` overwrites a line."""
+    make_certificate(tmp_path / "boiler\x1b[A\n\u202e.der", tmp_path / "key.pem", "urn:a\x1b[2J")
+    (file,) = tmp_path.glob("*.der")
+    certificate = load_certificate(file, "server_certificate")
+
+    assert name_of(certificate) == r"CN=boiler\x1b[A\n\u202e"
+    assert alternative_uris(certificate) == [r"urn:a\x1b[2J"]
+    with pytest.raises(SourceError) as refused:
+        check_application(certificate, "urn:b\x1b[2J")
+    assert str(refused.value).isprintable()
 
 
 def test_expiry_is_told_sixty_days_before(shown):

@@ -95,6 +95,19 @@ def test_a_trusted_certificate_is_accepted_until_it_is_revoked(store, made):
     assert states(store) == ["rejected"]
 
 
+@pytest.mark.parametrize(
+    "leave", [lambda file: file.write_bytes(b""), lambda file: file.symlink_to("nowhere")]
+)
+def test_trusting_mends_what_a_power_cut_has_left(store, made, leave):
+    """A file of that name, half written: it would be passed over at each connect, though it is said to be trusted."""
+    file = store.trust(made["boiler"])
+    file.unlink()
+    leave(file)
+    store.trust(made["boiler"])
+
+    check(store, made["boiler"])
+
+
 def test_what_other_software_put_there_counts(store, made):
     """Any name, DER or PEM; what is no certificate is passed over."""
     put(store, "trusted", made["boiler"], "whatever.CRT")
