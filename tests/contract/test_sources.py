@@ -7,6 +7,7 @@ A test asks for the abilities that it needs of a kind; a kind without one says w
 import asyncio
 import contextlib
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -140,6 +141,28 @@ async def test_a_lost_device_ends_the_session_and_the_next_one_works(kind, hurt)
     assert REMEDY.search(why), why
     assert again.seen[0] == again.links[0]
     assert next(reading for reading in again.readings() if reading.value is not None).baseline
+
+
+@of_kinds("link")
+async def test_a_device_that_moved_is_found_where_its_name_leads(kind, monkeypatch):
+    """It was given another address: each connect asks for the name anew, no old answer is remembered."""
+    addresses = iter(["127.0.0.9", "127.0.0.1"])  # nobody listens at the first
+    usual, asked = socket.getaddrinfo, []
+
+    def name_server(host, *rest: object, **named: object):
+        if host != "device.plant":
+            return usual(host, *rest, **named)
+        asked.append(next(addresses))
+        return usual(asked[-1], *rest, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", name_server)
+    async with kind:
+        config = kind.config(host="device.plant")
+        async with running(config) as session:
+            assert "device.plant" in await session.error(NOTICED_WITHIN)
+        await glance(config)
+
+    assert asked == ["127.0.0.9", "127.0.0.1"]
 
 
 @of_kinds("link")
