@@ -8,6 +8,7 @@ from agent.codec.modbus import BitField, NumberField, NumberType
 from agent.model import SECOND
 from agent.sources.modbus.grid import Grid
 from agent.sources.modbus.plan import Area, Limits, Point, plan
+from agent.sources.modbus.reads import Reads, Retry
 
 USUAL = Limits(registers=120, gap=8)
 
@@ -127,3 +128,14 @@ def test_sources_are_spread_over_the_period():
     assert len({phase * 100 // SECOND for phase in phases}) > 50
     assert all(0 <= phase < SECOND for phase in phases)
     assert phases[7] == Grid.of("plc-line7", SECOND).phase
+
+
+def test_what_was_refused_is_tested_again_within_minutes():
+    """A minute later, then ever more rarely, at the latest every ten minutes: not nightly, not never."""
+    retry, waits = Retry(*Reads.RETEST), []
+    for _ in range(6):
+        now = retry.due
+        retry.failed(now)
+        waits.append((retry.due - now) // SECOND)
+
+    assert waits == [60, 120, 240, 480, 600, 600]
