@@ -17,6 +17,7 @@ SUMMARY = "read one address in every type, byte order and base; mark what the di
 _NUMBER: Final = re.compile(r"([+-]?\d+(?:[.,](\d+))?)(?:\s+[^\d\s]\S*|\s*[°%]\S*)?")
 """As a display shows it, with a decimal comma or its unit: 21,5 °C."""
 _SWITCHES: Final = {"true": True, "on": True, "false": False, "off": False}
+_HIGHEST_UNIT: Final = 255
 _WIDTHS: Final = (2, 27, 16, 0)
 
 
@@ -31,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--tolerance",
-        type=float,
+        type=_decimal,
         metavar="N",
         help="how far from it a number may be (default: half of its last digit)",
     )
@@ -55,6 +56,14 @@ manual means is not always said. What matches comes first, the exact before the 
 
 exit status: 0 it was found, 1 nothing matches or can be read, 2 usage or configuration
 """
+
+
+def _decimal(text: str) -> float:
+    """Read `0.5`, or with a comma as the display has it."""
+    try:
+        return float(text.replace(",", "."))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a number such as 0.5, got {text!r}") from None
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -113,6 +122,8 @@ def _with_unit(config: "SourceConfig", unit: int | None) -> "SourceConfig":
 
     if unit is None:
         return config
+    if not 0 <= unit <= _HIGHEST_UNIT:
+        raise MistypedError(f"--unit-id {unit}: a unit id is a number from 0 to {_HIGHEST_UNIT}")
     if not isinstance(config, ModbusSource):
         raise MistypedError(f"--unit-id is for Modbus, and this source is {config.type}")
     return config.model_copy(update={"unit_id": unit})

@@ -328,13 +328,15 @@ def test_a_scaling_that_could_go_two_ways_is_refused_once(cell):
 
 
 def test_a_scaling_that_is_none():
-    """A power of ten without its ten, nothing, a word."""
+    """A power of ten without its ten, nothing, a word, a letter for a zero."""
     text = "Name,Address,Type,FC,Scale\nA,0,INT16,3,-1\nB,1,INT16,3,0\nC,2,INT16,3,often\nD,3,INT16,3,0.1\n"
+    text += "E,4,INT16,3,1O\n"
 
     assert [problem.partition(": ")[2] for problem in problems(text)] == [
         "tag A: `-1` could be the power of ten of 0.1: write 0.1",
         "tag B: a scaling of 0 would make every value the same",
         "tag C: `often` is no scaling: write 0.1, 1/10 or 10 = 1 V",
+        "tag E: `1O` is no scaling: write 0.1, 1/10 or 10 = 1 V",
     ]
 
 

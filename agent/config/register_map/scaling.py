@@ -27,6 +27,7 @@ _FRACTION: Final = re.compile(rf"({NUMBER})?\s*[/÷:]\s*({NUMBER})")
 _POWER: Final = re.compile(r"[x\u00d7*]?\s*10\s*(?:\^|\*\*)?\s*([-+]\d{1,2})|10\s*(?:\^|\*\*)\s*(\d{1,2})")
 _TIMES: Final = re.compile(rf"[x\u00d7*·]\s*({NUMBER})|({NUMBER})\s*[x\u00d7*·]", re.IGNORECASE)
 _WITH_UNIT: Final = re.compile(rf"({NUMBER})\s*([^\s\d.,'=][^=]*)")
+_NO_UNIT: Final = ("o", "O")  # a letter typed for a zero: 1O is ten
 _EXPONENT: Final = re.compile(r"-[1-9]")
 
 
@@ -74,6 +75,8 @@ def _form(text: str, *, comma: bool) -> Factor | None:
     elif match := _WITH_UNIT.fullmatch(text):
         text, unit = match.groups()
     value = number(text, comma=comma)
+    if unit in _NO_UNIT:
+        return None
     return None if value is None else Factor(as_written(value), unit=unit)
 
 

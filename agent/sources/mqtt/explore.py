@@ -82,7 +82,7 @@ async def browse(config: AnyMqtt, clock: Clock, scope: Scope) -> AsyncIterator[F
     _check_filter(scope.start)
     drafts = _reader(config, clock)
     everything = f"{_SPARKPLUG}#" if isinstance(config, SparkplugSource) else _EVERYTHING
-    names, seen = Names(), set[str]()
+    names, seen, known = Names(), set[str](), _known(config)
     async with (
         listening(config, clock) as listener,
         aclosing(_heard(listener, scope.start or everything, scope.listen)) as heard,
@@ -91,7 +91,8 @@ async def browse(config: AnyMqtt, clock: Clock, scope: Scope) -> AsyncIterator[F
             for parts, found in drafts(message):
                 if found.place not in seen:
                     seen.add(found.place)
-                    yield _named(found, parts, names)
+                    read_as = known.get((found.tag.get("topic"), found.tag.get("value")), "")
+                    yield replace(_named(found, parts, names), read_as=read_as)
                     if len(seen) >= scope.limit:
                         return
 
@@ -125,6 +126,15 @@ async def probe(
             if found:
                 return
     yield Found("", place, "", note=_silence(config, place, patience))
+
+
+def _known(config: AnyMqtt) -> dict[tuple[Json, Json], str]:
+    """Give the tags of the configuration by topic and path; those that wildcards make are not among them."""
+    if not isinstance(config, MqttSource):
+        return {}
+    return {
+        (tag.topic, None if tag.value is None else str(tag.value)): name for name, tag in config.tags.items()
+    }
 
 
 def _check_filter(topic: str) -> None:

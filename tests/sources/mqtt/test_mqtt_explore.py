@@ -292,6 +292,20 @@ async def test_whatever_ends_it_nothing_is_left(broker, free_port):
     await settled(before)
 
 
+async def test_browse_marks_what_is_read_already(broker):
+    """By topic and path, however the path is written; other values of the message are new."""
+    tags = {"PLAIN": {"topic": "plain"}, "DEEP": {"topic": "deep", "value": "$.a.b"}}
+    deep = json.dumps({"a": {"b": 1, "c": 2}})
+    await asyncio.to_thread(broker.publish, ("plain", "21.5"), ("deep", deep), retain=True)
+    found = await all_of(browse(source(broker.port, tags)))
+
+    assert {one.place: one.read_as for one in found} == {
+        "plain": "PLAIN",
+        "deep $.a.b": "DEEP",
+        "deep $.a.c": "",
+    }
+
+
 # probe
 
 
