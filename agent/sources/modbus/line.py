@@ -132,6 +132,7 @@ class Line:
                 await self.wait(self._silence)
                 outcome = wire.settled(outcome)
         except asyncio.CancelledError:
+            self._rest_until = self._clock.monotonic() + max(pause, self._silence)
             if wire.astray:
                 self._set_right(wire, block.unit, within)
             raise

@@ -132,6 +132,30 @@ async def test_a_source_that_is_stopped_in_its_request_leaves_the_line_in_step(l
     assert line != "tcp" or server.accepted == 1
 
 
+async def test_a_source_that_is_stopped_in_its_request_leaves_the_device_its_pause():
+    """The device is at work on it: the other source asks no sooner than after `pause_between_requests`."""
+    asked, moments = asyncio.Event(), []
+
+    async def noted(exchange):
+        moments.append(time.monotonic())
+        if exchange.unit == 2:
+            asked.set()
+            await asyncio.sleep(0.05)
+        await by_unit(exchange)
+
+    slow = {"pause_between_requests": "250ms"}
+    async with ModbusServer(behave=noted) as server, plants(unit(server, 1, **slow)) as (staying,):
+        await staying.polls(1)
+        stopped = asyncio.create_task(one_session(unit(server, 2, **slow), Sink(), name="stopped"))
+        await asked.wait()
+        stopped.cancel()
+        await asyncio.gather(stopped, return_exceptions=True)
+        began, before = time.monotonic(), len(moments)
+        await staying.until(lambda: len(moments) > before)
+
+    assert moments[before] - began > 0.24
+
+
 @pytest.mark.parametrize("line", LINES)
 async def test_a_lost_line_ends_all_its_sessions_at_once(line, tmp_path):
     """Each with the reason; then they come back, over one new connection."""
