@@ -205,6 +205,18 @@ class OpcUaServer:
             self.server.iserver.certificate_validator = None
 
     @contextlib.contextmanager
+    def showing(self, certificate: bytes):
+        """Show another certificate than the one whose key it has."""
+        endpoints = self.server.iserver.endpoints
+        for endpoint in endpoints:
+            endpoint.ServerCertificate, own = certificate, endpoint.ServerCertificate
+        try:
+            yield
+        finally:
+            for endpoint in endpoints:
+                endpoint.ServerCertificate = own
+
+    @contextlib.contextmanager
     def calling_itself(self, uri: str):
         servers = [endpoint.Server for endpoint in self.server.iserver.endpoints]
         for server in servers:

@@ -28,6 +28,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from agent.clock import Clock
+from agent.config.fields import format_duration
 from agent.errors import SourceError
 from agent.model import SECOND
 from agent.sources.opcua.certificates import (
@@ -188,8 +189,14 @@ async def _open(client: Client, config: OpcUaSource, guard: _Guard | None) -> No
         await client.send_hello()
         await client.open_secure_channel()
         await _answered(client.create_session())
-    except FAILURES:
+    except FAILURES as error:
         await _find_mismatch(config, guard)
+        if guard is not None and not guard.pinned and isinstance(error, TimeoutError):
+            raise SourceError(
+                f"no answer within {format_duration(config.timeout)} over the secured connection, though the server "
+                "answers without security: it may not trust this agent's certificate yet "
+                f"({guard.identity.told}), or lack the key of the certificate that it shows: see its own log"
+            ) from error
         raise
     _check_login(client, config)
     user = None if guard is None else guard.user

@@ -116,6 +116,20 @@ async def test_the_certificate_is_checked_again_before_anything_secret_is_sent(p
     assert plant.logins == before
 
 
+async def test_who_shows_a_trusted_certificate_and_lacks_its_key_learns_nothing(plant, store, tmp_path):
+    """Between agent and server anyone can repeat what the server shows; what follows only its key can read."""
+    make_certificate(tmp_path / "server.der", tmp_path / "key.pem", APPLICATION)
+    copied = await asyncio.to_thread((tmp_path / "server.der").read_bytes)
+    store.trust(x509.load_der_x509_certificate(copied))
+    before = plant.logins
+    with plant.showing(copied):
+        message = await refused(source(plant, store, user="relay", password="right", timeout="500ms"))
+
+    assert "no answer within 500ms over the secured connection, though the server answers" in message
+    assert "or lack the key of the certificate that it shows" in message
+    assert plant.logins == before
+
+
 async def test_a_trusted_server_that_calls_itself_otherwise_is_refused(plant, store, shown):
     """The application URI must stand in the certificate (open62541#2314, #3161: BadCertificateUriInvalid)."""
     store.trust(shown)
