@@ -124,11 +124,10 @@ class EdgeNode:
     # Births and deaths
 
     def _node_born(self, payload: Payload, now: int) -> list[Reading]:
-        bdseq = _bdseq(payload)
-        if not self.missing and bdseq == self._bdseq and self._order.has_begun_since(payload):
+        if not self.missing and self._order.has_begun_since(payload):
             return []  # it came twice; if it is a new one of a clock that was set back, the numbers will show it
         self._order.begin(payload)
-        self._bdseq = bdseq
+        self._bdseq = _bdseq(payload)
         self._known.clear()
         self.missing = ""
         for device in self._wanted:

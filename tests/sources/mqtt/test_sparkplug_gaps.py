@@ -142,6 +142,9 @@ def test_a_birth_that_comes_twice_brings_nothing_old_back(host, edge):
     assert host.values == BORN | {"CPU": 56}
     assert not host.asked
 
+    host.hear(*edge.connect_anew(), *births, edge.data(NODE, {"CPU": 56}))
+    assert host.values == BORN | {"CPU": 56}, "nor does one of a session before"
+
     edge.stamp -= 3_600_000
     host.hear(*edge.births(), edge.data(NODE, {"CPU": 57})).wait(10)
     assert len(host.asked) == 1
