@@ -188,6 +188,8 @@ def _of_another_kind(detail: ErrorDetails) -> bool:
 
 
 def _unknown_key(key: str, known: Collection[str]) -> str:
+    if key in known:  # of another member of the union: this one has words of its own
+        return f"`{key}` has no meaning for this kind: delete it"
     if key.partition(":")[0] in known:
         return f"unknown key `{key}`: a space belongs after `:`"
     if key.isdecimal():

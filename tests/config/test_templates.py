@@ -184,3 +184,15 @@ def test_a_template_that_is_no_name_is_told(plant, name, what):
     _, problem = refused(plant, f"  vfd1: {{template: {name}}}\n")
 
     assert problem == f"13: source vfd1, template: expected text, got {what}"
+
+
+def test_a_key_of_another_kind_of_source_is_told_as_such(plant):
+    """Not as a key that is misspelt: Sparkplug's metrics are no JSON, though both are of type mqtt."""
+    (problem,) = refused(
+        plant,
+        "  b: {template: edge, client_id: c, tags: {P: {invalid: [5]}}}\n",
+        template="templates:\n  edge: {type: mqtt, url: mqtt://h, payload: sparkplug_b,"
+        " tags: {P: {device: G/E, metric: P}}}\n",
+    )
+
+    assert problem == "5: tag P: `invalid` has no meaning for this kind: delete it"
