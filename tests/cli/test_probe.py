@@ -97,6 +97,7 @@ async def test_a_value_that_moves_is_found_with_a_tolerance(capsys):
         (("10.0.0.5:502", "40011"), 2, "tcp://10.0.0.5:502 for Modbus, opc.tcp://10.0.0.5:502, mqtt://"),
         (("10.0.0.5", "40011"), 2, "tcp://10.0.0.5 for Modbus"),
         (("/dev/ttyUSB0", "40011"), 2, "rtu:///dev/ttyUSB0?baudrate=9600"),
+        (("mqtt://127.0.0.1:1", ""), 2, "a topic is missing"),
         (("mqtt://127.0.0.1:1", "plant#"), 2, "plant#: `#` stands for all further levels"),
         (("opc.tcp://127.0.0.1:1", "ns=2,s=x"), 2, "expected a node id"),
         (("line", "x11"), 2, "'x11' is no Modbus address: write 40011 as in a manual"),

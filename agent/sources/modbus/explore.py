@@ -17,6 +17,7 @@ from agent.sources.modbus.address import manual_address
 from agent.sources.modbus.answer import NOT_THERE, Data, Outcome, Refused, Silent, Wrong, explain
 from agent.sources.modbus.config import ModbusSource
 from agent.sources.modbus.connection import connected
+from agent.sources.modbus.endpoint import Network
 from agent.sources.modbus.guess import Guess, Question, guess_bits, guesses, hexadecimal
 from agent.sources.modbus.places import Meant, Span, meanings, spans
 from agent.sources.modbus.plan import ADDRESSES, Area, Block, Point, plan
@@ -106,7 +107,7 @@ async def probe(
         device = Device(connection, config.unit_id, 1 + config.retries)
         places = [Span(meant.area, meant.offset, 1) for meant in wanted if meant.area is wanted[0].area]
         if silence := await device.silence(places):
-            raise SourceError(_silent(name, device, silence))
+            raise SourceError(_silent(name, config, device, silence))
         for meant in wanted:
             widths = [each for each in _WIDTHS if each <= config.max_registers_per_read]
             patient = meant.area is wanted[0].area
@@ -161,10 +162,14 @@ async def _content(
     return b"", why
 
 
-def _silent(source: str, device: Device, reason: str) -> str:
+def _silent(source: str, config: ModbusSource, device: Device, reason: str) -> str:
+    endpoint, framing = config.endpoint, ""
+    if isinstance(endpoint, Network):
+        other = "tcp://" if endpoint.rtu else "rtu+tcp://"
+        framing = f"; behind a serial gateway try {other} as well, for each takes one of the two framings"
     return (
         f"unit {device.unit}: {reason}: check its power, its wiring, and the unit id; "
-        f"`edge-relay browse {source} --unit-ids 1-10` finds who answers"
+        f"`edge-relay browse {source} --unit-ids 1-10` finds who answers{framing}"
     )
 
 
@@ -185,7 +190,7 @@ async def browse(name: str, config: ModbusSource, clock: Clock, scope: Scope) ->
             device = Device(connection, unit, 1 + config.retries if len(units) == 1 else 1)
             silence = await device.silence(first)
             if silence and len(units) == 1:
-                raise SourceError(_silent(name, device, silence))
+                raise SourceError(_silent(name, config, device, silence))
             if len(units) > 1:
                 more = "" if wanted else f": `edge-relay browse {name} --unit-ids {unit}` shows what it has"
                 yield Found("", f"unit {unit}", "", None, silence or f"answers{more}")

@@ -106,6 +106,10 @@ async def probe(
         MistypedError: it is neither.
         SourceError: no connection, it was lost, or the broker refuses the topic.
     """
+    if not place:
+        raise MistypedError(
+            "a topic is missing: `edge-relay browse` lists those on which something is published"
+        )
     topic = _topic(config, place)
     _check_filter(topic)
     drafts = _reader(config, clock, whole=True)

@@ -398,7 +398,10 @@ async def test_a_silent_unit_is_an_error_that_says_how_to_find_others(command):
             if command == "browse"
             else probe("plc", config, SystemClock(), "10", None)
         )
-        with pytest.raises(SourceError, match="--unit-ids 1-10"):
+        with pytest.raises(
+            SourceError,
+            match=r"browse plc --unit-ids 1-10` finds who answers; behind a serial gateway try rtu\+tcp://",
+        ):
             await all_of(found)
 
 
@@ -443,7 +446,9 @@ async def test_browse_takes_no_float_for_its_neighbour(order, value, zeros):
 async def test_browse_marks_what_is_read_already():
     """What a tag of the configuration reads is not offered as new, be it the second register of it."""
     async with device(holding=dict(enumerate([7, 8, 0xFFFF, 0xFFFF]))) as (server, _):
-        config = source(server, {"A": {"address": "40001", "type": "int16"}, "B": {"address": "40003", "type": "int32"}})
+        config = source(
+            server, {"A": {"address": "40001", "type": "int16"}, "B": {"address": "40003", "type": "int32"}}
+        )
         found = await all_of(browse("plc", config, SystemClock(), Scope("40001-40004")))
 
     assert [each.read_as for each in found] == ["A", "", "B", "B"]
