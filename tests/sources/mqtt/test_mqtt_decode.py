@@ -40,6 +40,16 @@ def test_a_tag_that_cannot_be_read_is_bad_alone():
     assert b.reason == "B: no value on plant/1: $.b: no 'b' in it: the object there has 'a', 'c'"
 
 
+def test_a_code_for_no_value_and_what_cannot_be_are_bad():
+    """core#139628: raw -9999 is the device's word for "none", and 500 degrees are a broken wire."""
+    decoder = topics(A={"topic": "t", "scale": 0.1, "invalid": [-9999], "valid_range": [-50, 400]})
+    told = [readings(decoder, "t", payload)[0] for payload in (b"215", b"-9999", b"5000")]
+
+    assert [one.value for one in told] == [21.5, None, None]
+    assert [one.quality for one in told] == [Quality.GOOD, Quality.BAD, Quality.BAD]
+    assert all(one.reason for one in told[1:])
+
+
 def test_a_value_without_a_usable_time_is_bad():
     """It cannot be told whether it is new."""
     decoder = topics(A={"topic": "t", "value": "$.a", "time": "$.ts"})
