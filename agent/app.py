@@ -128,6 +128,7 @@ class Agent:
                 "alive": stay_alive(data_dir / ALIVE, self.clock, boot),
                 "wall clock": self.timekeeper.run(),
                 "sources": self.intakes.look_forever(),
+                "certificates": self.intakes.watch_certificates(),
                 "reloads": self.reloader.run(signals.reload),
                 "files": self.reloader.watch(signals.reload),
                 "watchdog": feed_watchdog(self.systemd, self.stuck),

@@ -6,7 +6,7 @@ cancelling its task, and it closes what it opened.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, NoReturn
 
@@ -17,13 +17,14 @@ from agent.intake import Intake, Pause
 from agent.metrics import ITEMS_ALIVE, ITEMS_WANTED, SOURCE_UP, TAGS_BAD, TAGS_LATE
 from agent.model import Event
 from agent.pipeline import Pipeline
-from agent.sources import SourceConfig
+from agent.sources import SourceConfig, expiring
 from agent.stamps import Reckoning, utc_text
 from agent.web.orders import ImpossibleError
 
 _log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S: Final = 1.0
+_CERTIFICATES_EVERY_S: Final = 3600.0
 _SHOWN: Final = (SOURCE_UP, TAGS_BAD, TAGS_LATE, ITEMS_WANTED, ITEMS_ALIVE)
 
 DOWN: Final = "down/"
@@ -35,6 +36,7 @@ class Intakes:
 
     Attributes:
         at_work: by name.
+        expiring: certificates that must be renewed, a sentence each; looked for once an hour.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Intakes:
         reckoning: Callable[[], Reckoning],
     ) -> None:
         self.at_work: dict[str, Intake] = {}
+        self.expiring: Sequence[str] = ()
         self._pipeline = pipeline
         self._clock = clock
         self._dice = dice
@@ -80,6 +83,14 @@ class Intakes:
         if news:
             self._pipeline.remember(news)
         self._kept = {key: kept for key, kept in untold.items() if kept is not None}
+
+    async def watch_certificates(self) -> NoReturn:
+        """Look once an hour for certificates that are about to expire."""
+        while True:
+            configs = [intake.config for intake in self.at_work.values()]
+            found = await asyncio.to_thread(_expiring, configs, self._clock.wall())
+            self.expiring = tuple(dict.fromkeys(found))  # sources may share a folder of them
+            await asyncio.sleep(_CERTIFICATES_EVERY_S)
 
     async def change(self, configs: Mapping[str, SourceConfig]) -> None:
         """Start what is new, stop what is gone, connect anew what changed; the others are not touched."""
@@ -171,3 +182,7 @@ class Intakes:
         for task in ended:
             task.cancel()
         await asyncio.gather(*ended, return_exceptions=True)
+
+
+def _expiring(configs: Iterable[SourceConfig], wall: int) -> list[str]:
+    return [sentence for config in configs for sentence in expiring(config, wall)]

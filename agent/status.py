@@ -70,6 +70,7 @@ def warnings(agent: "Agent") -> Sequence[str]:
         for name, intake in at_work
         if intake.late
     ]
+    found += agent.intakes.expiring
     rejected = agent.reloader.rejected
     if rejected:
         more = f", and {len(rejected) - 1} more" if len(rejected) > 1 else ""

@@ -13,6 +13,7 @@ from prometheus_client import REGISTRY
 from rigs.modbus_server import ModbusServer
 from rigs.rules import high, rule
 from rigs.stores import HandClock, eventually
+from rigs.webhook import MovedClock
 
 from agent.clock import SystemClock
 from agent.errors import StoreUnavailable
@@ -23,6 +24,8 @@ from agent.pipeline import Pipeline
 from agent.rules.engine import Engine
 from agent.sources.modbus.config import ModbusSource
 from agent.sources.mqtt.config import MqttSource
+from agent.sources.opcua.config import OpcUaSource
+from agent.sources.opcua.identity import own_identity
 from agent.stamps import Reckoning, Standing
 from agent.store.store import Store
 from agent.web.sources import source_routes
@@ -119,6 +122,23 @@ async def test_pauses_at_the_same_moment_are_one_and_a_reload_beside_them_starts
         await asyncio.sleep(0)
         assert server.accepted == 2
         assert [task.get_name() for task in asyncio.all_tasks()].count("source plc") == 1
+
+
+async def test_a_certificate_that_is_about_to_expire_is_told_once(tmp_path):
+    """Of two sources with one folder of certificates; a device without any has none."""
+    security = {"mode": "sign", "pki": str(tmp_path / "pki")}
+    server = {"type": "opcua", "url": "opc.tcp://127.0.0.1:1", "security": security, "tags": {}}
+    own_identity(tmp_path / "pki", CLOCK.wall())
+    configs = {
+        name: OpcUaSource.model_validate(server | {"tags": {name: {"node": "ns=2;s=A"}}}) for name in "TU"
+    }
+    async with at_work(tmp_path, configs) as here:
+        here.intakes._clock = MovedClock(3_630 * 86_400)
+        watching = asyncio.create_task(here.intakes.watch_certificates())
+        await eventually(lambda: here.intakes.expiring)
+        watching.cancel()
+    [told] = here.intakes.expiring
+    assert "expires" in told
 
 
 async def test_over_the_socket(tmp_path):

@@ -130,24 +130,11 @@ def reached(config: SourceConfig) -> Place | None:
             assert_never(config)
 
 
-def line_of(config: SourceConfig) -> object:
-    """Give what other sources may share with this one: equal for those on one connection; None: nothing."""
-    match config:
-        case ModbusSource():
-            from agent.sources.modbus.sharing import line_key
-
-            return line_key(config)
-        case OpcUaSource() | MqttSource() | SparkplugSource() | SimulatedSource():
-            return None
-        case _:
-            assert_never(config)
-
-
 def expiring(config: SourceConfig, wall: int) -> list[str]:
     """Say which certificates of a source are about to expire, a sentence each; blocks on their files.
 
-    `wall` is nanoseconds UTC. Certificates for TLS are told of by whoever issued them; those of OPC UA
-    are often made by a device itself, once, and then forgotten.
+    `wall` is nanoseconds UTC. Only those of OPC UA are looked at: devices make them by themselves, once,
+    and then they are forgotten.
     """
     match config:
         case OpcUaSource():
