@@ -123,9 +123,9 @@ async def test_who_shows_a_trusted_certificate_and_lacks_its_key_learns_nothing(
     store.trust(x509.load_der_x509_certificate(copied))
     before = plant.logins
     with plant.showing(copied):
-        message = await refused(source(plant, store, user="relay", password="right", timeout="500ms"))
+        message = await refused(source(plant, store, user="relay", password="right", timeout="1s"))
 
-    assert "no answer within 500ms over the secured connection, though the server answers" in message
+    assert "no answer within 1s over the secured connection, though the server answers" in message
     assert "or lack the key of the certificate that it shows" in message
     assert plant.logins == before
 
