@@ -1,9 +1,12 @@
 """`edge-relay pause`: what the laptop gets, and what it does not."""
 
 import pytest
+from aiohttp import web
 from rigs.commissioning import write
 
+from agent.cli.commissioning import hint_of_pause
 from agent.cli.pause import sharing
+from agent.paths import CONTROL_SOCKET
 
 SOURCES = """\
   plc: {type: modbus, url: tcp://10.0.0.5, tags: {A: {address: "40001", type: int16}}}
@@ -32,3 +35,25 @@ def test_who_else_keeps_the_connection_open(tmp_path, paused, others):
     write(tmp_path, SOURCES)
 
     assert sharing(tmp_path, paused) == others
+
+
+async def test_only_what_the_agent_holds_is_to_be_paused(tmp_path):
+    """Of a device that the agent cannot reach either, nobody is told that the agent has its connection."""
+    states = {"plc": "up", "dead": "down", "mine": "paused"}
+
+    async def status(_):
+        return web.json_response({"sources": {name: {"state": state} for name, state in states.items()}})
+
+    application = web.Application()
+    application.router.add_get("/api/status", status)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    try:
+        (tmp_path / CONTROL_SOCKET).parent.mkdir(exist_ok=True)
+        await web.UnixSite(runner, str(tmp_path / CONTROL_SOCKET)).start()
+        hints = await hint_of_pause(tmp_path, dict.fromkeys(states, "no answer"))
+    finally:
+        await runner.cleanup()
+
+    assert [hint.partition(":")[0] for hint in hints] == ["plc"]
+    assert await hint_of_pause(tmp_path, {"plc": "no answer"}) == [], "no agent runs"
