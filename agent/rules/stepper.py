@@ -220,10 +220,10 @@ class Stepper:
             self.journal.put(tag, TagState(reading, None, reading.received, stamp), now)
             for run in reports:
                 self.look(run, baseline=True)
-        last = stamp if tag.spec.timed and stamp is not None else before.last_time
-        after = before._replace(last_time=last, newest=reading)
-        self.set(f"tag/{reading.tag}" if tag.spec.timed else _NO_KEY, tag, after)
-        self.bursts.note(reading)
+        self.journal.put(tag, before, now)
+        if tag.spec.timed and stamp is not None:  # else nothing tells whether it is newer than that
+            self.set(f"tag/{reading.tag}", tag, before._replace(last_time=stamp, newest=reading))
+            self.bursts.note(reading)
         for run in reports:
             self.timers.schedule(run)
 

@@ -54,7 +54,7 @@ class Host:
 
     def _take(self, readings):
         self.seen += readings
-        self.board.update({one.tag: one for one in readings})
+        self.board.update({one.tag: one for one in readings if not one.late})
 
     @property
     def values(self):

@@ -103,6 +103,20 @@ def test_what_has_no_stamp_leaves_the_newest_one():
     assert player.events == []
 
 
+def test_history_without_an_order_never_takes_the_place_of_what_holds():
+    """A tag that is not `timed` (Sparkplug): reports are shown it, the alarm is not, not even in the end."""
+    player = Player((ALARM, REPORT))
+    player.value(0, 100)
+    burst(player, 10, 200, 210, stamp=1)
+    player.tick(60)
+    player.value(61, 100)
+    assert told(player) == [
+        (10, "changed", 200, True),
+        (10, "changed", 210, True),
+        (61, "changed", 100, None),
+    ]
+
+
 def test_a_device_whose_clock_is_set_back_is_heard_again():
     """An hour back: from the third value on, ten seconds later, all count; a broker's repetitions never do."""
     player = Player((REPORT,), timed=True)

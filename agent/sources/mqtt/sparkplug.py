@@ -34,7 +34,6 @@ _VERBS: Final = {verb.value: verb for verb in Verb}
 _DEVICE_VERBS: Final = frozenset({Verb.DBIRTH, Verb.DDATA, Verb.DDEATH})
 _NOT_ASKED: Final = "none is asked for (rebirth_request: false): it comes when the edge node connects anew"
 _DROPPED: Final = "messages were dropped while the store took nothing"
-_HISTORY: Final = "values of the past (is_historical) are passed over: only what holds now is read"
 _RETAINED: Final = (
     "a retained message, which Sparkplug does not know: it is of unknown age and not believed; "
     "delete it at the broker"
@@ -94,9 +93,7 @@ class Sparkplug:
             self._unheard.pop((group, name), None)
         if isinstance(payload, Unreadable):
             return Decoded(_unreadable(node, verb, payload.why, message.received), payload.why)
-        known = node.has_history
-        readings = node.take(Sent(verb, "".join(device), payload, message.received))
-        return Decoded(readings, warning="" if node.has_history == known else f"{node.name}: {_HISTORY}")
+        return Decoded(node.take(Sent(verb, "".join(device), payload, message.received)))
 
     def overdue(self, now: int) -> Sequence[Reading]:
         """Say what has become bad because nothing came: at first, all that is not born yet."""

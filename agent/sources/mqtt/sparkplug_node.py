@@ -48,8 +48,6 @@ class EdgeNode:
     Attributes:
         name: `GROUP/EDGE NODE`.
         missing: why a birth certificate is wanted, for a person; empty: none is.
-        has_history: values of the past came. They are passed over: what holds came with the birth
-            certificate already, and what is older must not take its place.
     """
 
     def __init__(self, name: str, tags: Mapping[str, SparkplugTag], reorder_timeout: int) -> None:
@@ -62,7 +60,6 @@ class EdgeNode:
         """
         self.name = name
         self.missing = f"no birth certificate of {name} has come yet"
-        self.has_history = False
         self._wanted: dict[str, dict[str, tuple[str, ...]]] = {}
         for tag, section in tags.items():
             metrics = self._wanted.setdefault(section.device.device, {})
@@ -214,7 +211,8 @@ class EdgeNode:
                 self.missing = self.missing or f"no birth certificate of {self._who(device)} explains {what}"
                 continue
             if metric.historical:
-                self.has_history = self.has_history or bool(of.tags)
+                past = [_reading(tag, metric, of.datatype, now) for tag in of.tags]
+                readings += [reading._replace(late=True) for reading in past if reading.value is not None]
                 continue
             readings += [self._present(tag, metric, of.datatype, now) for tag in of.tags]
         return readings

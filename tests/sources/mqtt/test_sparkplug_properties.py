@@ -123,6 +123,8 @@ class World:
             number, change = divmod(one.value, OF)
             assert METRICS[number] == KEYS[one.tag], f"{one.tag} got a value of {METRICS[number]}"
             assert change <= self.changes
+            if one.late:
+                continue
             assert change >= self.newest[one.tag], f"{one.tag} went back"
             self.newest[one.tag] = change
         self.looked_at = len(self.host.seen)
