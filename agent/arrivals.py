@@ -200,3 +200,14 @@ def _limit(spec: TagSpec | None) -> int | None:
     if spec is None or not spec.timed:
         return None
     return LATE_AFTER if spec.stale_after is None else max(spec.stale_after, WORTH_TELLING)
+
+
+def clock_words(behind: int) -> str:
+    """What people are told of a clock that is `behind` ours, nanoseconds, and what to do."""
+    if abs(behind) <= WORTH_TELLING:
+        return "the device's clock agrees with this machine's again"
+    side = "behind" if behind > 0 else "ahead of"
+    return (
+        f"the device's clock is {abs(behind) / SECOND:.0f} s {side} this machine's: "
+        "set it, or have a time server set it"
+    )

@@ -13,12 +13,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from agent.arrivals import WORTH_TELLING, Arrivals
+from agent.arrivals import WORTH_TELLING, Arrivals, clock_words
 from agent.clock import Clock
 from agent.errors import StoreUnavailable
 from agent.lapses import Connection, Interruption, Overdue
 from agent.metrics import READINGS, SOURCE_UP, TAGS_BAD, TAGS_LATE
-from agent.model import SECOND, Event, EventType, Json, Link, Quality, Reading, Seen
+from agent.model import SECOND, Event, EventType, Json, Link, Quality, Reading, Seen, TagSpec
 from agent.pipeline import Pipeline
 from agent.sources import SourceConfig, session
 from agent.sources.aside import aside
@@ -86,7 +86,7 @@ class Intake:
         self._arrivals = Arrivals(
             specs, lambda tag: config.tag_named(name, tag), one_clock=config.type != "mqtt"
         )
-        self._overdue = Overdue(specs)
+        self._overdue = Overdue()
         self._connection = Connection(self.since)
         self._down_taken = True
         self._told: dict[str, int] = {}  # what was told of clocks, nanoseconds behind
@@ -207,7 +207,7 @@ class Intake:
         return self._pipeline.blind(lapse.since, lapse.until, lapse.reason, source=self.name)
 
     def _look_for_late(self, now: int) -> None:
-        late = dict(self._overdue.since(now, self.since)) if self.up else {}
+        late = self._overdue.since(now, self.since, self._specs()) if self.up else {}
         new, back = late.keys() - self.late.keys(), self.late.keys() - late.keys()
         self.late = late
         self._tags_late.set(len(late))
@@ -239,7 +239,7 @@ class Intake:
             self._told[key] = behind
             del self._doubted[key]
         worst = max(tell.values(), key=abs)
-        return self._clock_told(tell, -worst / SECOND, _clock_words(worst))
+        return self._clock_told(tell, -worst / SECOND, clock_words(worst))
 
     def _stopped(self) -> dict[str, Json]:
         """What is to be told of clocks that stand still since the last look."""
@@ -252,6 +252,11 @@ class Intake:
         tags: list[Json] = [key for key in sorted(keys) if key]
         data: dict[str, Json] = {"source": self.name, "skew_s": skew, "reason": words}
         return data | ({"tags": tags} if tags else {})
+
+    def _specs(self) -> list[TagSpec]:
+        """Its tags: those that are declared, and those of what it finds that a rule names (MQTT wildcards)."""
+        source = self._pipeline.engine.sources.get(self.name)
+        return [] if source is None else [tag.spec for tag in source.tags]
 
     # --- what it can be asked ------------------------------------------------------------------------
 
@@ -272,22 +277,12 @@ class Intake:
             "state": "paused" if self.pause else "up" if self.up else "down",
             "for_s": (now - self.since) // SECOND,
             "reason": self.reason,
-            "tags": len(self.config.tags),
+            "tags": len(self._specs()),
             "bad": dict(self.bad),
             "late": {tag: (now - since) // SECOND for tag, since in self.late.items()},
             "skew_s": -worst / SECOND if abs(worst) > WORTH_TELLING else None,
             "unreadable": aside(self.name).status(now),
         }
-
-
-def _clock_words(behind: int) -> str:
-    if abs(behind) <= WORTH_TELLING:
-        return "the device's clock agrees with this machine's again"
-    side = "behind" if behind > 0 else "ahead of"
-    return (
-        f"the device's clock is {abs(behind) / SECOND:.0f} s {side} this machine's: "
-        "set it, or have a time server set it"
-    )
 
 
 def named(tags: Sequence[str] | set[str]) -> str:

@@ -5,7 +5,7 @@ thing once.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -82,8 +82,7 @@ class Connection:
 class Overdue:
     """Tags of which nothing has come for longer than a value counts as fresh."""
 
-    def __init__(self, specs: Iterable[TagSpec]) -> None:
-        self._limits = {spec.name: spec.stale_after for spec in specs}
+    def __init__(self) -> None:
         self._heard: dict[str, int] = {}
 
     def hear(self, tag: str, at: int) -> None:
@@ -94,13 +93,14 @@ class Overdue:
         """A connection begins: what came through the last one does not count."""
         self._heard.clear()
 
-    def since(self, now: int, up_since: int) -> Mapping[str, int]:
+    def since(self, now: int, up_since: int, specs: Iterable[TagSpec]) -> dict[str, int]:
         """Since when nothing has come, of each tag that should have.
 
         A tag whose device speaks when it likes (no `stale_after`) should have come once.
         """
         overdue = {}
-        for tag, limit in self._limits.items():
+        for spec in specs:
+            tag, limit = spec.name, spec.stale_after
             heard = self._heard.get(tag)
             allowed = limit if limit is not None else _FIRST_WITHIN if heard is None else None
             if allowed is not None and now - (last := up_since if heard is None else heard) > allowed:

@@ -181,6 +181,8 @@ class Quiet:
         self.seen, self.told, self.kept = [], [], {}
         self.refuses = 0
         self._clock = clock
+        tags = [SimpleNamespace(spec=spec) for spec in BROKER.tag_specs("line")]
+        self.engine = SimpleNamespace(sources={"line": SimpleNamespace(tags=tags)})
 
     async def emit(self, batch):
         if self.refuses:

@@ -67,15 +67,16 @@ def test_a_first_connection_that_never_came_is_open():
 
 def test_a_tag_is_overdue_by_its_own_limit():
     """With `stale_after` whenever nothing comes for so long; without, when nothing has come at all."""
-    overdue = Overdue([TagSpec("POLLED", "s", stale_after=3 * SECOND), TagSpec("QUIET", "s")])
+    specs = [TagSpec("POLLED", "s", stale_after=3 * SECOND), TagSpec("QUIET", "s")]
+    overdue = Overdue()
     at = {name: [] for name in ("POLLED", "QUIET")}
     for second in range(100):
         if second == 20:
             overdue.hear("QUIET", second * SECOND)
         if 5 <= second < 50:
             overdue.hear("POLLED", second * SECOND)
-        for tag in overdue.since(second * SECOND, 0):
+        for tag in overdue.since(second * SECOND, 0, specs):
             at[tag].append(second)
     assert at == {"POLLED": [4, *range(53, 100)], "QUIET": [16, 17, 18, 19]}
     overdue.connected()
-    assert overdue.since(100 * SECOND, 100 * SECOND) == {}
+    assert overdue.since(100 * SECOND, 100 * SECOND, specs) == {}

@@ -95,7 +95,9 @@ def _show_part(
 def _source(source: Mapping[str, Json]) -> tuple[str, ...]:
     state = f"{source['state']} for {seconds(_number(source['for_s']))}"
     bad = _map(source["bad"])
-    why = str(source["reason"]) or "; ".join(f"{tag}: {reason}" for tag, reason in list(bad.items())[:1])
+    tag, told = next(iter(bad.items()), ("", ""))
+    first = str(told) if str(told).startswith(tag) else f"{tag}: {told}"  # some reasons begin with the name
+    why = str(source["reason"]) or first
     return state, str(source["tags"]), str(len(bad)), why
 
 
