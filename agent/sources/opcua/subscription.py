@@ -111,8 +111,7 @@ async def subscribe(
             format_duration(config.sample_every),
         )
         return None
-    publish_every = round(result.RevisedPublishingInterval * MILLISECOND)
-    cycles = result.RevisedMaxKeepAliveCount
+    publish_every, cycles = _pace(result)
     if publish_every > config.publish_every and publish_every * cycles > keep_alive:
         publish_every, cycles = await _shorten(session, result.SubscriptionId, publish_every, keep_alive)
     return Subscription(result.SubscriptionId, publish_every * cycles, continuity)
@@ -150,6 +149,11 @@ async def _shorten(
             MaxNotificationsPerPublish=_PER_PUBLISH,
         )
     )
+    return _pace(revised)
+
+
+def _pace(revised: ua.CreateSubscriptionResult | ua.ModifySubscriptionResult) -> tuple[int, int]:
+    """Give the nanoseconds between two publishes, and how many of these between two keep-alives."""
     return round(revised.RevisedPublishingInterval * MILLISECOND), revised.RevisedMaxKeepAliveCount
 
 
