@@ -18,10 +18,10 @@ from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, FiniteFloat
 
 from agent.config.fields import PLACE, Duration, Section
-from agent.model import Seen, TagSpec
+from agent.model import Quality, Reading, Seen, TagSpec
 
 Emit: TypeAlias = Callable[[Sequence[Seen]], Awaitable[None]]
 
@@ -55,6 +55,29 @@ class TagSection(Section):
     """Engineering range [low, high]: what percentages in rules are of."""
     stale_after: Duration | None = None
     """How long after its receipt a value counts as fresh; nearest wins: rule, tag, source."""
+
+
+class MeasuredTag(TagSection):
+    """A tag whose number comes as it is to be shown; which numbers are none."""
+
+    invalid: list[FiniteFloat] = Field(default_factory=list)
+    """Values by which the device says that it has none: [-9999, 32767]."""
+    valid_range: Range | None = None
+    """Values outside of [low, high] are bad: a broken wire is no temperature."""
+
+    def believed(self, reading: Reading) -> Reading:
+        """Give the reading; bad if its number is a code for "no value", or cannot be."""
+        value = reading.value
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            return reading
+        if value in self.invalid:
+            why = f"the device says that it has no value (its code {value:g})"
+        elif self.valid_range is not None and not self.valid_range[0] <= value <= self.valid_range[1]:
+            low, high = self.valid_range
+            why = f"the value is outside of its valid_range [{low:g}, {high:g}]"
+        else:
+            return reading
+        return reading._replace(value=None, quality=Quality.BAD, reason=why)
 
 
 class SourceSection(Section):

@@ -55,6 +55,7 @@ class Sparkplug:
         tags: dict[tuple[str, str], dict[str, SparkplugTag]] = {}
         for name, tag in config.tags.items():
             tags.setdefault((tag.device.group, tag.device.node), {})[name] = tag
+        self._sections = config.tags
         self._tags = {_filter(group, node): list(of) for (group, node), of in tags.items()}
         self._nodes = {
             (group, node): EdgeNode(f"{group}/{node}", of, config.reorder_timeout)
@@ -93,7 +94,8 @@ class Sparkplug:
             self._unheard.pop((group, name), None)
         if isinstance(payload, Unreadable):
             return Decoded(_unreadable(node, verb, payload.why, message.received), payload.why)
-        return Decoded(node.take(Sent(verb, "".join(device), payload, message.received)))
+        readings = node.take(Sent(verb, "".join(device), payload, message.received))
+        return Decoded([self._sections[reading.tag].believed(reading) for reading in readings])
 
     def overdue(self, now: int) -> Sequence[Reading]:
         """Say what has become bad because nothing came: at first, all that is not born yet."""

@@ -21,7 +21,7 @@ from pydantic import (
 
 from agent.config.fields import Duration
 from agent.model import SECOND, TagSpec
-from agent.sources.base import TagSection
+from agent.sources.base import MeasuredTag
 from agent.sources.mqtt.broker import LONGEST_NAME, MqttBroker
 from agent.sources.mqtt.config import MqttSource
 
@@ -86,7 +86,7 @@ def _reorder(nanoseconds: int) -> int:
     return nanoseconds
 
 
-class SparkplugTag(TagSection):
+class SparkplugTag(MeasuredTag):
     """A metric of an edge node or of one of its devices."""
 
     device: Annotated[
@@ -137,6 +137,7 @@ class SparkplugSource(MqttBroker):
                 unit=tag.unit,
                 range=tag.range,
                 stale_after=self.stale_after if tag.stale_after is None else tag.stale_after,
+                reach=tag.valid_range,
             )
             for name, tag in self.tags.items()
         ]

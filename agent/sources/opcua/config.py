@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, Wit
 from agent.config.fields import Duration, FilePath, Section
 from agent.config.secrets import Secret, SecretPlaces
 from agent.model import MILLISECOND, SECOND, TagSpec
-from agent.sources.base import SourceSection, TagSection
+from agent.sources.base import MeasuredTag, SourceSection
 from agent.sources.opcua.nodes import split_node, split_path
 
 DEFAULT_PORT: Final = 4840  # IANA's, for opc.tcp
@@ -82,7 +82,7 @@ def _in_data_dir(value: object, info: ValidationInfo) -> object:
     ).absolute()  # it is no path relative to the configuration's folder any more
 
 
-class OpcUaTag(TagSection):
+class OpcUaTag(MeasuredTag):
     """One variable of the server."""
 
     node: Annotated[str, AfterValidator(_node)] | None = None
@@ -239,6 +239,7 @@ class OpcUaSource(SourceSection):
                 unit=tag.unit,
                 range=tag.range,
                 stale_after=fresh if tag.stale_after is None else tag.stale_after,
+                reach=tag.valid_range,
                 every=self.sample_every if cyclic else max(self.sample_every, self.publish_every),
             )
             for name, tag in self.tags.items()

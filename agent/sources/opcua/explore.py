@@ -123,7 +123,7 @@ async def _look_at(
     received = clock.monotonic()
     looks: list[Look] = []
     for (tag, section, _), data in zip(tags, answers, strict=True):
-        reading = to_reading(tag, data, received, baseline=True, index=section.index)
+        reading = section.believed(to_reading(tag, data, received, baseline=True, index=section.index))
         looks.append(Look(reading, section.place, raw(data), received - asked))
     return looks
 

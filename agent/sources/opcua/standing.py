@@ -88,7 +88,7 @@ class Standing:
     def read(self, handle: int, data: ua.DataValue, received: int) -> Reading:
         """Turn a value into a reading, and note what it says of the tag."""
         tag, section = self.tags[handle]
-        reading = to_reading(
+        seen = to_reading(
             tag,
             data,
             received,
@@ -96,6 +96,7 @@ class Standing:
             index=section.index,
             cut=handle in self.cut,
         )
+        reading = section.believed(seen)
         if reading.value is not None:
             self._unread.discard(handle)
         gone = is_node_gone(data)

@@ -2,7 +2,7 @@
 
 import pytest
 from rigs.sparkplug_edge import DATASET, DOUBLE, INT32, EdgeNode, metric, payload
-from rigs.sparkplug_host import BORN, PLANT, Host
+from rigs.sparkplug_host import BORN, PLANT, TAGS, Host
 
 from agent.model import Quality
 from agent.sources.mqtt.decode import Message
@@ -50,6 +50,22 @@ def test_values_of_the_past_take_no_present_one_s_place(host, edge):
         ("COUNT", at, True) for at in range(3)
     ]
     assert host.hear(edge.data("Press", {"Count": 5})).values == BORN | {"COUNT": 5}
+
+
+def test_a_code_for_no_value_and_what_cannot_be_are_bad(edge):
+    """`invalid` and `valid_range` hold for metrics as for registers."""
+    count = TAGS["COUNT"] | {"invalid": [-1], "valid_range": [-10, 50]}
+    host = Host(TAGS | {"COUNT": count}).wait(1).hear(*edge.births())
+    told = []
+    for value in (-1, 51, 50):
+        host.hear(edge.data("Press", {"Count": value}))
+        told.append((host.board["COUNT"].value, host.board["COUNT"].reason))
+
+    assert told == [
+        (None, "the device says that it has no value (its code -1)"),
+        (None, "the value is outside of its valid_range [-10, 50]"),
+        (50, ""),
+    ]
 
 
 def test_a_retained_message_is_not_believed(edge):

@@ -13,6 +13,7 @@ from rigs.opcua_session import configure, watching
 
 from agent.metrics import ITEMS_ALIVE, ITEMS_WANTED
 from agent.model import SECOND, Link, Quality, Reading
+from agent.sources.opcua.config import OpcUaTag
 from agent.sources.opcua.source import Timing
 
 
@@ -74,6 +75,26 @@ async def test_quality_comes_with_the_value(plant):
         (False, Quality.GOOD),
     ]
     assert seen[2].reason.startswith("BadNoCommunication: ")
+
+
+async def test_a_code_for_no_value_and_what_cannot_be_are_bad(plant):
+    """A server hands on what the device behind it says: -9999, and the value of a broken wire."""
+    plant.add("wire", 20.5)
+    config = configure(plant.url, "wire")
+    tag = OpcUaTag(node=config.tags["wire"].node, invalid=[-9999], valid_range=(-50, 300))
+    async with watching(config.model_copy(update={"tags": {"wire": tag}})) as watch:
+        await watch.until(lambda: watch.values("wire") == [20.5])
+        for count, value in enumerate((-9999.0, 850.0, -50.0), start=2):
+            plant.set("wire", value)
+            await watch.until(lambda count=count: len(watch.readings("wire")) == count)
+        seen = watch.readings("wire")[1:]
+
+    assert [reading.value for reading in seen] == [None, None, -50.0]
+    assert [reading.reason for reading in seen] == [
+        "the device says that it has no value (its code -9999)",
+        "the value is outside of its valid_range [-50, 300]",
+        "",
+    ]
 
 
 async def test_the_first_value_is_the_baseline_though_a_bad_one_came_before(plant):
