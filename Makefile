@@ -17,7 +17,7 @@ help:
 	@echo "make test    lint and every test"
 	@echo "make lint    ruff and mypy alone"
 	@echo "make bench   the measurements of tests/bench"
-	@echo "make faults  the fault injections of tests/faults"
+	@echo "make faults  the same faults in greater numbers: 1,000 losses, 100 kills, ten times the random plants"
 	@echo "make lock    resolve the dependencies anew into .ci/lock"
 	@echo "make wheelhouse   fetch the locked wheels for an installation without a network"
 	@echo "make sbom    the bill of materials of the agent (CycloneDX) from its lock, dist/sbom.json"
@@ -43,7 +43,8 @@ bench: .venv/.installed-test
 
 faults: .venv/.installed-test
 	@test -d tests/faults || { echo "make faults: there are no fault injections in tests/faults yet" >&2; exit 1; }
-	@EDGE_RELAY_LOSSES=1000 $(BIN)/pytest -n 2 --timeout 1800 tests/faults $(ARGS)
+	@EDGE_RELAY_LOSSES=1000 EDGE_RELAY_KILLS=100 $(BIN)/pytest -n 2 --timeout 1800 --hypothesis-profile deep \
+		tests/faults tests/process/test_agent_kill.py tests/process/test_survival.py tests/rules tests/sources/mqtt/test_sparkplug_properties.py $(ARGS)
 
 # The stamp is younger than what it was installed from, so nothing is asked of the network twice.
 .venv/.installed-%: pyproject.toml .ci/lock/build.txt .ci/lock/%.txt | $(BIN)/pip

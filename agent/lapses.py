@@ -19,6 +19,9 @@ _STARTS_WITHIN: Final = 3 * SECOND
 
 _WORTH_TELLING: Final = SECOND
 
+_LATE_AFTER: Final = 5 * SECOND
+"""What is polled many times a second is not told to people as late for a moment's load of the machine."""
+
 _FIRST_WITHIN: Final = 15 * SECOND
 
 
@@ -102,7 +105,9 @@ class Overdue:
         for spec in specs:
             tag, limit = spec.name, spec.stale_after
             heard = self._heard.get(tag)
-            allowed = limit if limit is not None else _FIRST_WITHIN if heard is None else None
-            if allowed is not None and now - (last := up_since if heard is None else heard) > allowed:
+            if limit is None and heard is not None:
+                continue
+            allowed = _FIRST_WITHIN if limit is None else max(limit, _LATE_AFTER)
+            if now - (last := up_since if heard is None else heard) > allowed:
                 overdue[tag] = last
         return overdue

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import settings
 from rigs.virtual_time import VirtualTimeLoop
 
-settings.register_profile("house", deadline=None)  # how long an example takes says what else the machine does
+# How long an example takes says what else the machine does. `make faults` looks ten times as deep.
+settings.register_profile("house", deadline=None, max_examples=50)
+settings.register_profile("deep", deadline=None, max_examples=500)
 settings.load_profile("house")
 
 

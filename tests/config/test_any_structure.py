@@ -78,7 +78,7 @@ FILE = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(FILE)
 def test_any_structure_is_loaded_or_refused_in_words(tmp_path, data):
     """And never in pydantic's words."""
@@ -142,7 +142,7 @@ PLANT = {
 }  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(st.sampled_from(["a", "b", "c"]), LIKELY, min_size=1))
 def test_any_rules_over_a_good_plant_are_loaded_or_refused(tmp_path, rules):
     """Whatever keys stand together; and every rule that is named in a problem is one of them."""

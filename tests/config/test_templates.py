@@ -190,9 +190,9 @@ def test_a_key_of_another_kind_of_source_is_told_as_such(plant):
     """Not as a key that is misspelt: Sparkplug's metrics are no JSON, though both are of type mqtt."""
     (problem,) = refused(
         plant,
-        "  b: {template: edge, client_id: c, tags: {P: {invalid: [5]}}}\n",
+        "  b: {template: edge, client_id: c, tags: {P: {scale: 2}}}\n",
         template="templates:\n  edge: {type: mqtt, url: mqtt://h, payload: sparkplug_b,"
         " tags: {P: {device: G/E, metric: P}}}\n",
     )
 
-    assert problem == "5: tag P: `invalid` has no meaning for this kind: delete it"
+    assert problem == "5: tag P: `scale` has no meaning for this kind: delete it"

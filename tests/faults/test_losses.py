@@ -19,7 +19,7 @@ from agent.clock import SystemClock
 from agent.model import MILLISECOND, Link, Quality, Reading
 from agent.supervise import Backoff, Supervisor
 
-LOSSES = int(os.environ.get("EDGE_RELAY_LOSSES", "60"))
+LOSSES = int(os.environ.get("EDGE_RELAY_LOSSES", "40"))
 HALF_OPEN = max(1, LOSSES * 30 // 1000)  # each takes the time in which it is noticed
 KILLED_EVERY = 20  # losses at which the device itself is switched off, not only the line cut
 OBJECTS_A_LOSS = 5  # what the collector may find more, a loss; a forgotten task or session has hundreds

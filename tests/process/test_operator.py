@@ -94,7 +94,7 @@ async def ended(folder):
         assert "by" not in event
         stamps = [moment(e["timestamp"]) for e in receiver.of_type("/", "alarm.shelved", "alarm.unshelved")]
         assert abs(stamps[1] - stamps[0] - 1.5) < 0.01
-        assert (await good(agent, "alarms", "--all")).strip() == "no alarm is open"
+        assert (await good(agent, "alarms")).strip() == "no alarm is open"
 
 
 async def latched(folder):

@@ -89,7 +89,7 @@ def sections(draw):
 
 
 @given(section=sections())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_a_crash_after_every_step_changes_no_event(section, tmp_path_factory):
     """All state that decides about an event survives being written and read back."""
     file = tmp_path_factory.getbasetemp() / "empty.yaml"

@@ -122,7 +122,7 @@ def played(rules, signals, cuts, *, short):
     return lines, shown
 
 
-@settings(max_examples=30, deadline=None, phases=(Phase.reuse, Phase.generate))
+@settings(max_examples=15, deadline=None, phases=(Phase.reuse, Phase.generate))
 @given(
     st.lists(a_rule, min_size=1, max_size=5), st.integers(0, 2**32), st.lists(st.integers(1, 190), max_size=6)
 )

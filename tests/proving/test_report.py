@@ -301,7 +301,7 @@ def test_the_policy_lets_nothing_else_run_or_load(page):
 
 
 def test_many_rules_and_events_are_a_few_megabytes(outcome):
-    """50 rules, each with 2,000 events and as many stretches in four strips: coarser, but whole."""
+    """25 rules, each with 2,000 events and as many stretches in four strips: coarser, but whole."""
     first = outcome.side.rules[0]
     step = outcome.span // 2000
     begins = [outcome.begin + step * index for index in range(2000)]
@@ -319,7 +319,7 @@ def test_many_rules_and_events_are_a_few_megabytes(outcome):
     buckets = tuple(Bucket(at, 150.0 + i % 7, 160.0 + i % 11) for i, at in enumerate(begins))
     rules = tuple(
         replace(first, spec=replace(first.spec, name=f"rule-{number}"), events=events, stretches=stretches)
-        for number in range(50)
+        for number in range(25)
     )
     series = {name: replace(one, width=step, buckets=buckets) for name, one in outcome.series.items()}
     page = render(
@@ -331,7 +331,7 @@ def test_many_rules_and_events_are_a_few_megabytes(outcome):
         )
     )
 
-    assert len(page.encode()) < 8 * MEGABYTE
+    assert len(page.encode()) < 5 * MEGABYTE
 
 
 @pytest.mark.parametrize("length", [0, 1, 60, 86_400, 400 * 86_400])

@@ -241,7 +241,7 @@ def histories(draw):
     return events
 
 
-many = settings(max_examples=200, deadline=None)
+many = settings(max_examples=60, deadline=None)
 
 
 def told(out):

@@ -8,7 +8,7 @@ from pathlib import Path
 from rigs.stores import opened
 
 ROOT = Path(__file__).parents[2]
-KILLS = 30
+KILLS = 15
 WRITER = """
 import asyncio, os, sys
 sys.path[:0] = [{root!r}, {root!r} + "/tests"]
