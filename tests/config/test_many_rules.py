@@ -45,7 +45,9 @@ def test_checking_costs_a_few_times_what_reading_the_text_costs(tmp_path):
         files[rules].write_text(plant(rules))
     content = files[1200].read_bytes()
     reading, _ = seconds(lambda: read_yaml(content, "f.yaml"))
-    (half, _), (whole, configuration) = (seconds(lambda path=path: load(path, {})) for path in files.values())
+    rounds = [[seconds(lambda path=path: load(path, {})) for path in files.values()] for _ in range(2)]
+    half, whole = (min(took for took, _ in sizes) for sizes in zip(*rounds, strict=True))
+    configuration = rounds[0][1][1]
     print(f"1,200 rules: read {reading:.2f} s, loaded and checked {whole:.2f} s; 600: {half:.2f} s")
 
     assert len(configuration.rules) == 1501

@@ -19,7 +19,7 @@ from typing import Self
 import aiohttp
 
 ROOT = Path(__file__).parents[2]
-_PATIENCE = 30.0  # seconds for what takes one on an idle machine
+_PATIENCE = 90.0  # seconds for what takes one on an idle machine
 _DICE = random.Random()
 
 

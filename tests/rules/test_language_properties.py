@@ -139,14 +139,18 @@ values = st.one_of(st.sampled_from([36, 41, 45, 48, 49.5, 50, 52, 55, 58, 60, 62
 
 @st.composite
 def scenes(draw):
-    """Things seen, in order of time: several tags at one instant, links, keep-alives, the clock."""
-    seen, now = [Link("plc", up=True, at=0), WallClock(0, WALL)], 0.0
+    """Things seen, in order of time: several tags at one instant, links, keep-alives, the clock.
+
+    As sources give them (`agent.sources.base`): nothing is read over a connection that is down.
+    """
+    seen, now, up = [Link("plc", up=True, at=0), WallClock(0, WALL)], 0.0, True
     for _ in range(draw(st.integers(1, 25))):
         now = round(now + draw(st.sampled_from([0.2, 0.5, 1, 1, 2, 4, 12])), 1)
         at = round(now * SECOND)
         kind = draw(st.integers(0, 13))
-        if kind == 0:
-            seen.append(Link("plc", up=draw(flags), at=at, reason="cut"))
+        if kind == 0 or not (up or kind == 2):
+            up = not up
+            seen.append(Link("plc", up=up, at=at, reason="cut"))
         elif kind == 1:
             seen.append(Alive("plc", at))
         elif kind == 2:
