@@ -2,7 +2,6 @@
 
 import asyncio
 import inspect
-import os
 import socket
 from collections.abc import Callable
 
@@ -14,25 +13,10 @@ from rigs.virtual_time import VirtualTimeLoop
 settings.register_profile("house", deadline=None, max_examples=50)
 settings.register_profile("deep", deadline=None, max_examples=500)
 settings.load_profile("house")
-LONG = {"process", "faults", "test_demo.py", "test_why.py", "test_readme.py"}
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "virtual_time: the loop's clock jumps over every wait; no real I/O")
-
-
-def pytest_collection_modifyitems(items):
-    """Let each worker begin with its share of the tests that take longest: begun last, they are waited for alone."""
-    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    long = [item for item in items if item.path.parent.name in LONG or item.path.name in LONG]
-    first = set(long)
-    short = [item for item in items if item not in first]
-    share = -(-len(short) // workers)
-    items[:] = [
-        item
-        for worker in range(workers)
-        for item in (*long[worker::workers], *short[worker * share : (worker + 1) * share])
-    ]
 
 
 @pytest.hookimpl(tryfirst=True)
