@@ -57,12 +57,13 @@ def sharing(path: Path, source: str) -> set[str]:
     """The other sources at the same address and port: of Modbus, they share one connection (design: sources)."""
     from agent.cli.commissioning import without_secrets
     from agent.sources.modbus.config import ModbusSource
+    from agent.sources.modbus.sharing import line_key
 
     try:
         sources = without_secrets(path).sources
     except ConfigError:  # edited since the agent has loaded it: nothing is known of them
         return set()
-    lines = {name: each.endpoint for name, each in sources.items() if isinstance(each, ModbusSource)}
+    lines = {name: line_key(each) for name, each in sources.items() if isinstance(each, ModbusSource)}
     return {name for name, line in lines.items() if name != source and line == lines.get(source)}
 
 

@@ -9,7 +9,6 @@ import asyncio
 import os
 import ssl
 from collections.abc import Callable, Container
-from pathlib import Path
 from typing import Final
 
 from agent.clock import Clock
@@ -20,6 +19,7 @@ from agent.sources.modbus.config import ModbusTls
 from agent.sources.modbus.endpoint import Endpoint, Network, SerialPort
 from agent.sources.modbus.serial_port import SerialTransport, open_port
 from agent.sources.modbus.wire import IF_REFUSED, Wire, openssl_words
+from agent.sources.tls import client_context
 
 _NO_TLS: Final = ("WRONG_VERSION_NUMBER", "RECORD_LAYER", "HTTP_REQUEST")
 
@@ -112,30 +112,8 @@ def _untrusted(tls: ModbusTls | None, error: ssl.SSLCertVerificationError) -> st
 
 
 def _context(tls: ModbusTls) -> ssl.SSLContext:
-    """Trust one authority; host name and chain are always checked.
-
-    Raises:
-        SourceError: a certificate file cannot be used.
-    """
-    try:
-        context = ssl.create_default_context(cafile=tls.ca)
-    except (OSError, ssl.SSLError) as error:
-        raise SourceError(f"{_unusable(tls.ca, error)}: tls: ca: wants a PEM file") from None
-    # Python 3.13 switched strict RFC 5280 on, which refuses the home-made authorities of most plants.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    """Raises SourceError: a certificate file cannot be used."""
+    context = client_context(tls.ca, tls.certificate, tls.key)
     # Devices mostly have a certificate of their own making, which is then its own authority.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    if tls.certificate:
-        try:
-            # Without a password given, OpenSSL would ask for one on the terminal, and wait.
-            context.load_cert_chain(tls.certificate, tls.key, password="")
-        except (OSError, ssl.SSLError) as error:
-            raise SourceError(
-                f"{_unusable(tls.key or tls.certificate, error)}: tls: certificate: and key: want PEM files "
-                "that belong together, the key without a password"
-            ) from None
     return context
-
-
-def _unusable(path: Path, error: OSError) -> str:
-    return f"the file {path} cannot be used ({error.strerror or error})"

@@ -12,7 +12,6 @@ import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, TypeAlias
 
 from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, Client
@@ -24,6 +23,7 @@ from agent.errors import SourceError
 from agent.model import MILLISECOND, SECOND
 from agent.sources.mqtt.broker import MqttBroker, MqttTls
 from agent.sources.mqtt.reasons import not_connected, unanswered
+from agent.sources.tls import client_context
 
 _SESSION_KEPT_FOR: Final = 30 * 86_400  # seconds; a plant's longest holiday, not for ever
 _IN_FLIGHT: Final = 500  # messages the broker may send ahead of our acknowledgements (MQTT 5)
@@ -181,34 +181,10 @@ class _HandshakeSocket(ssl.SSLSocket):
 
 
 def _tls_context(tls: MqttTls) -> ssl.SSLContext:
-    """Trust one authority, or the system's; host name and chain are always checked.
-
-    Raises:
-        SourceError: a certificate file cannot be used.
-    """
-    try:
-        context = ssl.create_default_context(cafile=tls.ca)
-    except (OSError, ssl.SSLError) as error:
-        raise SourceError(
-            f"{_unusable(tls.ca, error)}: tls: ca: wants a PEM file of the broker's authority"
-        ) from None
-    # Python 3.13 switched strict RFC 5280 on, which refuses the home-made authorities of most plants.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    """Raises SourceError: a certificate file cannot be used."""
+    context = client_context(tls.ca, tls.certificate, tls.key, whose=" of the broker's authority")
     context.sslsocket_class = _HandshakeSocket
-    if tls.certificate:
-        try:
-            # Without a password given, OpenSSL would ask for one on the terminal, and wait.
-            context.load_cert_chain(tls.certificate, tls.key, password="")
-        except (OSError, ssl.SSLError) as error:
-            raise SourceError(
-                f"{_unusable(tls.key or tls.certificate, error)}: "
-                f"tls: certificate: and key: want PEM files that belong together, the key without a password"
-            ) from None
     return context
-
-
-def _unusable(path: Path | None, error: OSError) -> str:
-    return f"the file {path} cannot be used ({error.strerror or error})"
 
 
 def close(client: Client) -> None:
