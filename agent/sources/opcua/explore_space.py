@@ -193,13 +193,9 @@ def write_node(node: ua.NodeId, namespaces: Sequence[str]) -> str:
     return f"nsu={namespaces[index].translate(_ESCAPES)};{kind}={identifier}"
 
 
-def attribute(
-    node: ua.NodeId, which: AttributeIds = AttributeIds.Value, element: int | None = None
-) -> ua.ReadValueId:
-    """Name an attribute of a node to read; of an array, one element of it alone."""
-    return ua.ReadValueId(
-        NodeId=node, AttributeId=which, IndexRange=None if element is None else str(element)
-    )
+def attribute(node: ua.NodeId, which: AttributeIds = AttributeIds.Value) -> ua.ReadValueId:
+    """Name an attribute of a node to read."""
+    return ua.ReadValueId(NodeId=node, AttributeId=which)
 
 
 def content(data: ua.DataValue) -> object:
