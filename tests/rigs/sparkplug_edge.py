@@ -137,6 +137,8 @@ class LiveEdgeNode:
         self.rebirths = 0
         self.strange: list[Sent] = []
         """Commands that are no rebirth request."""
+        self.born = threading.Event()
+        """The broker has its births, and passes commands on."""
         self._port = port
         self._lock = threading.Lock()
         self._client: Client | None = None
@@ -155,6 +157,7 @@ class LiveEdgeNode:
         client.will_set(*self.edge.ndeath(), qos=1)
         client.on_connect = self._on_connect
         client.on_message = self._on_message
+        client.on_subscribe = lambda *_: self.born.set()  # answered behind the births
         client.connect("127.0.0.1", self._port)
         client.loop_start()
 
@@ -175,9 +178,9 @@ class LiveEdgeNode:
             self.edge.data(device, values)
 
     def _on_connect(self, client: Client, *_: object) -> None:
-        client.subscribe(self.edge.topic("NCMD"), qos=1)
         with self._lock:
             self._publish(self.edge.births())
+        client.subscribe(self.edge.topic("NCMD"), qos=1)
 
     def _on_message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
         command = decode(message.payload)

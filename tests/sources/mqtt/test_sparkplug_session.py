@@ -53,6 +53,7 @@ def published_by_the_agent(broker):
 async def test_a_rebirth_is_asked_for_and_data_follows(broker, edge):
     """The edge node was born before the agent came: asked once, in words that it understands; then its data."""
     with running(broker.port, edge) as live:
+        assert live.born.wait(20)
         async with Session(config(broker.port)) as session:
             await shows(session, CPU=40, TEMP=20.5)
             live.tell("Press", **{"Temperature/T1": 21.5})
