@@ -56,7 +56,7 @@ class Desk:
 
     async def dead_letters(self, query: Mapping[str, str]) -> list[Json]:
         """The newest dead letters that `query` selects, oldest first."""
-        letters = await self.store.dead_letters(self._selection(query), _limit(query))
+        letters = await self.store.letters.dead(self._selection(query), _limit(query))
         return [self._letter(letter) for letter in letters]
 
     async def dead_letter(self, destination: str, seq: int) -> Json:
@@ -66,7 +66,7 @@ class Desk:
             UnknownError: there is none.
         """
         try:
-            letter = await self.store.dead_letter(destination, seq)
+            letter = await self.store.letters.one(destination, seq)
         except KeyError:
             letter = None
         if letter is None:
@@ -77,11 +77,11 @@ class Desk:
 
     async def resend(self, query: Mapping[str, str]) -> int:
         """Send the selected dead letters again; how many."""
-        return await self.store.resend(self._selection(query))
+        return await self.store.letters.resend(self._selection(query))
 
     async def drop(self, query: Mapping[str, str]) -> int:
         """Give the selected dead letters up for good; how many."""
-        return await self.store.drop(self._selection(query))
+        return await self.store.letters.drop(self._selection(query))
 
     def _selection(self, query: Mapping[str, str]) -> Selection:
         """Which dead letters a query selects; an unknown destination is a slip, not an empty list."""

@@ -209,10 +209,14 @@ class EventType(StrEnum):
     AGENT_CONFIG_REJECTED = "agent.config_rejected"
     AGENT_FLOOD = "agent.flood"
     AGENT_TEST = "agent.test"
+    AGENT_STATE_LOST = "agent.state_lost"
+    AGENT_HEARTBEAT = "agent.heartbeat"
     DELIVERY_FAILING = "delivery.failing"
     DELIVERY_RECOVERED = "delivery.recovered"
     DELIVERY_DEAD = "delivery.dead"
     DELIVERY_DISABLED = "delivery.disabled"
+    STORE_FILLING = "store.filling"
+    STORE_OVERFLOW = "store.overflow"
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,9 @@ class Outlets:
         self.announce: Callable[[Event], None] = lambda _: None
         self._store = store
         self._clock = clock
-        self._house = House(identity, clock, dice, mint, self._announce, self._keep, self._way_is_back)
+        self._house = House(
+            identity, clock, dice, mint, self._announce, self._keep, self._way_is_back, store.boot
+        )
         self._configs: dict[str, DestinationConfig] = {}
         self._subscriptions: dict[str, Subscription] = {}
         self._receivers: dict[str, Destination] = {}
@@ -129,7 +131,7 @@ class Outlets:
             self._changed.clear()
             for name, facts in list(self._facts.items()):
                 try:
-                    await self._store.set_destination(name, **asdict(facts))
+                    await self._store.set_destination(name, facts)
                 except StoreUnavailable:
                     await asyncio.sleep(_RETRY_S)
                     self._changed.set()

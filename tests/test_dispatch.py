@@ -237,7 +237,7 @@ async def test_a_captive_portal_takes_nothing():
 
     answers = iter([Answer(200, {}, 0.1, "\ufeff <!DOCTYPE html><h1>Hotel</h1>"), Answer(200, {}, 0.1, "ok")])
     async with dispatching(Receiver(lambda _: next(answers))) as rig:
-        rig.dispatcher._section = Section()
+        rig.dispatcher._sending._section = Section()
         rig.offer(delivery(1))
         await asyncio.sleep(0.01)
         assert rig.outbox.delivered == []

@@ -28,6 +28,7 @@ LEVELS = {
     "desk": SHELL,
     "destinations": SHELL,
     "dispatch": SHELL,
+    "formats": SHELL,
     "inbound": SHELL,
     "metrics": SHELL,
     "notify": SHELL,

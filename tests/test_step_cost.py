@@ -1,6 +1,6 @@
 """What a reading costs, as ratios within one run: absolute times belong to `make bench`.
 
-Each figure is the best of several rounds, which a busy machine disturbs least.
+Each figure is the best of several rounds of this thread's own time, which a busy machine disturbs least.
 """
 
 import time
@@ -15,12 +15,12 @@ ROUNDS = 9
 
 
 def best(work):
-    """The shortest of some rounds, in seconds."""
+    """The shortest of some rounds, in seconds of the processor."""
     spent = []
     for _ in range(ROUNDS):
-        began = time.perf_counter()
+        began = time.thread_time()
         work()
-        spent.append(time.perf_counter() - began)
+        spent.append(time.thread_time() - began)
     return min(spent)
 
 

@@ -56,6 +56,11 @@ def render(event: Event, place: Place, identity: Identity) -> bytes:
     Raises:
         TypeError: something in the data has no JSON form (an integer beyond 64 bits).
     """
+    return orjson.dumps(document(event, place, identity))
+
+
+def document(event: Event, place: Place, identity: Identity) -> dict[str, Json]:
+    """The body before it is written; what every other format is made of."""
     data: dict[str, Json] = {
         "schema": SCHEMA,
         "id": event.id,
@@ -78,9 +83,7 @@ def render(event: Event, place: Place, identity: Identity) -> bytes:
         data["clock"] = "unsynchronized"
     if place.late:
         data["late"] = True
-    return orjson.dumps(
-        {"type": event.type.value, "timestamp": utc_text(event.at + place.offset), "data": data}
-    )
+    return {"type": event.type.value, "timestamp": utc_text(event.at + place.offset), "data": data}
 
 
 def sendable(event: Event) -> Event:

@@ -17,7 +17,8 @@ from pydantic import AfterValidator, Field
 from agent.config.fields import Duration, Section
 from agent.delivery.schedule import OWN_SCHEDULE
 from agent.delivery.subscription import Subscription, matches
-from agent.model import SECOND, Answer, EventType, NoAnswer, Priority
+from agent.formats.config import FormatSection
+from agent.model import SECOND, Answer, Event, EventType, NoAnswer, Priority
 
 # The first words of all event types (design: delivery, "What is sent").
 _FAMILIES = ("alarm", "tag", "event", "rule", "source", "agent", "delivery", "store", "inbound")
@@ -25,10 +26,19 @@ _FAMILIES = ("alarm", "tag", "event", "rule", "source", "agent", "delivery", "st
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is sent: the body, and the id that is the same on every attempt and at every destination."""
+    """What is sent.
+
+    Attributes:
+        id: the same on every attempt and at every destination; of a batch, made of its members' ids.
+        body: as the destination's format wrote it, before any compression; what is signed.
+        content_type: of the body.
+        events: what it tells, in order; a batch has several.
+    """
 
     id: str
     body: bytes
+    content_type: str = "application/json"
+    events: tuple[Event, ...] = ()
 
 
 class Destination(Protocol):
@@ -67,7 +77,34 @@ Pattern = Annotated[str, Field(min_length=1)]
 PriorityWord = Literal["critical", "high", "medium", "low", "journal"]
 
 
-class DestinationSection(Section):
+class BatchSection(Section):
+    """Several events in one request, for a receiver that agreed to it."""
+
+    max_events: Annotated[int, Field(ge=2, le=1000)] = 100
+    """How many events one request carries at most."""
+    max_wait: Annotated[Duration, Field(ge=0, le=60 * SECOND)] = 1 * SECOND
+    """How long an event waits for others at most."""
+
+
+class FallbackSection(Section):
+    """Another destination that also gets what this one has not taken in time, under the same id."""
+
+    to: Annotated[str, Field(min_length=1)]
+    """The other destination, by name."""
+    after: Annotated[Duration, Field(ge=10 * SECOND)]
+    """How long an event waits here before it goes there too."""
+
+
+class RateSection(Section):
+    """How much a receiver may be sent."""
+
+    events: Annotated[int, Field(ge=1)]
+    """So many events ..."""
+    per: Annotated[Duration, Field(ge=1 * SECOND, le=86_400 * SECOND)] = 1 * SECOND
+    """... in so long."""
+
+
+class DestinationSection(FormatSection):
     """What a destination of any kind may say."""
 
     events: tuple[Annotated[Pattern, AfterValidator(_check_event_pattern)], ...] = Field((), strict=False)
@@ -88,6 +125,20 @@ class DestinationSection(Section):
         Field(OWN_SCHEDULE, strict=False)
     )
     """The waits of an event that the receiver does not take while it takes others; then it is a dead letter."""
+
+    lanes: Literal["on", "off"] = "on"
+    """on: critical and high alarms go first, history after them; off: all in the order in which it happened."""
+    rate_limit: RateSection | None = None
+    """How much it may be sent in a time: {events: 10, per: 1s}; none: as much as it takes."""
+    max_age: Annotated[Duration, Field(ge=10 * SECOND)] | None = None
+    """An event that has waited for longer becomes a dead letter, `expired`; none: it waits for ever."""
+    fallback: FallbackSection | None = None
+    """Another destination that also gets what this one has not taken in time."""
+
+    @property
+    def batching(self) -> BatchSection | None:
+        """How events are put together; None: each goes alone."""
+        return None
 
     @property
     def plain_http(self) -> bool:

@@ -1,6 +1,7 @@
 """What is kept of an attempt: a line in the log, a count, and the record that a person reads."""
 
 import logging
+from collections.abc import Sequence
 from typing import Final
 
 from prometheus_client import Counter
@@ -27,7 +28,7 @@ class Attempts:
         self._counts: dict[str, Counter] = {}
         self._latencies = DELIVERY_LATENCY.labels(destination)
 
-    def note(self, entry: Entry, outcome: Answer | NoAnswer | Crash, verdict: Verdict) -> None:
+    def note(self, entries: Sequence[Entry], outcome: Answer | NoAnswer | Crash, verdict: Verdict) -> None:
         """One line and one count an attempt."""
         word = "crash" if isinstance(outcome, Crash) else "none"
         if isinstance(outcome, Answer):
@@ -38,11 +39,12 @@ class Attempts:
             self._counts[word] = ATTEMPTS.labels(self._name, word)
         self._counts[word].inc()
         _log.debug(
-            "delivery attempted: destination=%s seq=%d id=%s charged=%d outcome=%s verdict=%s",
+            "delivery attempted: destination=%s seq=%d id=%s events=%d charged=%d outcome=%s verdict=%s",
             self._name,
-            entry.seq,
-            entry.delivery.stored.event.id,
-            entry.delivery.charged,
+            entries[0].seq,
+            entries[0].delivery.stored.event.id,
+            len(entries),
+            entries[0].delivery.charged,
             outcome.status if isinstance(outcome, Answer) else outcome.why,
             verdict,
         )

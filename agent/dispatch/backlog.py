@@ -101,9 +101,13 @@ class Backlog:
         self._cursor = seq
         return self._admit(delivery)
 
-    def settle(self, entry: Entry) -> None:
-        """A delivery that was taken is over."""
-        self.queue.settle(entry, self._clock.monotonic())
+    def settle(self, entries: Sequence[Entry]) -> None:
+        """What was taken together is over."""
+        self.queue.settle(entries, self._clock.monotonic())
+        self.read_on()
+
+    def read_on(self) -> None:
+        """Some room was made in memory: read what it is for."""
         if (self.behind or self._spilled) and not self._wanted.is_set() and self._next_page() is not None:
             self._wanted.set()
 

@@ -33,6 +33,7 @@ class House:
         announce: takes the `delivery.*` events.
         keep: takes what of a destination's health must survive a restart.
         way_is_back: told by a destination whose connection came back after a loss.
+        boot: id of this boot, which the instants of stored events belong to.
     """
 
     identity: Identity
@@ -42,6 +43,7 @@ class House:
     announce: Callable[[Event], None]
     keep: Callable[[str, DestinationFacts], None]
     way_is_back: Callable[[str], None]
+    boot: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class Health:
     Attributes:
         outage: since the first failure that is the destination's; None: it is well.
         disabled: why it wants nothing more; None: it does.
+        paused: why a person has paused it; None: nobody has.
         delivered: events it took since the agent started.
         refused: events it refused since it last took one.
         refusal: since when it has refused all that it was sent; None: it has not.
@@ -75,6 +78,7 @@ class Health:
         self.refused: set[int] = set()
         self.refusal: Refusal | None = None
         self.disabled = facts.disabled
+        self.paused = facts.paused
         self._name = name
         self._house = house
         self._clock = house.clock
@@ -94,6 +98,8 @@ class Health:
         """How it is, and why it is not well."""
         if self.disabled is not None:
             return DestinationState.DISABLED, self.disabled
+        if self.paused is not None:
+            return DestinationState.PAUSED, self.paused
         trouble = self.outage or self.refusal
         if trouble is None:
             return DestinationState.HEALTHY, ""
@@ -103,7 +109,7 @@ class Health:
 
     def admits(self, in_flight: int) -> bool:
         """Whether one more attempt may begin: one probe at a time, behind the gate, while it is not well."""
-        if self.disabled is not None:
+        if self.disabled is not None or self.paused is not None:
             return False
         if self.outage is not None:
             return in_flight == 0 and self._clock.monotonic() >= self.outage.gate
@@ -111,9 +117,9 @@ class Health:
 
     # --- what happens to it ----------------------------------------------------------------------------
 
-    def succeeded(self) -> None:
-        """It took an event."""
-        self.delivered += 1
+    def succeeded(self, events: int = 1) -> None:
+        """It took so many events."""
+        self.delivered += events
         self.refused.clear()
         before, refusal = self.outage, self.refusal
         self.outage, self.refusal = after_success(before, self._clock.monotonic()), None
@@ -154,6 +160,20 @@ class Health:
             self.outage = replace(self.outage, gate=self._clock.monotonic())
         self._keep()
 
+    def pause(self, why: str) -> None:
+        """A person wants nothing sent there for now."""
+        self.paused = why
+        self._keep()
+        _log.info("destination %s is paused: %s", self._name, why)
+
+    def resume(self) -> None:
+        """What waits is sent again, and at once."""
+        self.paused = None
+        if self.outage is not None:
+            self.outage = replace(self.outage, gate=self._clock.monotonic())
+        self._keep()
+        _log.info("destination %s is resumed", self._name)
+
     def new_event(self) -> bool:
         """An event was just made: it need not wait for the whole back-off. Whether it has its attempt sooner."""
         before = self.outage
@@ -168,7 +188,7 @@ class Health:
 
     def announce_at(self) -> int | None:
         """When it is to be said that it is failing; None: never, or it has been."""
-        if self.disabled is not None:
+        if self.disabled is not None or self.paused is not None:
             return None
         if self.outage is not None:
             waits = self.outage.notable and not self.outage.announced
@@ -202,4 +222,4 @@ class Health:
         wall, trouble = None, self.outage or self.refusal
         if trouble is not None and trouble.announced:
             wall = self._clock.wall() - (self._clock.monotonic() - trouble.since)
-        self._house.keep(self._name, DestinationFacts(self.disabled, wall))
+        self._house.keep(self._name, DestinationFacts(self.disabled, wall, self.paused))

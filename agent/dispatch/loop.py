@@ -1,45 +1,33 @@
-"""The loop of one destination: what waits is tried, what came of it is judged and noted.
+"""The loop of one destination: when what waits is tried, and how much of it side by side.
 
 While the destination is well, up to `concurrency` subjects are under way side by side. While it backs
 off there is one probe at a time, each of the next other subject, and none before the gate opens.
 
-Rules for whoever changes this: `judge` decides, here its verdict is carried out; the outcome is noted
-in the outbox before the next delivery of the subject is taken; nothing here waits for the store,
-except for pages of what it holds.
+Rules for whoever changes this: what came of an attempt is `sending`'s; nothing here waits for the
+store, except for pages of what it holds.
 """
 
 import asyncio
-import logging
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import Final
 
-from agent.delivery.body import Place, render
-from agent.delivery.judge import Crash, Dead, Delivered, Disable, Fault, History, Retry, judge
-from agent.delivery.schedule import own_wait
-from agent.destinations.base import Destination, DestinationSection, Message
-from agent.dispatch.attempts import Attempts, attempt_record
+from agent.destinations.base import Destination, DestinationSection
 from agent.dispatch.backlog import Backlog, Outbox
 from agent.dispatch.health import Health, House
+from agent.dispatch.pace import Pace
 from agent.dispatch.queue import Entry
+from agent.dispatch.sending import Sending
 from agent.dispatch.status import DestinationStatus
-from agent.metrics import DEAD_LETTERS
-from agent.model import SECOND, Answer, EventType, NoAnswer
-from agent.store.records import (
-    Attempt,
-    Delivery,
-    DestinationFacts,
-    Mark,
-    MarkCharged,
-    MarkDead,
-    MarkDelivered,
-)
-
-_log = logging.getLogger(__name__)
+from agent.model import SECOND
+from agent.store.alive import Moment, away, now
+from agent.store.records import Delivery, DestinationFacts
 
 _STOP_WITHIN_S: Final = 3.0
 _LEAST_WAIT_S: Final = 0.001
+_EXPIRE_EVERY: Final = 5 * SECOND
+EXPIRED: Final = "expired"
 
 
 class Dispatcher:
@@ -58,7 +46,6 @@ class Dispatcher:
         self._name = name
         self._section = section
         self._destination = destination
-        self._outbox = outbox
         self._house = house
         self._clock = house.clock
         self._backlog = Backlog(
@@ -69,14 +56,22 @@ class Dispatcher:
         self._changed = asyncio.Event()  # what may be tried, or when, is not what it was
         self._ended = asyncio.Event()
         self._stopping = False
-        self._crashed: set[int] = set()
-        self._attempts = Attempts(name)
+        self._pace = Pace(section.concurrency, section.rate_limit)
+        if self.health.outage is not None:
+            self._pace.begin_anew()
+        parts = (self._backlog, self.health, self._pace)
+        self._sending = Sending(name, section, destination, outbox, house, parts)
+        self._batch_at: int | None = None
+        self._expire_at = 0
 
     # --- the caller's side ---------------------------------------------------------------------------
 
     def offer(self, delivery: Delivery) -> None:
         """Take a delivery that was just committed (or that a person sends again)."""
         if self._backlog.offer(delivery):
+            if self._batch_at is None and self._section.batching is not None:
+                self._batch_at = self._clock.monotonic() + self._section.batching.max_wait
+                self._changed.set()
             if self.health.new_event():
                 self._backlog.queue.promote(delivery)
                 self._changed.set()
@@ -85,6 +80,15 @@ class Dispatcher:
     def enable(self) -> None:
         """Take up a disabled destination again."""
         self.health.enable()
+        self._changed.set()
+
+    def pause(self, why: str) -> None:
+        """Begin nothing more until `resume`; what comes meanwhile waits."""
+        self.health.pause(why)
+
+    def resume(self) -> None:
+        """Take up a paused destination again."""
+        self.health.resume()
         self._changed.set()
 
     def way_is_back(self) -> None:
@@ -122,8 +126,9 @@ class Dispatcher:
             retry_in_s=0 if outage is None else max(0, outage.gate - now) // SECOND,
             in_memory=len(self._backlog.queue),
             in_flight=self._in_flight,
+            width=self._pace.width,
             delivered=self.health.delivered,
-            latency_s=self._attempts.latency,
+            latency_s=self._sending.attempts.latency,
             clock_offset_s=self._destination.clock_offset / SECOND,
         )
 
@@ -132,26 +137,48 @@ class Dispatcher:
     async def _work(self) -> None:
         """Make one attempt after the other; rest while there is none to make."""
         while True:
-            entry = self._next()
-            if entry is None:
+            entries = self._next()
+            if not entries:
                 await self._rest()
                 continue
             if self._backlog.queue.ready:
                 self._rouse()  # whoever finds work sends the next to look
             self._in_flight += 1
             self._reset_time()
+            outage = self.health.outage
             try:
-                await self._attempt(entry)
+                await self._sending.send(entries)
             finally:
                 self._in_flight -= 1
                 self._ended.set()
+                if self.health.outage is not outage or outage is not None:
+                    self._changed.set()
                 self._reset_time()
 
-    def _next(self) -> Entry | None:
-        """Give what may be tried now."""
-        if self._stopping or not self.health.admits(self._in_flight):
-            return None
-        return self._backlog.queue.take(self._clock.monotonic())
+    def _next(self) -> Sequence[Entry]:
+        """Give what may be tried now, together in one request."""
+        if self._stopping or not self.health.admits(self._in_flight) or self._in_flight >= self._pace.width:
+            return ()
+        present = self._clock.monotonic()
+        room = self._pace.room(present, self._most(present))
+        entries = self._backlog.queue.take(present, room) if room else []
+        if any(map(self._expired, entries)):
+            self._backlog.queue.put_back(entries, present)
+            self._expire()
+            return self._next()
+        self._pace.spend(present, len(entries))
+        return entries
+
+    def _most(self, present: int) -> int:
+        """How many events the next request may carry; 0: it is worth waiting for more."""
+        batching = self._section.batching
+        if batching is None:
+            return 1
+        full = len(self._backlog.queue) >= batching.max_events
+        if not full and self._batch_at is not None and present < self._batch_at:
+            return 0
+        self._batch_at = None
+        return batching.max_events
 
     async def _rest(self) -> None:
         roused = asyncio.get_running_loop().create_future()
@@ -176,6 +203,8 @@ class Dispatcher:
         while True:
             self._changed.clear()
             self.health.announce()
+            if self._clock.monotonic() >= self._expire_at:
+                self._expire()
             self._rouse()
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._pause()):
@@ -183,94 +212,32 @@ class Dispatcher:
 
     def _pause(self) -> float | None:
         """Seconds until time alone lets something happen; None: nothing until somebody wakes the loop."""
-        instants = [self._backlog.queue.next_due(), self.health.announce_at()]
+        now = self._clock.monotonic()
+        instants = [self._backlog.queue.next_due(), self.health.announce_at(), self._batch_at]
+        if self._backlog.queue:
+            instants += [self._pace.opens_at(now), self._expire_at if self._section.max_age else None]
         if self.health.outage is not None and self._backlog.queue:
             instants.append(self.health.outage.gate)
-        now = self._clock.monotonic()
         ahead = [instant - now for instant in instants if instant is not None and instant > now]
         # Event loops fire timers a hair early: without the least wait the rest of a nanosecond would spin.
         return max(min(ahead) / SECOND, _LEAST_WAIT_S) if ahead else None
 
-    # --- one attempt -----------------------------------------------------------------------------------
+    # --- what is too old ---------------------------------------------------------------------------------
 
-    async def _attempt(self, entry: Entry) -> None:
-        """Make one attempt and carry out what it means."""
-        began_wall = self._clock.wall()
-        outcome = await self._deliver(entry)
-        verdict = judge(outcome, self._history(entry))
-        self._attempts.note(entry, outcome, verdict)
-        if isinstance(verdict, Delivered):
-            self._settle(entry, MarkDelivered(self._name, entry.seq, self._clock.wall()))
-            self.health.succeeded()
+    def _expire(self) -> None:
+        """Give up what has waited for longer than `max_age`, also while nothing can be sent."""
+        if self._section.max_age is None:
             return
-        attempt = attempt_record(outcome, began_wall)
-        match verdict:
-            case Dead(why=why):
-                self._settle(entry, MarkDead(self._name, entry.seq, self._clock.wall(), why, attempt))
-                DEAD_LETTERS.labels(self._name).inc()
-                if _notable(entry):
-                    self.health.tell(EventType.DELIVERY_DEAD, why, seq=entry.seq)
-            case Disable(why=why):
-                self._backlog.queue.put_back(entry, self._clock.monotonic())
-                self.health.disable(why)
-            case Retry():
-                self._retry(entry, verdict, attempt)
-                self.health.failed(entry.seq, verdict, notable=_notable(entry))
-        self._changed.set()
+        present = self._clock.monotonic()
+        self._expire_at = present + _EXPIRE_EVERY
+        if gone := self._backlog.queue.withdraw(self._expired, present):
+            self._sending.bury(gone, EXPIRED)
+        self._backlog.read_on()
 
-    async def _deliver(self, entry: Entry) -> Answer | NoAnswer | Crash:
+    def _expired(self, entry: Entry) -> bool:
+        """What a person sent again never is: its age was known."""
+        if self._section.max_age is None or entry.delivery.resent:
+            return False
         stored = entry.delivery.stored
-        known = await self._outbox.stamps.stamp(self._name, stored)
-        late = entry.delivery.resent
-        place = Place(entry.seq, entry.delivery.previous, known.offset, known.standing, late=late)
-        try:
-            body = render(stored.event, place, self._house.identity)
-            outcome = await self._destination.deliver(Message(stored.event.id, body))
-        except Exception as error:  # noqa: BLE001 - a poison event must neither stop nor spin the loop (design: errors)
-            if entry.seq not in self._crashed:
-                self._crashed.add(entry.seq)
-                _log.exception("destination %s: event %d could not be sent", self._name, entry.seq)
-            return Crash(f"crash: {type(error).__name__}, see the agent's log")
-        if isinstance(outcome, NoAnswer) and outcome.unsent:
-            self._outbox.stamps.unseen(self._name, entry.seq)
-        return outcome
-
-    def _history(self, entry: Entry) -> History:
-        now, health = self._clock.monotonic(), self.health
-        alone = entry.passed_at is not None and not self._backlog.others(entry.delivery)
-        return History(
-            dice=self._house.dice(),
-            wall=self._clock.wall(),
-            charged=entry.delivery.charged,
-            passed=entry.passed_at is not None and health.delivered > entry.passed_at,
-            lone=now - entry.counts_from if alone else 0,
-            failures=0 if health.outage is None else health.outage.failures,
-            outage=0 if health.outage is None else now - health.outage.since,
-            refused=len(health.refused - {entry.seq}),
-            schedule=self._section.retry,
-            plain_http=self._section.plain_http,
-        )
-
-    def _retry(self, entry: Entry, retry: Retry, attempt: Attempt) -> None:
-        """Put the delivery back, to wait by its own schedule if the attempt was charged."""
-        now, delivery = self._clock.monotonic(), entry.delivery
-        waits = retry.after if retry.fault is Fault.EVENT else 0
-        counts_from = entry.counts_from if entry.passed_at is not None else now
-        if retry.charged:
-            waits = own_wait(self._section.retry, delivery.charged)
-            due = self._clock.wall() + waits
-            self._outbox.mark(MarkCharged(self._name, entry.seq, attempt, due))
-            delivery, counts_from = replace(delivery, charged=delivery.charged + 1, due_wall=due), now
-        tried = Entry(delivery, now + waits if waits else 0, self.health.delivered, counts_from)
-        self._backlog.queue.put_back(tried, now)
-
-    def _settle(self, entry: Entry, mark: Mark) -> None:
-        """The delivery is over."""
-        self._crashed.discard(entry.seq)
-        self._outbox.mark(mark)
-        self._backlog.settle(entry)
-
-
-def _notable(entry: Entry) -> bool:
-    """Events about deliveries make no such events of their own."""
-    return not entry.delivery.stored.event.type.startswith("delivery.")
+        made = Moment(stored.boot, stored.event.at, stored.event.at + stored.offset)
+        return away(made, now(self._clock, self._house.boot)) > self._section.max_age

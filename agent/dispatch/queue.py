@@ -9,10 +9,16 @@ Rules for whoever changes this file: instants are monotonic nanoseconds; the tim
 """
 
 import heapq
+import sys
 from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from typing import Final
 
 from agent.store.records import Delivery
+
+ALL: Final = sys.maxsize
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +31,14 @@ class Entry:
         passed_at: how many events the destination had taken when the previous attempt ended;
             None: not tried in this process.
         counts_from: when it was first tried in this process or last charged, monotonic.
+        company: how many may go in one request with it, itself among them; a refused batch is split.
     """
 
     delivery: Delivery
     not_before: int = 0
     passed_at: int | None = None
     counts_from: int = 0
+    company: int = ALL
 
     @property
     def seq(self) -> int:
@@ -46,6 +54,7 @@ class SubjectQueues:
         self._queues: dict[str, deque[Entry]] = {}
         self._ready: deque[str] = deque()
         self._held: list[tuple[int, str]] = []
+        self._under_way: set[str] = set()
         self._length = 0
 
     def __len__(self) -> int:
@@ -103,28 +112,79 @@ class SubjectQueues:
             self._ready.remove(subject)
             self._ready.appendleft(subject)
 
-    def take(self, now: int) -> Entry | None:
-        """Give the next delivery that may be tried; its subject rests until `settle` or `put_back`."""
+    def take(self, now: int, most: int = 1) -> list[Entry]:
+        """Give the next deliveries that may be tried together, at the most so many; none: nothing may be.
+
+        Those of one subject stand in their order, and it rests until all of them came back, together, by
+        `settle` or `put_back`.
+        """
         while self._held and self._held[0][0] <= now:
             self._ready.append(heapq.heappop(self._held)[1])
-        return self._queues[self._ready.popleft()][0] if self._ready else None
+        taken: list[Entry] = []
+        while self._ready:
+            together = self._front(self._ready[0], now, most, len(taken))
+            if not together:
+                break
+            self._under_way.add(self._ready.popleft())
+            taken += together
+            most = min(most, *(entry.company for entry in together))
+        return taken
 
-    def put_back(self, entry: Entry, now: int) -> None:
-        """The delivery that was taken is still to be made; `entry` says what is known of it now."""
-        subject = self.subject(entry.delivery)
-        self._queues[subject][0] = entry
-        self._schedule(subject, now)
+    def _front(self, subject: str, now: int, most: int, others: int) -> list[Entry]:
+        """The first of a subject that may go with so many others."""
+        front: list[Entry] = []
+        for entry in self._queues[subject]:
+            most = min(most, entry.company)
+            if others + len(front) >= most or entry.not_before > now:
+                break
+            front.append(entry)
+        return front
 
-    def settle(self, entry: Entry, now: int) -> None:
-        """The delivery that was taken is over; its subject goes on."""
-        subject = self.subject(entry.delivery)
-        queue = self._queues[subject]
-        queue.popleft()
-        self._length -= 1
-        if queue:
+    def put_back(self, entries: Sequence[Entry], now: int) -> None:
+        """What was taken together is still to be delivered; `entries` says what is known of it now."""
+        for subject, group in groupby(entries, lambda entry: self.subject(entry.delivery)):
+            queue = self._queues[subject]
+            for place, entry in enumerate(group):
+                queue[place] = entry
+            self._under_way.discard(subject)
             self._schedule(subject, now)
+
+    def settle(self, entries: Sequence[Entry], now: int) -> None:
+        """What was taken together is over; its subjects go on."""
+        for subject, group in groupby(entries, lambda entry: self.subject(entry.delivery)):
+            queue = self._queues[subject]
+            for _ in group:
+                queue.popleft()
+                self._length -= 1
+            self._under_way.discard(subject)
+            if queue:
+                self._schedule(subject, now)
+            else:
+                del self._queues[subject]
+
+    def withdraw(self, over: Callable[[Entry], bool], now: int) -> list[Entry]:
+        """Take out, from the front of every subject that is not under way, what is `over`."""
+        gone: list[Entry] = []
+        for subject in [each for each in self._queues if each not in self._under_way]:
+            queue = self._queues[subject]
+            before = len(gone)
+            while queue and over(queue[0]):
+                gone.append(queue.popleft())
+            if len(gone) > before:
+                self._unschedule(subject)
+                if queue:
+                    self._schedule(subject, now)
+                else:
+                    del self._queues[subject]
+        self._length -= len(gone)
+        return gone
+
+    def _unschedule(self, subject: str) -> None:
+        if subject in self._ready:
+            self._ready.remove(subject)
         else:
-            del self._queues[subject]
+            self._held = [(due, other) for due, other in self._held if other != subject]
+            heapq.heapify(self._held)
 
     def _schedule(self, subject: str, now: int) -> None:
         not_before = self._queues[subject][0].not_before

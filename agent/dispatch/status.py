@@ -10,6 +10,7 @@ class DestinationState(StrEnum):
     HEALTHY = "healthy"
     WAITING = "waiting"  # it failed a moment ago, and is tried again soon
     FAILING = "failing"  # it has failed for so long that people were told
+    PAUSED = "paused"  # a person wants nothing sent there for now
     DISABLED = "disabled"  # it wants nothing more, until a person enables it
 
 
@@ -24,6 +25,7 @@ class DestinationStatus:
         retry_in_s: seconds until the next attempt may be made; 0: at once.
         in_memory: deliveries that wait here; more may wait in the store.
         in_flight: attempts under way.
+        width: how many may be, now; fewer than `concurrency` after an outage.
         delivered: events it took since the agent started.
         latency_s: of the last answer; None before the first.
         clock_offset_s: how far its clock is ahead of ours.
@@ -35,6 +37,7 @@ class DestinationStatus:
     retry_in_s: int
     in_memory: int
     in_flight: int
+    width: int
     delivered: int
     latency_s: float | None
     clock_offset_s: float

@@ -10,8 +10,8 @@ from agent.store.turns import Turns
 REMOVED: Final = "destination_removed"
 BITE: Final = 2_000
 _KNOWN: Final = "SELECT id, name FROM destination"
-_FACTS: Final = "SELECT name, disabled, failing_since_wall FROM destination"
-_SET_FACTS: Final = "UPDATE destination SET disabled = ?, failing_since_wall = ? WHERE name = ?"
+_FACTS: Final = "SELECT name, disabled, failing_since_wall, paused FROM destination"
+_SET_FACTS: Final = "UPDATE destination SET disabled = ?, failing_since_wall = ?, paused = ? WHERE name = ?"
 _BURY: Final = (
     "UPDATE delivery SET state = 2, settled_wall = ?, reason = ? WHERE destination = ? AND seq IN "
     "(SELECT seq FROM delivery INDEXED BY delivery_pending WHERE destination = ? AND state = 0 LIMIT ?)"
@@ -32,7 +32,7 @@ async def sync_destinations(
             "INSERT OR IGNORE INTO destination (name) VALUES (?)", [(name,) for name in configured]
         )
         known = {name: key for key, name in await turns.connection.execute_fetchall(_KNOWN)}
-        removed = [(None, None, name) for name in known if name not in configured]
+        removed = [(None, None, None, name) for name in known if name not in configured]
         await turns.connection.executemany(_SET_FACTS, removed)
         await turns.connection.commit()
         for name, key in known.items():
@@ -70,7 +70,7 @@ async def read_facts(turns: Turns) -> dict[str, DestinationFacts]:
 
     async def read() -> dict[str, DestinationFacts]:
         rows = await turns.connection.execute_fetchall(_FACTS)
-        return {name: DestinationFacts(disabled, failing) for name, disabled, failing in rows}
+        return {name: DestinationFacts(*facts) for name, *facts in rows}
 
     return await turns.run(read)
 
@@ -83,7 +83,9 @@ async def write_facts(turns: Turns, name: str, facts: DestinationFacts) -> None:
     """
 
     async def write() -> None:
-        await turns.connection.execute(_SET_FACTS, (facts.disabled, facts.failing_since_wall, name))
+        await turns.connection.execute(
+            _SET_FACTS, (facts.disabled, facts.failing_since_wall, facts.paused, name)
+        )
         await turns.connection.commit()
 
     await turns.run(write)

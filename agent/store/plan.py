@@ -12,9 +12,11 @@ from agent.store.counters import Counters
 from agent.store.records import Delivery, Stored
 from agent.store.rows import Draft, EventRow, event_row
 
-INSERT_DELIVERY: Final = "INSERT INTO delivery (destination, seq, previous) VALUES (?, ?, ?)"
+INSERT_DELIVERY: Final = (
+    "INSERT INTO delivery (destination, seq, previous, subject, urgent) VALUES (?, ?, ?, ?, ?)"
+)
 
-DeliveryRow: TypeAlias = tuple[int, int, int | None]
+DeliveryRow: TypeAlias = tuple[int, int, int | None, int, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ def plan(group: Iterable[Sequence[Draft]], counters: Counters, boot: str, now: R
             for name in draft.destinations:
                 counter = counters.destinations[name]
                 previous = made.previous.get(name, counter.newest)
-                made.deliveries.append((counter.key, seq, previous))
+                made.deliveries.append((counter.key, seq, previous, draft.subject, draft.urgent))
                 handed.append(Delivery(name, stored, previous))
                 made.previous[name] = seq
         made.handed.append(handed)

@@ -7,6 +7,7 @@ and commits go between two bites; a row that is read for sending has passed its 
 # ruff: noqa: S608 - statements are put together from constants; values are always bound
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 import orjson
@@ -19,18 +20,27 @@ from agent.store.records import (
     Listed,
     Mark,
     MarkCharged,
+    Part,
+    Stored,
 )
-from agent.store.rows import EVENT_COLUMNS, decode_event
+from agent.store.rows import EVENT_COLUMNS, decode_event, subject_key
 from agent.store.turns import Turns
 
 Row: TypeAlias = Sequence[Any]
 
 BITE: Final = 2_000
-_WAITING: Final = (
-    "SELECT delivery.seq, delivery.previous, delivery.charged, delivery.due_wall, delivery.resent, "
-    f"{EVENT_COLUMNS} FROM delivery INDEXED BY delivery_pending LEFT JOIN event ON event.seq = delivery.seq "
-    "WHERE delivery.destination = ? AND delivery.state = 0 AND delivery.seq > ? ORDER BY delivery.seq LIMIT ?"
-)
+_INDEX: Final = {
+    Part.ALL: ("delivery_pending", ""),
+    Part.URGENT: ("delivery_urgent", "AND delivery.urgent = 1 "),
+    Part.SUBJECT: ("delivery_subject", "AND delivery.subject = :subject "),
+}
+_WAITING: Final = {
+    part: "SELECT delivery.seq, delivery.previous, delivery.charged, delivery.due_wall, delivery.resent, "
+    f"{EVENT_COLUMNS} FROM delivery INDEXED BY {index} LEFT JOIN event ON event.seq = delivery.seq "
+    f"WHERE delivery.destination = :destination AND delivery.state = 0 {condition}"
+    "AND delivery.seq > :after ORDER BY delivery.seq LIMIT :limit"
+    for part, (index, condition) in _INDEX.items()
+}
 STATUS_COLUMNS: Final = (
     "delivery.destination, delivery.state, delivery.previous, delivery.charged, delivery.settled_wall, "
     "delivery.reason, delivery.resent"
@@ -54,10 +64,29 @@ _STATUSES: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which waiting deliveries: of a destination (name and key), and which part of them."""
+
+    destination: str
+    key: int
+    part: Part
+    subject: str = ""
+
+    def parameters(self, after: int, limit: int) -> dict[str, int]:
+        """For the statement of the part."""
+        key = {"subject": subject_key(self.subject)} if self.part is Part.SUBJECT else {}
+        return {"destination": self.key, "after": after, "limit": limit, **key}
+
+    def fits(self, stored: Stored) -> bool:
+        """Two subjects may share a key: only the event itself tells."""
+        return self.part is not Part.SUBJECT or stored.event.subject == self.subject
+
+
 async def find_waiting(
-    turns: Turns, destination: tuple[str, int], after: int, limit: int, unwritten: Callable[[], list[Mark]]
+    turns: Turns, which: Wanted, after: int, limit: int, unwritten: Callable[[], list[Mark]]
 ) -> tuple[list[Delivery], list[int]]:
-    """Read the next `limit` pending deliveries of `destination` (name and key) with `seq` above `after`.
+    """Read the next `limit` pending deliveries that are wanted, with `seq` above `after`.
 
     They are as the marks that the disk does not know yet (`unwritten`) left them. Beside them: the numbers
     of damaged ones, which must not be sent.
@@ -65,34 +94,42 @@ async def find_waiting(
     Raises:
         StoreUnavailable: the file cannot be read.
     """
-    name, key = destination
     found: list[Delivery] = []
     damaged: list[int] = []
-    last: int | None = after
+    last = after
+    more = True
 
-    async def bite() -> int | None:
-        """Add what is found; the last `seq` looked at, None at the end."""
+    async def bite() -> tuple[int, bool]:
+        """Add what is found; the last `seq` looked at, and whether there may be more."""
         wanted = limit - len(found)
         marks: dict[int, list[Mark]] = {}
         for mark in unwritten():
             marks.setdefault(mark.seq, []).append(mark)
-        rows: Sequence[Row] = list(await turns.connection.execute_fetchall(_WAITING, (key, last, wanted)))
-        for seq, previous, charged, due_wall, resent, *event in rows:
-            later = marks.get(seq, [])
-            charges = [mark for mark in later if isinstance(mark, MarkCharged)]
-            if len(charges) < len(later):
-                continue  # it has its outcome already
-            stored = decode_event(event)
-            if stored is None:
-                damaged.append(seq)
-                continue
-            due = charges[-1].due_wall if charges else due_wall
-            found.append(Delivery(name, stored, previous, charged + len(charges), due, bool(resent)))
-        return rows[-1][0] if len(rows) == wanted else None
+        sql, parameters = _WAITING[which.part], which.parameters(last, wanted)
+        rows: Sequence[Row] = list(await turns.connection.execute_fetchall(sql, parameters))
+        for row in rows:
+            _read_waiting(row, which, marks.get(row[0], []), found, damaged)
+        return (rows[-1][0] if rows else last), len(rows) == wanted
 
-    while last is not None and len(found) < limit:
-        last = await turns.run(bite)
+    while more and len(found) < limit:
+        last, more = await turns.run(bite)
     return found, damaged
+
+
+def _read_waiting(
+    row: Row, which: Wanted, later: Sequence[Mark], found: list[Delivery], damaged: list[int]
+) -> None:
+    """Add what a row says, as the marks that are `later` than it left it."""
+    seq, previous, charged, due_wall, resent, *event = row
+    charges = [mark for mark in later if isinstance(mark, MarkCharged)]
+    if len(charges) < len(later):
+        return  # it has its outcome already
+    stored = decode_event(event)
+    if stored is None:
+        damaged.append(seq)
+    elif which.fits(stored):
+        due = charges[-1].due_wall if charges else due_wall
+        found.append(Delivery(which.destination, stored, previous, charged + len(charges), due, bool(resent)))
 
 
 async def find_events(

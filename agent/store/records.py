@@ -6,12 +6,15 @@ other instants are monotonic nanoseconds of the boot named beside them.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import IntEnum
-from typing import TypeAlias
+from enum import IntEnum, StrEnum
+from typing import Final, TypeAlias
 
-from agent.model import Event
+from agent.model import Event, Priority
 from agent.stamps import Reckoning, Standing
 from agent.store.alive import Moment
+
+URGENT: Final = Priority.HIGH
+"""What is at least as loud goes first after an outage (design: delivery, `lanes`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,14 @@ class MarkDead:
 Mark: TypeAlias = MarkDelivered | MarkCharged | MarkDead
 
 
+class Part(StrEnum):
+    """Which of a destination's waiting deliveries are asked for."""
+
+    ALL = "all"
+    URGENT = "urgent"
+    SUBJECT = "subject"
+
+
 class DeliveryState(IntEnum):
     """Where a delivery stands; the numbers are on disk and never change their meaning."""
 
@@ -237,10 +248,12 @@ class DestinationFacts:
     Attributes:
         disabled: why it is disabled until a person enables it; None: it is not.
         failing_since_wall: since when it has been failing; None: it is not.
+        paused: why a person has paused it; None: nobody has.
     """
 
     disabled: str | None = None
     failing_since_wall: int | None = None
+    paused: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import orjson
 
 from agent.model import Event, EventType, Priority
 from agent.stamps import Standing
-from agent.store.records import Addressed, Stored
+from agent.store.records import URGENT, Addressed, Stored
 
 EVENT_COLUMNS: Final = (
     "event.seq, event.id, event.type, event.priority, event.subject, event.tag, event.rule, event.at, "
@@ -36,6 +36,21 @@ class Draft:
     columns: tuple[str, str, int, str, str, str, int]
     head: bytes
     content: bytes
+
+    @property
+    def subject(self) -> int:
+        """See `subject_key`."""
+        return subject_key(self.event.subject)
+
+    @property
+    def urgent(self) -> bool:
+        """Whether it goes before what is not, after an outage."""
+        return self.event.priority >= URGENT
+
+
+def subject_key(subject: str) -> int:
+    """What a delivery's row has in place of its subject; two subjects may share one (compare the event's own)."""
+    return crc32(subject.encode())
 
 
 def draft(addressed: Addressed, known: Container[str]) -> Draft:

@@ -17,6 +17,7 @@ CREATE TABLE destination (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
     disabled TEXT,               -- why, until a person enables it
+    paused TEXT,                 -- why, until a person resumes it; its events wait
     failing_since_wall INTEGER
 ) STRICT;
 
@@ -50,12 +51,16 @@ CREATE TABLE delivery (
     resent INTEGER NOT NULL DEFAULT 0,
     settled_wall INTEGER,
     reason TEXT NOT NULL DEFAULT '',
+    subject INTEGER NOT NULL,    -- CRC-32 of the event's subject: what is read on its own, ahead of the rest
+    urgent INTEGER NOT NULL,     -- 1: critical or high
     PRIMARY KEY (destination, seq)
 ) STRICT, WITHOUT ROWID;
 
 -- Partial, so that millions of settled rows cost nothing. Queries name them (INDEXED BY): without
 -- statistics the planner would walk the table itself, 240 ms a fetch at 5,000,000 rows.
 CREATE INDEX delivery_pending ON delivery (destination, seq) WHERE state = 0;
+CREATE INDEX delivery_urgent ON delivery (destination, seq) WHERE state = 0 AND urgent = 1;
+CREATE INDEX delivery_subject ON delivery (destination, subject, seq) WHERE state = 0;
 CREATE INDEX delivery_dead ON delivery (seq, destination) WHERE state = 2;
 
 -- The last ten charged attempts of a delivery.

@@ -22,11 +22,11 @@ from typing import Final, Self, TypeAlias
 from agent.clock import Clock
 from agent.model import SECOND
 from agent.stamps import Reckoning
-from agent.store import dead_letters, destinations, queries, retention, stamping
+from agent.store import destinations, queries, retention, stamping
 from agent.store.counters import Counters
+from agent.store.letters import Letters
 from agent.store.opening import closed_on_error, open_connection
 from agent.store.records import (
-    DeadLetter,
     Delivery,
     DestinationFacts,
     EventFilter,
@@ -35,7 +35,7 @@ from agent.store.records import (
     MarkCharged,
     MarkDead,
     Oldest,
-    Selection,
+    Part,
     Step,
 )
 from agent.store.stamping import Stamps
@@ -71,6 +71,7 @@ class Store:
         epoch: random, made with the file: `seq` counts within it.
         boot: id of this boot.
         stamps: which stamp a delivery carries.
+        letters: deliveries by hand: dead letters and replays.
         on_commit: a step is on disk, and these deliveries of it wait; called in queue order before its
             `commit` returns. Dead letters that are sent again come with an empty step.
         on_failure: everything offered and not committed fell, for this reason; called once for a failed
@@ -89,6 +90,13 @@ class Store:
         self.on_damaged: OnDamaged = _nobody
         self.reckon: Callable[[], Reckoning] = lambda: Reckoning(clock.wall() - clock.monotonic())
         self.stamps = stamps
+        self.letters: Final = Letters(
+            turns,
+            counters,
+            clock,
+            settle=self._settle,
+            hand_over=lambda again: self.on_commit(Step(), again),
+        )
         self._turns = turns
         self._counters = counters
         self._clock = clock
@@ -228,16 +236,18 @@ class Store:
         """All rule state, at the start."""
         return await self._turns.run(lambda: read_states(self._turns.connection))
 
-    async def waiting(self, destination: str, after: int, limit: int) -> list[Delivery]:
+    async def waiting(
+        self, destination: str, after: int, limit: int, part: Part = Part.ALL, subject: str = ""
+    ) -> list[Delivery]:
         """The next `limit` deliveries without an outcome whose `seq` is above `after`, by `seq`.
 
-        A damaged one becomes a dead letter and is left out.
+        `part` says which: all of them, the urgent ones, or those of one `subject`. A damaged one becomes
+        a dead letter and is left out.
         """
         [counter] = self._counters.of(destination)
+        wanted = queries.Wanted(destination, counter.key, part, subject)
         unwritten = partial(self._writer.unwritten, destination)
-        deliveries, damaged = await queries.find_waiting(
-            self._turns, (destination, counter.key), after, limit, unwritten
-        )
+        deliveries, damaged = await queries.find_waiting(self._turns, wanted, after, limit, unwritten)
         for seq in damaged:
             self._give_up_damaged(destination, seq)
         return deliveries
@@ -260,33 +270,9 @@ class Store:
         """What is kept of each destination's health."""
         return await destinations.read_facts(self._turns)
 
-    async def set_destination(
-        self, name: str, *, disabled: str | None = None, failing_since_wall: int | None = None
-    ) -> None:
-        """Keep both facts of a destination's health, on disk when this returns."""
-        await destinations.write_facts(self._turns, name, DestinationFacts(disabled, failing_since_wall))
-
-    async def dead_letters(self, selection: Selection, limit: int) -> list[DeadLetter]:
-        """The newest letters of the selection, newest last, without their attempts."""
-        await self._settle()
-        return await dead_letters.find_dead(self._turns, self._counters, selection, limit)
-
-    async def dead_letter(self, destination: str, seq: int) -> DeadLetter | None:
-        """One letter with every attempt that is kept; None when there is none."""
-        await self._settle()
-        return await dead_letters.find_letter(self._turns, self._counters, destination, seq)
-
-    async def resend(self, selection: Selection) -> int:
-        """Make dead letters pending again and hand them over by `on_commit`; how many."""
-        await self._settle()
-        return await dead_letters.resend(
-            self._turns, self._counters, selection, lambda again: self.on_commit(Step(), again)
-        )
-
-    async def drop(self, selection: Selection) -> int:
-        """Give dead letters up for good; how many."""
-        await self._settle()
-        return await dead_letters.drop(self._turns, self._counters, selection, self._clock.wall())
+    async def set_destination(self, name: str, facts: DestinationFacts) -> None:
+        """Keep the facts of a destination's health, on disk when this returns."""
+        await destinations.write_facts(self._turns, name, facts)
 
     async def events(self, wanted: EventFilter, limit: int, before_seq: int = _NEWEST) -> list[Listed]:
         """The newest `limit` events that are wanted, with what became of their deliveries, newest last."""

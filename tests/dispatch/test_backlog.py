@@ -49,9 +49,9 @@ async def reading(*rows):
 def drain(backlog):
     """Everything in memory, in the order in which it may be tried."""
     numbers = []
-    while (entry := backlog.queue.take(VirtualClock().monotonic())) is not None:
-        numbers.append(entry.seq)
-        backlog.settle(entry)
+    while entries := backlog.queue.take(VirtualClock().monotonic()):
+        numbers += [entry.seq for entry in entries]
+        backlog.settle(entries)
     return numbers
 
 

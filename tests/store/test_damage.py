@@ -97,12 +97,12 @@ async def test_a_damaged_event_is_not_sent_and_not_skipped_in_silence(tmp_path, 
         assert told == [("a", 2), ("b", 2)]
         assert len([one for one in caplog.records if one.levelno == logging.ERROR]) == 2
 
-        letters = await store.dead_letters(Selection(reason="damaged"), 10)
+        letters = await store.letters.dead(Selection(reason="damaged"), 10)
         assert [(one.status.destination, one.seq, one.stored) for one in letters] == [
             ("a", 2, None),
             ("b", 2, None),
         ]
-        assert await store.resend(Selection()) == 0
+        assert await store.letters.resend(Selection()) == 0
 
 
 async def test_a_page_of_damaged_events_hides_nothing_behind_it(tmp_path):

@@ -59,18 +59,18 @@ async def test_a_selection_means_the_same_to_all_three(tmp_path, selection, expe
     """What is listed is what is resent and what is dropped."""
     async with opened(tmp_path / "store.db", "a", "b") as store:
         await buried(store)
-        assert keys(await store.dead_letters(selection, 100)) == expected
+        assert keys(await store.letters.dead(selection, 100)) == expected
         announced = recorded(store)
 
-        assert await store.resend(selection) == len(expected)
+        assert await store.letters.resend(selection) == len(expected)
         handed = [one for _, some in announced for one in some]
         assert [(one.destination, one.stored.seq) for one in handed] == expected
-        assert await store.dead_letters(selection, 100) == []
+        assert await store.letters.dead(selection, 100) == []
         assert store.dead_count() == 12 - len(expected)
         for name, seq in expected:
             store.mark(MarkDead(name, seq, 200, "again"))
 
-        assert await store.drop(Selection(reason="again")) == len(expected)
+        assert await store.letters.drop(Selection(reason="again")) == len(expected)
         assert (store.dead_count(), store.waiting_count()) == (12 - len(expected), 0)
 
 
@@ -79,7 +79,7 @@ async def test_the_newest_letters_are_listed_last(tmp_path):
     async with opened(tmp_path / "store.db", "a", "b") as store:
         await buried(store)
 
-        assert keys(await store.dead_letters(Selection(), 3)) == [("b", 5), ("a", 6), ("b", 6)]
+        assert keys(await store.letters.dead(Selection(), 3)) == [("b", 5), ("a", 6), ("b", 6)]
 
 
 async def test_a_letter_tells_everything_that_is_known(tmp_path):
@@ -90,7 +90,7 @@ async def test_a_letter_tells_everything_that_is_known(tmp_path):
         store.mark(MarkCharged("a", 2, tries[0], due_wall=9))
         store.mark(MarkDead("a", 2, 6, "refused three times", tries[1]))
 
-        letter = await store.dead_letter("a", 2)
+        letter = await store.letters.one("a", 2)
         assert letter.stored.event == step(2).events[0].event
         assert letter.attempts == tries
         assert (letter.status.state, letter.status.previous, letter.status.reason) == (
@@ -98,7 +98,7 @@ async def test_a_letter_tells_everything_that_is_known(tmp_path):
             1,
             "refused three times",
         )
-        assert await store.dead_letter("a", 1) is None
+        assert await store.letters.one("a", 1) is None
 
 
 async def test_a_resent_letter_waits_anew_and_keeps_its_history(tmp_path):
@@ -107,7 +107,7 @@ async def test_a_resent_letter_waits_anew_and_keeps_its_history(tmp_path):
         await store.commit(step(1))
         store.mark(MarkDead("a", 1, 6, "400", Attempt(5, 400, 0.25, "no")))
         announced = recorded(store)
-        await store.resend(Selection(destination="a", seq=1))
+        await store.letters.resend(Selection(destination="a", seq=1))
 
         [(_, [handed])] = announced
         assert (handed.resent, handed.charged, handed.due_wall) == (True, 0, 0)
@@ -115,7 +115,7 @@ async def test_a_resent_letter_waits_anew_and_keeps_its_history(tmp_path):
     async with opened(tmp_path / "store.db") as store:
         assert await store.waiting("a", 0, 10) == [handed]
         store.mark(MarkDead("a", 1, 7, "400", Attempt(8, 400, 0.5, "still no")))
-        assert [one.text for one in (await store.dead_letter("a", 1)).attempts] == ["no", "still no"]
+        assert [one.text for one in (await store.letters.one("a", 1)).attempts] == ["no", "still no"]
 
 
 async def test_what_is_delivered_or_waits_is_no_dead_letter(tmp_path):
@@ -124,8 +124,8 @@ async def test_what_is_delivered_or_waits_is_no_dead_letter(tmp_path):
         await store.commit(step(1, 2))
         store.mark(MarkDelivered("a", 1, 6))
 
-        assert await store.resend(Selection()) == 0
-        assert await store.drop(Selection()) == 0
+        assert await store.letters.resend(Selection()) == 0
+        assert await store.letters.drop(Selection()) == 0
         assert numbers(await store.waiting("a", 0, 10)) == [2]
 
 
@@ -134,11 +134,11 @@ async def test_a_dropped_letter_stays_to_be_seen(tmp_path):
     async with opened(tmp_path / "store.db") as store:
         await store.commit(step(1))
         store.mark(MarkDead("a", 1, 6, "400"))
-        await store.drop(Selection())
+        await store.letters.drop(Selection())
 
         [listed] = await store.events(EventFilter(state=DeliveryState.DROPPED), 10)
         assert listed.deliveries[0].reason == "400"
-        assert await store.dead_letters(Selection(), 10) == []
+        assert await store.letters.dead(Selection(), 10) == []
 
 
 async def test_a_disk_that_refuses_changes_no_letter(tmp_path):
@@ -148,8 +148,8 @@ async def test_a_disk_that_refuses_changes_no_letter(tmp_path):
         await store.flush()
         announced = recorded(store)
         with refusing_disk(), pytest.raises(StoreUnavailable):
-            await store.resend(Selection())
+            await store.letters.resend(Selection())
 
         assert announced == []
         assert store.dead_count() == 4
-        assert len(await store.dead_letters(Selection(), 10)) == 4
+        assert len(await store.letters.dead(Selection(), 10)) == 4

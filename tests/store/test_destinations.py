@@ -16,7 +16,7 @@ async def test_what_waits_for_a_removed_destination_becomes_dead_letters(tmp_pat
         assert await store.sync_destinations(["a"]) == {"b": 5}
         assert (store.waiting_count("b"), store.dead_count("b"), store.oldest_waiting("b")) == (0, 5, None)
         assert store.waiting_count("a") == 6
-        letters = await store.dead_letters(Selection(reason="destination_removed"), 10)
+        letters = await store.letters.dead(Selection(reason="destination_removed"), 10)
         assert [letter.seq for letter in letters] == [1, 2, 3, 4, 5]
         assert await store.sync_destinations(["a"]) == {}
 
@@ -26,10 +26,10 @@ async def test_letters_of_a_removed_destination_are_resent_when_it_is_back(tmp_p
     async with opened(tmp_path / "store.db", "a", "b") as store:
         await store.commit(step(1, to=("b",)))
         await store.sync_destinations(["a"])
-        assert await store.resend(Selection()) == 0
+        assert await store.letters.resend(Selection()) == 0
 
         await store.sync_destinations(["a", "b"])
-        assert await store.resend(Selection()) == 1
+        assert await store.letters.resend(Selection()) == 1
         assert numbers(await store.waiting("b", 0, 10)) == [1]
 
 
@@ -49,8 +49,8 @@ async def test_a_new_destination_starts_now_and_a_returning_one_goes_on(tmp_path
 async def test_a_destinations_health_survives_a_restart(tmp_path):
     """Disabled stays disabled; of a removed one nothing is remembered."""
     async with opened(tmp_path / "store.db", "a", "b") as store:
-        await store.set_destination("a", disabled="410 Gone")
-        await store.set_destination("b", failing_since_wall=17)
+        await store.set_destination("a", DestinationFacts(disabled="410 Gone"))
+        await store.set_destination("b", DestinationFacts(failing_since_wall=17))
     async with opened(tmp_path / "store.db", "a", "b") as store:
         assert await store.destination_facts() == {
             "a": DestinationFacts(disabled="410 Gone"),

@@ -20,7 +20,7 @@ from rigs.stores import (
 
 from agent.errors import StoreUnavailable
 from agent.model import SECOND
-from agent.store.records import MarkDead, MarkDelivered, Step
+from agent.store.records import DestinationFacts, MarkDead, MarkDelivered, Step
 
 BULK = 20_000  # an event of this size needs new pages
 
@@ -76,7 +76,9 @@ async def test_a_group_that_fails_in_the_middle_leaves_nothing_behind(tmp_path):
     """Its first rows do not slip into the next transaction (SQLite itself rolls back some errors, not this one)."""
     clock = HandClock()
     async with opened(tmp_path / "store.db", clock=clock) as store:
-        await sql(store, "INSERT INTO delivery (destination, seq, state) VALUES (1, 1, 1)")
+        await sql(
+            store, "INSERT INTO delivery (destination, seq, state, subject, urgent) VALUES (1, 1, 1, 0, 0)"
+        )
         with pytest.raises(StoreUnavailable, match="UNIQUE"):
             await store.commit(step(1, states={"rule/x": b"1"}))
         await sql(store, "DELETE FROM delivery")
@@ -211,8 +213,8 @@ async def test_people_still_read_on_a_full_disk(tmp_path):
         with refusing_disk():
             assert numbers(await store.waiting("a", 0, 10)) == [2]
             with pytest.raises(StoreUnavailable, match="dmesg"):
-                await store.set_destination("a", disabled="410")
-        await store.set_destination("a", disabled="410")
+                await store.set_destination("a", DestinationFacts(disabled="410"))
+        await store.set_destination("a", DestinationFacts(disabled="410"))
 
         assert (await store.destination_facts())["a"].disabled == "410"
 

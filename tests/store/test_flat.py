@@ -9,8 +9,8 @@ from agent.store.records import MarkDelivered
 
 MANY = 200_000
 FILL = (
-    "INSERT INTO delivery (destination, seq, state) "
-    "WITH RECURSIVE number (n) AS (SELECT ? UNION ALL SELECT n + 1 FROM number WHERE n < ?) SELECT 1, n, ? FROM number"
+    "INSERT INTO delivery (destination, seq, state, subject, urgent) "
+    "WITH RECURSIVE number (n) AS (SELECT ? UNION ALL SELECT n + 1 FROM number WHERE n < ?) SELECT 1, n, ?, n % 500, 0 FROM number"
 )
 
 

@@ -113,7 +113,7 @@ async def test_outcomes_survive_a_restart(tmp_path):
         assert [store.dead_count(name) for name in ("a", "b")] == [0, 1]
         [waits] = await store.waiting("b", 0, 10)
         assert (waits.stored.seq, waits.charged, waits.due_wall) == (2, 1, 99)
-        letter = await store.dead_letter("b", 1)
+        letter = await store.letters.one("b", 1)
         assert letter.attempts == (attempt(1), attempt(2))
         assert (letter.status.charged, letter.status.reason, letter.status.settled_wall) == (2, "refused", 8)
 
@@ -128,7 +128,7 @@ async def test_the_last_ten_attempts_are_kept(tmp_path):
                 await store.flush()
         store.mark(MarkDead("a", 1, 5, "refused"))
 
-        letter = await store.dead_letter("a", 1)
+        letter = await store.letters.one("a", 1)
         assert letter.attempts == tuple(attempt(number) for number in range(5, 15))
         assert letter.status.charged == 14
 

@@ -26,7 +26,7 @@ async def test_only_what_is_settled_everywhere_and_old_goes(tmp_path, monkeypatc
             store.mark(MarkDelivered("b", seq, 0))
         store.mark(MarkDead("b", 2, 0, "400"))
         store.mark(MarkDead("b", 3, 0, "400"))
-        await store.drop(Selection(seq=3))
+        await store.letters.drop(Selection(seq=3))
 
         # 1 delivered twice, 2 dead, 3 dropped, 4 waits for a, 5 and 6 for nobody, 7 the newest of b, 8 and 9 young.
         assert await store.prune(keep_delivered=1000) == 4
