@@ -36,14 +36,14 @@ class Place:
     """Where an event stands in what one destination gets.
 
     Attributes:
-        seq: its number.
+        seq: its number; None: it has none, for it is not kept (a heartbeat).
         previous: the number before it that was addressed to this destination; None for the first.
         offset: nanoseconds to add to its instants to make them UTC.
         standing: how far the clock behind that is believed.
         late: a person sent it again, out of order.
     """
 
-    seq: int
+    seq: int | None
     previous: int | None
     offset: int
     standing: Standing = Standing.TRUSTED
@@ -67,8 +67,7 @@ def document(event: Event, place: Place, identity: Identity) -> dict[str, Json]:
         "site": identity.site,
         "agent": identity.agent,
         "epoch": identity.epoch,
-        "seq": place.seq,
-        "previous": place.previous,
+        **({} if place.seq is None else {"seq": place.seq, "previous": place.previous}),
         "priority": event.priority.word,
         "severity": event.priority.value,
         **event.data,

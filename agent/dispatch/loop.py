@@ -19,8 +19,9 @@ from agent.dispatch.health import Health, House
 from agent.dispatch.pace import Pace
 from agent.dispatch.queue import Entry
 from agent.dispatch.sending import Sending
-from agent.dispatch.status import DestinationStatus
-from agent.model import SECOND
+from agent.dispatch.status import DestinationState, DestinationStatus
+from agent.model import SECOND, Event
+from agent.stamps import Reckoning
 from agent.store.alive import Moment, away, now
 from agent.store.records import Delivery, DestinationFacts
 
@@ -90,6 +91,11 @@ class Dispatcher:
         """Take up a paused destination again."""
         self.health.resume()
         self._changed.set()
+
+    async def beat(self, event: Event, at: Reckoning) -> None:
+        """Send a heartbeat, stamped by `at`: once, and only while the destination is well."""
+        if self.health.state[0] is DestinationState.HEALTHY and not self._stopping:
+            await self._sending.beat(event, at)
 
     def way_is_back(self) -> None:
         """Another destination has its connection back after a loss: maybe this one shared it."""

@@ -22,7 +22,8 @@ from agent.dispatch.pace import Pace
 from agent.dispatch.queue import Entry
 from agent.formats import FormatError, open_format
 from agent.metrics import DEAD_LETTERS
-from agent.model import Answer, EventType, NoAnswer
+from agent.model import Answer, Event, EventType, NoAnswer
+from agent.stamps import Reckoning
 from agent.store.records import Attempt, MarkCharged, MarkDead, MarkDelivered
 
 _log = logging.getLogger(__name__)
@@ -74,6 +75,15 @@ class Sending:
                 self._health.disable(why)
             case Retry():
                 self._retry(entries, verdict, attempt)
+
+    async def beat(self, event: Event, at: Reckoning) -> None:
+        """Send what is neither kept nor repeated, once: whether it arrives shows at the other end."""
+        place = Place(None, None, at.offset, at.standing)
+        try:
+            body = self._format.one(event, place)
+        except FormatError:
+            return  # the format has no words for it
+        await self._destination.deliver(Message(event.id, body, self._format.content_type, (event,)))
 
     def _delivered(self, entries: Sequence[Entry]) -> None:
         now = self._clock.wall()
