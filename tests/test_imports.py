@@ -33,6 +33,7 @@ LEVELS = {
     "metrics": SHELL,
     "notify": SHELL,
     "paths": SHELL,
+    "signing": SHELL,
     "sources": SHELL,
     "store": SHELL,
     "supervise": SHELL,

@@ -16,8 +16,8 @@ from agent.clock import SystemClock
 from agent.destinations import open_destination
 from agent.destinations.base import Message
 from agent.destinations.config import DestinationConfig
-from agent.destinations.webhook.config import Signing
 from agent.model import Answer, NoAnswer
+from agent.signing.config import Signing
 
 MESSAGE = Message("evt_contract", '{"type":"agent.test","where":"Kläranlage"}'.encode())
 IN_TIME = 3.0  # seconds; the attempt may take one

@@ -7,21 +7,21 @@ the receiver does; what does not change from one attempt to the next is made onc
 
 import logging
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final, assert_never
+from typing import Final
 
 import aiohttp
 
 from agent import __version__
 from agent.clock import Clock
 from agent.delivery.http_time import clock_offset, receiver_time
-from agent.delivery.signing import decode_secret, sign_hex, sign_standard
 from agent.destinations.base import Message
-from agent.destinations.webhook.config import HexSigning, StandardSigning, WebhookDestination
+from agent.destinations.webhook.config import WebhookDestination
 from agent.destinations.webhook.errors import explain
 from agent.destinations.webhook.network import CONNECT_SECONDS, Resolver, open_socket
 from agent.model import SECOND, Answer, NoAnswer
+from agent.signing.signer import signer
 
 _log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class WebhookClient:
         self._url = config.url
         self._verified = not config.plain_http
         self._timeout = config.timeout / SECOND
-        self._sign = _signer(config)
+        self._sign = signer(config.signing)
         self._headers = _fixed_headers(config)
         self._clock = clock
         self._session = session
@@ -100,7 +100,7 @@ class WebhookClient:
         return {
             "webhook-id": message.id,
             "webhook-timestamp": str(timestamp),
-            **self._sign(message, timestamp),
+            **self._sign(message.id, timestamp, message.body),
         }
 
     def _learn_clock(self, date: str | None) -> None:
@@ -138,20 +138,3 @@ def _fixed_headers(config: WebhookDestination) -> dict[str, str]:
     for name, value in config.headers.items():
         headers[ours.get(name.lower(), name)] = value.reveal()
     return headers
-
-
-def _signer(config: WebhookDestination) -> Callable[[Message, int], dict[str, str]]:
-    """What makes the signature's header of a message sent at a time, with the keys decoded once."""
-    match config.signing:
-        case StandardSigning(secret=secret, previous_secrets=previous):
-            keys = [decode_secret(each.reveal()) for each in (secret, *previous)]
-            return lambda message, timestamp: {
-                "webhook-signature": sign_standard(keys, message.id, timestamp, message.body)
-            }
-        case HexSigning(secret=secret, header=header, prefix=prefix):
-            key = secret.reveal().encode()
-            return lambda message, _: {header: prefix + sign_hex(key, message.body)}
-        case "none":
-            return lambda _, __: {}
-        case _:
-            assert_never(config.signing)

@@ -6,25 +6,19 @@ and not at the first alarm; no message repeats a secret, or the address, whose q
 
 import re
 from ipaddress import ip_address
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, Field
 
 from agent.config.fields import Section
 from agent.config.secrets import Secret
-from agent.delivery.signing import decode_secret
 from agent.destinations.base import DestinationSection
 from agent.destinations.webhook.addresses import forbidden
+from agent.signing.config import HeaderName, Signing
 
-_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _VALUE: Final = re.compile(r"[\x20-\x7e]*")
 _NUMERIC: Final = re.compile(r"(.*\.)?(\d+|0x[0-9a-f]*)\.?")  # the WHATWG's URL standard, "ends in a number"
-# Ours to set: the signature covers the first three, the framing the others.
-_OURS: Final = frozenset(
-    {"webhook-id", "webhook-timestamp", "webhook-signature", "content-length", "transfer-encoding"}
-    | {"connection", "host", "accept-encoding"}
-)
 
 
 def _check_url(url: str) -> str:
@@ -69,68 +63,13 @@ def _split(url: str) -> SplitResult:
     return parts
 
 
-def _check_header_name(name: str) -> str:
-    if not _TOKEN.fullmatch(name):
-        raise ValueError(f'"{name}" is no name of a header')
-    if name.lower() in _OURS:
-        raise ValueError(f"`{name}` is set by the agent itself: leave it out")
-    return name
-
-
 def _check_header_value(value: Secret) -> Secret:
     if not _VALUE.fullmatch(value.reveal()):
         raise ValueError("a header takes printable ASCII in one line only")
     return value
 
 
-def _check_secret(secret: Secret) -> Secret:
-    decode_secret(secret.reveal())
-    return secret
-
-
-HeaderName = Annotated[str, AfterValidator(_check_header_name)]
 HeaderValue = Annotated[Secret, AfterValidator(_check_header_value)]
-WebhookSecret = Annotated[Secret, AfterValidator(_check_secret)]
-
-
-class StandardSigning(Section):
-    """Standard Webhooks 1.0.0: HMAC-SHA256 over id, timestamp and body."""
-
-    scheme: Literal["standard"] = "standard"
-    secret: WebhookSecret
-    """The secret shared with the receiver: whsec_ and base64, as `edge-relay keygen` makes it."""
-    previous_secrets: tuple[WebhookSecret, ...] = Field((), strict=False)
-    """Secrets that the receiver may still have, while the secret is changed: each signs too."""
-
-
-class HexSigning(Section):
-    """HMAC-SHA256 over the body, hexadecimal: what GitHub's receivers and many own ones expect."""
-
-    scheme: Literal["hex"]
-    secret: Secret
-    """The secret shared with the receiver, used as it is written."""
-    header: HeaderName = "X-Signature"
-    """The header that carries the signature."""
-    prefix: Annotated[str, Field(pattern=r"^[\x21-\x7e]*$")] = ""
-    """What stands before it: sha256= for GitHub's receivers."""
-
-
-def _scheme(value: object) -> str:
-    if isinstance(value, dict):
-        return str(value.get("scheme", "standard"))
-    return str(getattr(value, "scheme", value))
-
-
-Signing: TypeAlias = Annotated[
-    Annotated[StandardSigning, Tag("standard")]
-    | Annotated[HexSigning, Tag("hex")]
-    | Annotated[Literal["none"], Tag("none")],
-    Discriminator(
-        _scheme,
-        custom_error_type="signing_scheme",
-        custom_error_message="expected {secret: ...}, with `scheme` standard or hex, or the word none",
-    ),
-]
 
 
 class BearerAuth(Section):
