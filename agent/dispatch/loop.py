@@ -64,6 +64,7 @@ class Dispatcher:
         self._sending = Sending(name, section, destination, outbox, house, parts)
         self._batch_at: int | None = None
         self._expire_at = 0
+        self._opens_at: int | None = None
 
     # --- the caller's side ---------------------------------------------------------------------------
 
@@ -167,13 +168,23 @@ class Dispatcher:
             return ()
         present = self._clock.monotonic()
         room = self._pace.room(present, self._most(present))
-        entries = self._backlog.queue.take(present, room) if room else []
+        if not room:
+            self._wait_for_room(present)
+            return ()
+        entries = self._backlog.queue.take(present, room)
         if any(map(self._expired, entries)):
             self._backlog.queue.put_back(entries, present)
             self._expire()
             return self._next()
         self._pace.spend(present, len(entries))
         return entries
+
+    def _wait_for_room(self, present: int) -> None:
+        """The limit is used up: have the time of its next opening looked up, once."""
+        opens = self._pace.opens_at(present)
+        if opens is not None and opens != self._opens_at:
+            self._opens_at = opens
+            self._changed.set()
 
     def _most(self, present: int) -> int:
         """How many events the next request may carry; 0: it is worth waiting for more."""
