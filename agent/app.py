@@ -18,6 +18,7 @@ from typing import Final
 
 from agent.clock import Clock
 from agent.config.model import Configuration
+from agent.default_route import watch_default_route
 from agent.delivery.body import Identity
 from agent.delivery.identity import RANDOM_BYTES, mint
 from agent.desk import Desk
@@ -133,6 +134,7 @@ class Agent:
                 "files": self.reloader.watch(signals.reload),
                 "watchdog": feed_watchdog(self.systemd, self.stuck),
                 "destinations": self.outlets.run(),
+                "default route": watch_default_route(lambda: self.outlets.lost, self.outlets.way_is_back),
                 "monitor": serve_port(monitor_app(self), self.configuration.http.listen),
                 "control": serve_socket(control_app(self), data_dir / CONTROL_SOCKET),
             }

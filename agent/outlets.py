@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 from agent.clock import Clock
 from agent.delivery.body import Identity
+from agent.delivery.judge import Fault
 from agent.delivery.subscription import Subscription, subscribers
 from agent.desk import UnknownError
 from agent.destinations import open_destination
@@ -153,6 +154,16 @@ class Outlets:
         for other, (dispatcher, _) in self._at_work.items():
             if other != name:
                 dispatcher.way_is_back()
+
+    @property
+    def lost(self) -> bool:
+        """Whether a destination waits for its connection to come back."""
+        outages = (dispatcher.health.outage for dispatcher, _ in self._at_work.values())
+        return any(outage is not None and outage.fault is Fault.LINK for outage in outages)
+
+    def way_is_back(self) -> None:
+        """This machine has a way to the outside that it had not: maybe it is the one that was lost."""
+        self._way_is_back("")
 
     def receiver_clocks(self) -> dict[str, int]:
         """What verified receivers make of our monotonic instants, nanoseconds to UTC, by destination."""

@@ -25,6 +25,7 @@ LEVELS = {
     # Whatever touches the outside, each part for itself.
     "clock": SHELL,
     "config": SHELL,
+    "default_route": SHELL,
     "desk": SHELL,
     "destinations": SHELL,
     "dispatch": SHELL,
