@@ -32,12 +32,14 @@ LEVELS = {
     "formats": SHELL,
     "inbound": SHELL,
     "metrics": SHELL,
+    "mqtt": SHELL,
     "notify": SHELL,
     "paths": SHELL,
     "signing": SHELL,
     "sources": SHELL,
     "store": SHELL,
     "supervise": SHELL,
+    "tls": SHELL,
     "watch": SHELL,
     "web": SHELL,
     # The wiring: the road of a reading, the parts at work, how they start, change and are asked.
@@ -63,7 +65,7 @@ LEVELS = {
 }
 KINDS = {"sources", "destinations", "inbound"}
 # What the adapters of one kind share: the contract, the configuration's table, the folder itself.
-SHARED = {"__init__", "aside", "base", "config", "dns", "exploring", "naming", "tls"}
+SHARED = {"__init__", "aside", "base", "config", "dns", "exploring", "naming"}
 # An adapter's sections are built of these; the loader and the whole configuration are not its business.
 CONFIG_FOR_ADAPTERS = {"fields", "secrets"}
 

@@ -19,7 +19,7 @@ from agent.sources.modbus.config import ModbusTls
 from agent.sources.modbus.endpoint import Endpoint, Network, SerialPort
 from agent.sources.modbus.serial_port import SerialTransport, open_port
 from agent.sources.modbus.wire import IF_REFUSED, Wire, openssl_words
-from agent.sources.tls import client_context
+from agent.tls import client_context
 
 _NO_TLS: Final = ("WRONG_VERSION_NUMBER", "RECORD_LAYER", "HTTP_REQUEST")
 

@@ -1,70 +1,16 @@
-"""What a plant engineer writes about an MQTT broker, whatever its messages hold.
+"""What a plant engineer writes about an MQTT broker that is read, whatever its messages hold.
 
 Rules for whoever changes this file: nothing of paho is imported here (the configuration is read by
 commands that connect to nothing); what cannot work is refused here, with the remedy, rather than
 when the broker is met.
 """
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Final, Literal, Self
-from urllib.parse import urlsplit
+from typing import Annotated, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    PlainValidator,
-    ValidationInfo,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import BeforeValidator, model_validator
 
-from agent.config.fields import Duration, Section
-from agent.config.secrets import Secret, SecretPlaces
-from agent.model import SECOND
+from agent.mqtt.broker import BrokerSection, ClientId
 from agent.sources.base import SourceSection
-
-_DEFAULT_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
-_LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
-LONGEST_NAME: Final = 65_535  # bytes of a topic or client id on the wire: MQTT 3.1.1, section 1.5.3
-_SHORTEST_KEEPALIVE: Final = 5 * SECOND
-_LONGEST_KEEPALIVE: Final = 600 * SECOND
-
-
-@dataclass(frozen=True, slots=True)
-class BrokerUrl:
-    """Where a broker listens; `tls` for mqtts://."""
-
-    host: str
-    port: int
-    tls: bool
-
-    def __str__(self) -> str:
-        """`HOST:PORT`, as messages name it."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-def parse_broker_url(value: object) -> BrokerUrl:
-    """Read `mqtt://HOST[:PORT]` or `mqtts://HOST[:PORT]`.
-
-    Raises:
-        ValueError: anything else; a user or password in it is not repeated.
-    """
-    expected = "expected mqtt://HOST, mqtt://HOST:PORT or, with TLS, mqtts://HOST:PORT"
-    if not isinstance(value, str):
-        raise ValueError(expected)  # noqa: TRY004 - pydantic reports ValueError alone
-    try:
-        parts = urlsplit(value.strip())
-        port = parts.port
-    except ValueError:
-        raise ValueError(expected) from None
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("no user or password belongs in the url: write them as user: and password:")
-    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
-        raise ValueError(expected)
-    if parts.path.strip("/") or parts.query or parts.fragment:
-        raise ValueError(f"{expected}; a topic belongs to a tag, not into the url")
-    return BrokerUrl(parts.hostname, port or _DEFAULT_PORTS[parts.scheme], parts.scheme == "mqtts")
 
 
 def _quality_of_service(value: object) -> object:
@@ -76,103 +22,28 @@ def _quality_of_service(value: object) -> object:
     return value
 
 
-def _protocol(value: object) -> object:
-    return str(value) if type(value) is int else value  # an unquoted 5 is a number in YAML
-
-
-def _client_id(client_id: str) -> str:
-    if "\0" in client_id or len(client_id.encode()) > LONGEST_NAME:
-        raise ValueError("expected a client id such as edge-relay-line4")
-    return client_id
-
-
-def _keepalive(nanoseconds: int) -> int:
-    if not _SHORTEST_KEEPALIVE <= nanoseconds <= _LONGEST_KEEPALIVE:
-        raise ValueError("expected 5s to 10m: a dead link is noticed at most 5 s after it")
-    return nanoseconds
-
-
-def _timeout(nanoseconds: int) -> int:
-    if not SECOND <= nanoseconds <= 60 * SECOND:
-        raise ValueError("expected 1s to 60s")
-    return nanoseconds
-
-
-def _beside_configuration(value: object, info: ValidationInfo) -> object:
-    """Take a relative path as relative to the configuration's folder."""
-    if not isinstance(value, str):
-        return value
-    return (info.context.folder if isinstance(info.context, SecretPlaces) else Path()) / value
-
-
-_File = Annotated[Path, BeforeValidator(_beside_configuration)]
-
-
-class MqttTls(Section):
-    """Which certificates prove the broker to the agent, and the agent to the broker."""
-
-    ca: _File | None = None
-    """PEM file of the authority that signed the broker's certificate; without it, the system's own."""
-    certificate: _File | None = None
-    """PEM file of the agent's certificate, where the broker asks for one."""
-    key: _File | None = None
-    """PEM file of the key of `certificate`, unencrypted; not needed if it stands in the same file."""
-
-    @model_validator(mode="after")
-    def _key_has_certificate(self) -> Self:
-        if self.key and not self.certificate:
-            raise ValueError("a key needs its certificate: add certificate: client.pem")
-        return self
-
-
-class MqttBroker(SourceSection):
+class MqttBroker(SourceSection, BrokerSection):
     """An MQTT broker; what its messages hold, and the tags in them, a source adds."""
 
     type: Literal["mqtt"]
     """What kind of source this is."""
-    url: Annotated[
-        BrokerUrl,
-        PlainValidator(parse_broker_url),
-        WithJsonSchema(
-            {"type": "string", "pattern": "^mqtts?://", "examples": ["mqtts://broker.plant:8883"]}
-        ),
-    ]
-    """mqtt://HOST:PORT, or mqtts://HOST:PORT with TLS; the ports default to 1883 and 8883."""
-    protocol: Annotated[Literal["3.1.1", "5"], BeforeValidator(_protocol)] = "3.1.1"
-    """MQTT version; every broker speaks 3.1.1, and 5 gives clearer reasons when something is refused."""
-    client_id: Annotated[str, AfterValidator(_client_id)] = ""
+    client_id: ClientId = ""
     """The agent's name at the broker, unique there; the broker keeps messages for it while it is away."""
     keep_session: bool = True
     """The broker keeps QoS 1 messages while the agent is away."""
-    user: str = ""
-    """User name at the broker."""
-    password: Secret | None = None
-    """Password at the broker: ${env:NAME}, ${file:PATH} or ${credential:NAME}."""
-    insecure_password: bool = False
-    """Send the password although anyone on the network can read it (mqtt:// to another machine)."""
-    tls: MqttTls | None = None
-    """Certificates for mqtts://."""
     qos: Annotated[Literal[0, 1], BeforeValidator(_quality_of_service)] = 1
     """1: a message is confirmed after its readings were stored. 0: what is lost on the way is lost."""
-    keepalive: Annotated[Duration, AfterValidator(_keepalive)] = 10 * SECOND
-    """How long the line may be silent before it is tested; a dead one is noticed 5 s later."""
-    timeout: Annotated[Duration, AfterValidator(_timeout)] = 10 * SECOND
-    """How long to wait for a connection, and for each answer of the broker while it is set up."""
+
+    @property
+    def session_kept(self) -> bool:
+        """See the base."""
+        return self.keep_session
 
     @model_validator(mode="after")
-    def _fits_together(self) -> Self:
+    def _session_has_a_name(self) -> Self:
         if self.keep_session and not self.client_id:
             raise ValueError(
                 "keep_session needs a client_id, unique at the broker: add client_id: edge-relay-line4; "
                 "or write keep_session: false, and messages sent while the agent is away are lost"
             )
-        if self.password and not self.user:
-            raise ValueError("a password needs a user: add user: NAME")
-        if self.password and not (self.url.tls or self.url.host in _LOOPBACK or self.insecure_password):
-            raise ValueError(
-                "mqtt:// shows the password to anyone on the network: use mqtts://, "
-                "or accept that with insecure_password: true"
-            )
-        if self.tls and not self.url.tls:
-            raise ValueError("tls: has no effect on mqtt://: write url: mqtts://HOST:8883")
         return self

@@ -26,8 +26,9 @@ from agent.codec.modbus import ByteOrder, Linear, NumberField, NumberType
 from agent.codec.payload import LARGEST_PAYLOAD, Unreadable, binary_reader
 from agent.config.fields import PLACE
 from agent.model import Kind, TagSpec, Value
+from agent.mqtt.broker import LONGEST_NAME
 from agent.sources.base import Range, TagSection
-from agent.sources.mqtt.broker import LONGEST_NAME, MqttBroker
+from agent.sources.mqtt.broker import MqttBroker
 from agent.sources.mqtt.patterns import Pattern, filter_problem, has_wildcards, name_problem, owner
 
 Payload = Literal["json", "plain", "binary"]

@@ -19,11 +19,11 @@ from paho.mqtt.reasoncodes import ReasonCode
 from agent.clock import Clock
 from agent.errors import SourceError
 from agent.model import SECOND
+from agent.mqtt.connect import Connection, close, connect
+from agent.mqtt.loop import PahoLoop
+from agent.mqtt.reasons import lost, not_subscribed, refused, silent, unanswered
 from agent.sources.mqtt.broker import MqttBroker
-from agent.sources.mqtt.connect import Connection, close, connect
 from agent.sources.mqtt.decode import Message
-from agent.sources.mqtt.loop import PahoLoop
-from agent.sources.mqtt.reasons import lost, not_subscribed, refused, silent, unanswered
 from agent.sources.mqtt.subscriptions import Subscriptions
 
 _T = TypeVar("_T")

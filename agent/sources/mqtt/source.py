@@ -21,15 +21,15 @@ from agent.config.fields import PLACE
 from agent.errors import SourceError, StoreUnavailable
 from agent.metrics import ITEMS_ALIVE, ITEMS_WANTED
 from agent.model import SECOND, Link, Quality, Reading, Seen, bad
+from agent.mqtt.connect import Connection, close, connect
+from agent.mqtt.loop import PahoLoop
+from agent.mqtt.reasons import lost, not_subscribed, refused, silent, unanswered
 from agent.sources.aside import Unread, aside
 from agent.sources.base import Emit, until_one_fails
 from agent.sources.mqtt.broker import MqttBroker
 from agent.sources.mqtt.config import MqttSource
-from agent.sources.mqtt.connect import Connection, close, connect
 from agent.sources.mqtt.decode import Decoded, Decoder, Message
 from agent.sources.mqtt.inbox import Arrived, Inbox
-from agent.sources.mqtt.loop import PahoLoop
-from agent.sources.mqtt.reasons import lost, not_subscribed, refused, silent, unanswered
 from agent.sources.mqtt.sparkplug_config import SparkplugSource
 from agent.sources.mqtt.subscriptions import Subscriptions
 from agent.sources.mqtt.topics import Topics

@@ -21,8 +21,9 @@ from pydantic import (
 
 from agent.config.fields import Duration
 from agent.model import SECOND, TagSpec
+from agent.mqtt.broker import LONGEST_NAME
 from agent.sources.base import MeasuredTag
-from agent.sources.mqtt.broker import LONGEST_NAME, MqttBroker
+from agent.sources.mqtt.broker import MqttBroker
 from agent.sources.mqtt.config import MqttSource
 
 _FORMS: Final = "expected GROUP/EDGE NODE/DEVICE, or GROUP/EDGE NODE for a metric of the edge node itself"

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from agent.config.secrets import SecretPlaces
 from agent.model import SECOND, Kind, TagSpec
-from agent.sources.mqtt.broker import BrokerUrl
+from agent.mqtt.broker import BrokerUrl
 from agent.sources.mqtt.config import MqttSource
 
 TAGS = {"COMP1.CURRENT": {"topic": "plant/compressor/1", "value": "$.current_a", "time": "$.ts", "unit": "A"}}
@@ -51,7 +51,7 @@ def test_a_url_names_host_port_and_tls(url, expected):
         ({"url": "mqtt://broker:99999"}, "expected mqtt://HOST"),
         ({"url": 1883}, "expected mqtt://HOST"),
         ({"url": "mqtt://relay:canary@broker"}, "no user or password belongs in the url"),
-        ({"url": "mqtt://broker/plant/1"}, "a topic belongs to a tag"),
+        ({"url": "mqtt://broker/plant/1"}, "a topic does not belong into the url"),
         ({"protocol": "3.1"}, "Input should be '3.1.1' or '5'"),
         ({"qos": 2}, "write qos: 1: with QoS 2 a message is confirmed before it is stored"),
         ({"qos": 3}, "Input should be 0 or 1"),

@@ -16,8 +16,8 @@ from rigs.mqtt_session import Session, eventually, source, subscribed
 
 from agent.errors import SourceError
 from agent.model import SECOND
-from agent.sources.mqtt import connect as mqtt_connect
-from agent.sources.mqtt import loop as mqtt_loop
+from agent.mqtt import connect as mqtt_connect
+from agent.mqtt import loop as mqtt_loop
 
 
 async def test_a_broker_that_dies_ends_the_session_and_the_next_one_goes_on(tmp_path, free_port, protocol):

@@ -1,4 +1,4 @@
-"""TLS to devices and brokers: whom they must be signed by, and who this agent is to them.
+"""TLS to devices, brokers and receivers: whom they must be signed by, and who this agent is to them.
 
 Rules for whoever changes this: chain and host name are always checked; files are read anew for each
 connection, so that a renewed certificate counts without a restart.

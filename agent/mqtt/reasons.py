@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from paho.mqtt.reasoncodes import ReasonCode
 
 from agent.model import SECOND
-from agent.sources.mqtt.broker import MqttBroker
+from agent.mqtt.broker import BrokerSection
 
 
-def not_connected(config: MqttBroker, error: OSError | UnicodeError) -> str:
+def not_connected(config: BrokerSection, error: OSError | UnicodeError) -> str:
     """Say why there is no connection."""
     match error:
         case ssl.SSLCertVerificationError():
@@ -37,7 +37,7 @@ def not_connected(config: MqttBroker, error: OSError | UnicodeError) -> str:
     return f"MQTT broker {config.url}: {why}"
 
 
-def _untrusted(config: MqttBroker, error: ssl.SSLCertVerificationError) -> str:
+def _untrusted(config: BrokerSection, error: ssl.SSLCertVerificationError) -> str:
     cause = error.verify_message
     if "match" in cause.lower():
         return f"{cause}: write url with a name that the certificate holds"
@@ -72,7 +72,7 @@ def _tls_remedy(text: str) -> str:
     return "check that this is the broker's TLS port"
 
 
-def refused(config: MqttBroker, reason: ReasonCode) -> str:
+def refused(config: BrokerSection, reason: ReasonCode) -> str:
     """Say why the broker did not take the session (CONNACK)."""
     broker = f"MQTT broker {config.url}"
     match reason.getName():
@@ -89,11 +89,11 @@ def refused(config: MqttBroker, reason: ReasonCode) -> str:
             return f"{broker}: it refuses the session ({name}): see the broker's log"
 
 
-def unanswered(config: MqttBroker, errors: Sequence[str]) -> str:
+def unanswered(config: BrokerSection, errors: Sequence[str]) -> str:
     """Say what it may be when the broker hangs up instead of answering CONNECT.
 
     Args:
-        config: the source.
+        config: the broker.
         errors: what paho logged of the socket; with TLS 1.3 the verdict on a client certificate
             comes only here, after the handshake.
     """
@@ -113,7 +113,7 @@ def unanswered(config: MqttBroker, errors: Sequence[str]) -> str:
     )
 
 
-def silent(config: MqttBroker) -> str:
+def silent(config: BrokerSection) -> str:
     """Say what it may be when nothing follows CONNECT."""
     return (
         f"MQTT broker {config.url}: it did not answer within {config.timeout / SECOND:g} s: check that this is "
@@ -121,11 +121,11 @@ def silent(config: MqttBroker) -> str:
     )
 
 
-def lost(config: MqttBroker, reason: ReasonCode, *, told: bool) -> str:
+def lost(config: BrokerSection, reason: ReasonCode, *, told: bool) -> str:
     """Say why an accepted session ended.
 
     Args:
-        config: the source.
+        config: the broker.
         reason: paho's, or the broker's own.
         told: the broker said so itself (MQTT 5); otherwise the connection just ended.
     """
@@ -145,7 +145,7 @@ def lost(config: MqttBroker, reason: ReasonCode, *, told: bool) -> str:
     return f"{broker}: it ended the session ({reason}): see the broker's log"
 
 
-def not_subscribed(config: MqttBroker, topic: str, reason: ReasonCode) -> str:
+def not_subscribed(config: BrokerSection, topic: str, reason: ReasonCode) -> str:
     """Say why a topic is not delivered (SUBACK)."""
     who = f"user {config.user!r}" if config.user else f"client_id {config.client_id!r}"
     return (

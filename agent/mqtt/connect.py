@@ -21,9 +21,9 @@ from paho.mqtt.properties import Properties
 
 from agent.errors import SourceError
 from agent.model import MILLISECOND, SECOND
-from agent.sources.mqtt.broker import MqttBroker, MqttTls
-from agent.sources.mqtt.reasons import not_connected, unanswered
-from agent.sources.tls import client_context
+from agent.mqtt.broker import BrokerSection, MqttTls
+from agent.mqtt.reasons import not_connected, unanswered
+from agent.tls import client_context
 
 _SESSION_KEPT_FOR: Final = 30 * 86_400  # seconds; a plant's longest holiday, not for ever
 _IN_FLIGHT: Final = 500  # messages the broker may send ahead of our acknowledgements (MQTT 5)
@@ -49,7 +49,7 @@ class Connection:
     errors: list[str]
 
 
-async def connect(config: MqttBroker) -> Connection:
+async def connect(config: BrokerSection) -> Connection:
     """Open a connection; CONNECT is still to be written.
 
     Raises:
@@ -85,7 +85,7 @@ async def connect(config: MqttBroker) -> Connection:
 
 
 def _attempt(
-    config: MqttBroker,
+    config: BrokerSection,
     loop: asyncio.AbstractEventLoop,
     settle: Callable[[Connection | Failure], None],
 ) -> None:
@@ -104,7 +104,7 @@ def _attempt(
                 close(outcome.client)
 
 
-def _open(config: MqttBroker) -> Connection:
+def _open(config: BrokerSection) -> Connection:
     """Connect, blocking.
 
     Raises:
@@ -126,7 +126,7 @@ def _open(config: MqttBroker) -> Connection:
         config.url.host,
         config.url.port,
         keepalive=config.keepalive // SECOND,
-        clean_start=not config.keep_session if config.protocol == "5" else MQTT_CLEAN_START_FIRST_ONLY,
+        clean_start=not config.session_kept if config.protocol == "5" else MQTT_CLEAN_START_FIRST_ONLY,
         properties=_properties(config) if config.protocol == "5" else None,
     )
     client.on_socket_register_write = None
@@ -137,12 +137,12 @@ def _open(config: MqttBroker) -> Connection:
     return Connection(client, sock, errors)
 
 
-def _new_client(config: MqttBroker) -> Client:
+def _new_client(config: BrokerSection) -> Client:
     version_5 = config.protocol == "5"
     client = Client(
         CallbackAPIVersion.VERSION2,
         client_id=config.client_id,
-        clean_session=None if version_5 else not config.keep_session,
+        clean_session=None if version_5 else not config.session_kept,
         protocol=MQTTProtocolVersion.MQTTv5 if version_5 else MQTTProtocolVersion.MQTTv311,
         reconnect_on_failure=False,
         manual_ack=True,
@@ -153,16 +153,16 @@ def _new_client(config: MqttBroker) -> Client:
     return client
 
 
-def _properties(config: MqttBroker) -> Properties:
+def _properties(config: BrokerSection) -> Properties:
     properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
     properties.ReceiveMaximum = _IN_FLIGHT
     properties.MaximumPacketSize = _LARGEST_PACKET
-    if config.keep_session:
+    if config.session_kept:
         properties.SessionExpiryInterval = _SESSION_KEPT_FOR
     return properties
 
 
-def _tune(sock: socket.socket, config: MqttBroker) -> None:
+def _tune(sock: socket.socket, config: BrokerSection) -> None:
     """Send acknowledgements at once, and give up on a peer that confirms nothing for a keepalive."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux (RFC 5482)
