@@ -79,7 +79,8 @@ class Command(Protocol):
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command that `words` (default: the process's own) name; the exit status."""
     words = sys.argv[1:] if words is None else words
-    wanted = [words[0]] if words and words[0] in COMMANDS else list(COMMANDS)
+    first = words[0] if words else ""
+    wanted = [first] if first in COMMANDS else [] if first == "--version" else list(COMMANDS)
     parser = argparse.ArgumentParser(
         "edge-relay",
         description="Reads PLCs, applies threshold rules, and pushes signed webhooks that survive any outage.",

@@ -8,7 +8,7 @@ from typing import Final
 from agent.cli.arguments import add_config_option
 from agent.cli.asking import add_json_option, ask, print_list, told
 from agent.cli.tables import local, print_table
-from agent.config.load import load_agent
+from agent.config.agent_section import load_agent
 from agent.model import SECOND, Json
 
 SUMMARY = "list the open alarms, and the rules of which nothing would be told now"

@@ -201,7 +201,7 @@ async def hinting(source: str, path: Path) -> AsyncIterator[None]:
     except SourceError as error:
         if _URL.match(source):
             raise
-        from agent.config.load import load_agent
+        from agent.config.agent_section import load_agent
 
         hints = await hint_of_pause(load_agent(path).data_dir, {source.removeprefix("source:"): ""})
         raise SourceError("\nedge-relay: ".join([str(error), *hints])) from None

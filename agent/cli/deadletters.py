@@ -10,7 +10,7 @@ from agent.cli.asking import add_json_option, ask, print_list, told
 from agent.cli.opened import asked_or_opened, opened_desk
 from agent.cli.selecting import add_limit, moment, query
 from agent.cli.tables import print_table
-from agent.config.load import load_agent
+from agent.config.agent_section import load_agent
 from agent.desk import Desk
 from agent.model import Json
 

@@ -4,7 +4,7 @@ import argparse
 
 from agent.cli.arguments import add_config_option
 from agent.cli.asking import ask, told
-from agent.config.load import load_agent
+from agent.config.agent_section import load_agent
 
 SUMMARY = "take up a disabled destination again; what waits for it is sent"
 

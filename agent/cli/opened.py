@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from agent.cli.asking import NoAgentError
 from agent.clock import SystemClock
-from agent.config.model import AgentSection
+from agent.config.agent_section import AgentSection
 from agent.delivery.body import Identity
 from agent.desk import Desk
 from agent.errors import EdgeRelayError

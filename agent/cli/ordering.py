@@ -6,7 +6,7 @@ import sys
 
 from agent.cli.arguments import add_config_option
 from agent.cli.asking import ask, told
-from agent.config.load import load_agent
+from agent.config.agent_section import load_agent
 from agent.model import Action, Json
 
 

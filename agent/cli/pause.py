@@ -7,8 +7,8 @@ from pathlib import Path
 from agent.cli.arguments import add_config_option, duration, source_name
 from agent.cli.asking import ask, told
 from agent.cli.tables import wrapped
+from agent.config.agent_section import load_agent
 from agent.config.fields import format_duration
-from agent.config.load import load_agent
 from agent.errors import ConfigError
 from agent.model import SECOND, Json
 from agent.web.orders import LONGEST_PAUSE

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from agent.cli.asking import NoAgentError, RefusedError, ask
 from agent.cli.opened import asked_or_opened, opened_desk
-from agent.config.model import AgentSection
+from agent.config.agent_section import AgentSection
 from agent.errors import EdgeRelayError
 from agent.model import MILLISECOND, Json
 from agent.paths import SAMPLES

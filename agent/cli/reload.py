@@ -5,7 +5,7 @@ import json
 
 from agent.cli.arguments import add_config_option
 from agent.cli.asking import RefusedError, ask, told
-from agent.config.load import load_agent
+from agent.config.agent_section import load_agent
 from agent.model import Json
 
 SUMMARY = "make the running agent load its configuration anew, all of it or none of it"

@@ -6,7 +6,7 @@ from contextlib import suppress
 from agent.cli.arguments import add_config_option, source_name
 from agent.cli.asking import RefusedError, ask, told
 from agent.cli.pause import sharing
-from agent.config.load import load_agent
+from agent.config.agent_section import load_agent
 
 SUMMARY = "connect to a paused device again, before its pause is over"
 

@@ -8,7 +8,7 @@ from typing import Final
 from agent.cli.arguments import add_config_option
 from agent.cli.asking import add_json_option, ask, told
 from agent.cli.tables import print_table, seconds
-from agent.config.load import load_agent
+from agent.config.agent_section import load_agent
 from agent.model import Json
 
 SUMMARY = "show what the running agent is doing"

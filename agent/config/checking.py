@@ -5,18 +5,16 @@ the engineer has to type; nothing here knows a key of an adapter.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from agent.config.expand import written_column
 from agent.config.fields import PLACE, TAG_NAME
 from agent.config.files import read_files, stamp
-from agent.config.inside import position_inside
+from agent.config.inside import position_inside, written_column
 from agent.config.messages import did_you_mean, findings
-from agent.config.model import File
 from agent.config.secrets import SecretPlaces
 from agent.config.walk import ENTRIES, keys_of, subject_of, value_at, without_value
 from agent.config.yaml_text import Keys, Plain, Position
@@ -115,11 +113,11 @@ class Checking:
         entries = self.document.data.get(section)
         return {str(name): entry for name, entry in entries.items()} if isinstance(entries, dict) else {}
 
-    def check_sections(self) -> None:
-        """Refuse sections that do not exist, entries that are no map, and names that cannot be used."""
+    def check_sections(self, known: Collection[str]) -> None:
+        """Refuse sections that are not `known`, entries that are no map, and names that cannot be used."""
         for section, entries in self.document.data.items():
-            if section not in File.model_fields:
-                guess = did_you_mean(section, File.model_fields)
+            if section not in known:
+                guess = did_you_mean(section, known)
                 self.report((section,), f"unknown section `{section}`{guess}", at_key=True)
             elif section in _NO_MAPS:
                 pass  # its model says what it is

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from agent.config.inside import EACH
 from agent.config.rules import INSTANCE_NAME, RuleSection
 from agent.config.walk import texts_in
 from agent.config.yaml_text import Keys, Plain
 
-EACH: Final = "{each}"
 _AS_WRITTEN: Final = ("for_each", "was")  # a rule that had instances before had them under the same names
 
 
@@ -70,19 +70,6 @@ def wrong_use(entry: Plain) -> Iterator[tuple[Keys, str]]:
         for index, name in enumerate(names):
             if name in names[:index]:
                 yield ("for_each", index), f"{name} is given twice: delete one of them"
-
-
-def written_column(text: str, each: str, column: int) -> int:
-    """Where a column of a text with `each` filled in stands in the text as it is written; from 1."""
-    filled = written = 0
-    for piece in text.split(EACH):
-        if column - 1 <= filled + len(piece):
-            return column - filled + written
-        filled += len(piece) + len(each)
-        written += len(piece) + len(EACH)
-        if column - 1 < filled:
-            return written - len(EACH) + 1
-    return column
 
 
 def _filled(data: Plain, each: str) -> Plain:

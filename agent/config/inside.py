@@ -10,6 +10,8 @@ from typing import Final
 
 from agent.config.yaml_text import Position
 
+EACH: Final = "{each}"
+"""In a rule with `for_each`: the name that it stands for."""
 _BREAK: Final = r"(?:\r\n|[\r\n\x85\u2028\u2029])"
 _LINE: Final = re.compile(_BREAK)
 _FOLDED: Final = re.compile(rf"[ \t]*{_BREAK}\s*")
@@ -49,3 +51,16 @@ def _next(file: str, at: int, quote: str, fold: re.Pattern[str]) -> int:
         return at + _ESCAPED.get(file[at + 1 : at + 2], 2)
     folded = fold.match(file, at)
     return folded.end() if folded else at + 1
+
+
+def written_column(text: str, each: str, column: int) -> int:
+    """Where a column of a text with `each` filled in stands in the text as it is written; from 1."""
+    filled = written = 0
+    for piece in text.split(EACH):
+        if column - 1 <= filled + len(piece):
+            return column - filled + written
+        filled += len(piece) + len(each)
+        written += len(piece) + len(EACH)
+        if column - 1 < filled:
+            return written - len(EACH) + 1
+    return column

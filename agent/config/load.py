@@ -17,14 +17,14 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
+from agent.config.agent_section import AgentSection
 from agent.config.alarms import ChatteringSection, FloodSection, MaintenanceSection
-from agent.config.checking import Checking
 from agent.config.compile import Plant, compile_rules, unwatched
 from agent.config.doubts import doubts
 from agent.config.expand import Written, expand, wrong_use
 from agent.config.imported import SOURCE
 from agent.config.known_tags import KnownTags
-from agent.config.model import AgentSection, Configuration, HttpSection, StoreSection
+from agent.config.model import Configuration, File, HttpSection, StoreSection
 from agent.config.rules import ProfileSection, RuleDefaults, RuleSection
 from agent.config.secrets import Secret
 from agent.config.templates import Expanding
@@ -78,19 +78,6 @@ def load(
     return _Loading(path, environment).configuration(now_wall)
 
 
-def load_agent(path: Path) -> AgentSection:
-    """Load the agent's own section: what a command needs to find a running agent, whose file may be wrong.
-
-    Raises:
-        ConfigError: that section has errors, or was not found.
-    """
-    loading = Checking(path, os.environ)
-    agent = loading.section("agent", _AGENT)
-    if agent is None:
-        raise ConfigError(loading.problems)
-    return agent
-
-
 class _Loading(Expanding):
     """From the document to the configuration."""
 
@@ -100,7 +87,7 @@ class _Loading(Expanding):
         Raises:
             ConfigError: at least one error was found.
         """
-        self.check_sections()
+        self.check_sections(File.model_fields)
         agent = self.section("agent", _AGENT)
         if agent is not None:
             self.context = replace(self.context, data_dir=agent.data_dir)

@@ -9,17 +9,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from agent.config.agent_section import AgentSection
 from agent.config.alarms import ChatteringSection, FloodSection, MaintenanceSection
-from agent.config.fields import Duration, FilePath, Section, Size
+from agent.config.fields import Duration, Section, Size
 from agent.config.files import Stamp
 from agent.config.rules import ProfileSection, RuleDefaults, RuleSection
 from agent.config.source_use import WrittenSource
-from agent.config.times import ZoneName
 from agent.destinations.config import DestinationConfig
 from agent.errors import Problem
 from agent.model import SECOND, Json, TagSpec
@@ -64,21 +63,6 @@ def parse_listen(value: object) -> Listen:
             f"listen on 127.0.0.1:{port} and put a proxy with a login before it"
         )
     return Listen(host, int(port))
-
-
-class AgentSection(Section):
-    """Who this agent is, and where it keeps its state."""
-
-    site: Annotated[str, Field(min_length=1)]
-    """The plant or building, as receivers know it; every event carries it."""
-    name: Annotated[str, Field(min_length=1)]
-    """This agent, unique within the site; every event carries it."""
-    data_dir: FilePath = Path("/var/lib/edge-relay")
-    """The folder of the store; a relative one is relative to the folder of the configuration."""
-    zone: ZoneName = "UTC"
-    """The time zone of every time in the rules that names none, such as Europe/Berlin."""
-    clock: Literal["check", "trusted"] = "check"
-    """trusted: this machine's clock is right, though nothing here can prove it (PTP, GPS, chrony)."""
 
 
 class SamplesSection(Section):

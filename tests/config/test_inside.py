@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.config.expand import EACH, written_column
-from agent.config.inside import position_inside
+from agent.config.inside import EACH, position_inside, written_column
 from agent.config.yaml_text import read_yaml
 
 WORDS = st.lists(

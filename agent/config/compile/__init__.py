@@ -19,7 +19,8 @@ from agent.config.compile.order import in_order
 from agent.config.compile.shape import check_shape
 from agent.config.compile.subject import Subject, subject
 from agent.config.compile.wording import wording
-from agent.config.expand import EACH, Written
+from agent.config.expand import Written
+from agent.config.inside import EACH
 from agent.config.rule_parts import ChangeSection
 from agent.model import SECOND, Kind, Priority
 from agent.rules.spec import Absence, AlarmSpec, Announcement, Awaited, ChangeSpec, RuleSpec
