@@ -269,16 +269,28 @@ class Answer:
     excerpt: str = ""
 
 
+class Blocked(StrEnum):
+    """What failed before the receiver was reached, so that the attempt says nothing about the event."""
+
+    WEATHER = "weather"  # a proxy or a token endpoint is down
+    CONFIGURATION = "configuration"  # a person has to mend it
+
+
 @dataclass(frozen=True, slots=True)
 class NoAnswer:
     """No answer came; `why` says at which step (DNS, connect, TLS, timeout), for a person, no secrets.
 
-    `unsent`: nothing of the message has left, there was not even a connection.
+    Attributes:
+        why: see above.
+        latency: seconds.
+        unsent: nothing of the message has left, there was not even a connection.
+        blocked: something beside the receiver failed: never charged to an event.
     """
 
     why: str
     latency: float = 0.0
     unsent: bool = False
+    blocked: Blocked | None = None
 
 
 Outcome: TypeAlias = Answer | NoAnswer

@@ -7,13 +7,13 @@ exception. An attempt is *charged* when it counts against the event's own schedu
 can an event die: weather never kills one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, TypeAlias
 
 from agent.delivery.http_time import retry_after
 from agent.delivery.schedule import CONFIGURATION_WAIT, LONE_CHARGE, OWN_SCHEDULE, back_off, own_wait
-from agent.model import Answer, NoAnswer
+from agent.model import Answer, Blocked, NoAnswer
 
 REFUSALS_IN_A_ROW: Final = 5
 """So many different events refused with no 2xx between are the destination's fault, not theirs."""
@@ -22,7 +22,7 @@ _CONFIGURATION: Final = {
     401: "the receiver does not accept our credentials (401): check `signing`, `auth` and the clock",
     403: "the receiver forbids this (403): check `signing`, `auth` and the address",
     404: "nothing is there (404): check `url`",
-    407: "the proxy wants credentials (407): check the network's proxy",
+    407: "the proxy wants credentials (407): check `proxy`, its user and password",
 }
 # A gateway speaks for a receiver that it cannot reach: its word proves nothing against the event.
 _GATEWAY: Final = frozenset({502, 503, 504})
@@ -131,8 +131,8 @@ class History:
 def judge(outcome: Answer | NoAnswer | Crash, history: History) -> Verdict:
     """Say what the outcome of an attempt means (the table; the first row that fits wins)."""
     match outcome:
-        case NoAnswer(why=why):
-            return _weather(why, history, Fault.LINK, proves=False)
+        case NoAnswer():
+            return _unanswered(outcome, history)
         case Crash(why=why):
             return _refused(why, history)
         case Answer(status=status, headers=headers):
@@ -144,6 +144,15 @@ def judge(outcome: Answer | NoAnswer | Crash, history: History) -> Verdict:
             if wish == "abort-message":
                 return Dead(f"the receiver asked not to be sent this again ({_said(outcome)})")
             return _failed(outcome, history)
+
+
+def _unanswered(outcome: NoAnswer, history: History) -> Verdict:
+    """Nobody answered; what failed beside the receiver says nothing of the event, whichever others passed."""
+    if outcome.blocked is Blocked.CONFIGURATION:
+        return Retry(outcome.why, CONFIGURATION_WAIT, Fault.CONFIGURATION)
+    if outcome.blocked is Blocked.WEATHER:
+        history = replace(history, passed=False)
+    return _weather(outcome.why, history, Fault.LINK, proves=False)
 
 
 def _accepted(answer: Answer, history: History) -> Verdict:

@@ -3,7 +3,7 @@
 import pytest
 
 from agent.delivery.judge import Crash, Dead, Delivered, Disable, Fault, History, Retry, Scope, judge
-from agent.model import SECOND, Answer, NoAnswer
+from agent.model import SECOND, Answer, Blocked, NoAnswer
 
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
@@ -48,6 +48,9 @@ RETRIES = [
     ("500 with a time", answer(500, {"retry-after": "7"}), HEALTHY, WEATHER),
     # A person has to mend it.
     *((f"{status}", answer(status), PASSED, MENDING) for status in (401, 403, 404, 407, 300, 301, 302, 308)),
+    ("our own key", NoAnswer("x", blocked=Blocked.CONFIGURATION), PASSED, MENDING),
+    # What failed beside the receiver proves nothing, whoever passed.
+    ("proxy down, others pass", NoAnswer("x", blocked=Blocked.WEATHER), PASSED, LINK),
     # It does not take this one.
     *((f"{status}", answer(status), HEALTHY, REFUSED) for status in (400, 402, 405, 409, 413, 415, 418, 422)),
     ("crash", Crash("crash: TypeError"), HEALTHY, REFUSED),
