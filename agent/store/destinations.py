@@ -1,6 +1,7 @@
 """The destinations that the configuration names, and what of their health survives a restart."""
 
 from collections.abc import Collection
+from dataclasses import astuple
 from typing import Final
 
 from agent.store.counters import Counter, Counters
@@ -10,8 +11,11 @@ from agent.store.turns import Turns
 REMOVED: Final = "destination_removed"
 BITE: Final = 2_000
 _KNOWN: Final = "SELECT id, name FROM destination"
-_FACTS: Final = "SELECT name, disabled, failing_since_wall, paused FROM destination"
-_SET_FACTS: Final = "UPDATE destination SET disabled = ?, failing_since_wall = ?, paused = ? WHERE name = ?"
+_FACTS: Final = "SELECT name, disabled, failing_since_wall, paused, paused_at_wall, paused_for FROM destination"
+_SET_FACTS: Final = (
+    "UPDATE destination SET disabled = ?, failing_since_wall = ?, paused = ?, paused_at_wall = ?, paused_for = ? "
+    "WHERE name = ?"
+)
 _BURY: Final = (
     "UPDATE delivery SET state = 2, settled_wall = ?, reason = ? WHERE destination = ? AND seq IN "
     "(SELECT seq FROM delivery INDEXED BY delivery_pending WHERE destination = ? AND state = 0 LIMIT ?)"
@@ -32,7 +36,7 @@ async def sync_destinations(
             "INSERT OR IGNORE INTO destination (name) VALUES (?)", [(name,) for name in configured]
         )
         known = {name: key for key, name in await turns.connection.execute_fetchall(_KNOWN)}
-        removed = [(None, None, None, name) for name in known if name not in configured]
+        removed = [(*astuple(DestinationFacts()), name) for name in known if name not in configured]
         await turns.connection.executemany(_SET_FACTS, removed)
         await turns.connection.commit()
         for name, key in known.items():
@@ -83,9 +87,7 @@ async def write_facts(turns: Turns, name: str, facts: DestinationFacts) -> None:
     """
 
     async def write() -> None:
-        await turns.connection.execute(
-            _SET_FACTS, (facts.disabled, facts.failing_since_wall, facts.paused, name)
-        )
+        await turns.connection.execute(_SET_FACTS, (*astuple(facts), name))
         await turns.connection.commit()
 
     await turns.run(write)

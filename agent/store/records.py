@@ -71,7 +71,8 @@ class Delivery:
         previous: the `seq` before it that was addressed to this destination; None for the first.
         charged: attempts that counted against the event's own schedule so far.
         due_wall: not before this, by the event's own schedule; 0: at once.
-        resent: a person sent this dead letter again: it is out of order, `late: true`.
+        resent: it waits out of its order, `late: true`: a person had it sent again, or it fell back from
+            another destination.
     """
 
     destination: str
@@ -165,7 +166,7 @@ class DeliveryStatus:
         charged: attempts that counted against its schedule since it was made or resent.
         settled_wall: when its outcome was known; None while pending.
         reason: why it is dead or was dropped.
-        resent: a person sent it again.
+        resent: it was sent again out of its order: by a person, or as another destination's fallback.
     """
 
     destination: str
@@ -210,14 +211,16 @@ class Selection:
     Attributes:
         destination: its name.
         seq: one event.
-        rule: the rule it came from.
-        reason: the reason of its death, word for word.
+        event_id: one event, by its id.
+        rule: the rule it came from; `*` and `?` as in subscriptions.
+        reason: the reason of its death, by its beginning, or by a pattern with `*` and `?`.
         since_wall: events that happened at or after this.
         until_wall: events that happened before this.
     """
 
     destination: str | None = None
     seq: int | None = None
+    event_id: str | None = None
     rule: str | None = None
     reason: str | None = None
     since_wall: int | None = None
@@ -249,11 +252,15 @@ class DestinationFacts:
         disabled: why it is disabled until a person enables it; None: it is not.
         failing_since_wall: since when it has been failing; None: it is not.
         paused: why a person has paused it; None: nobody has.
+        paused_at_wall: when that was.
+        paused_for: for how long, nanoseconds; None: until a person resumes it.
     """
 
     disabled: str | None = None
     failing_since_wall: int | None = None
     paused: str | None = None
+    paused_at_wall: int | None = None
+    paused_for: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

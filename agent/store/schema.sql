@@ -18,6 +18,8 @@ CREATE TABLE destination (
     name TEXT NOT NULL UNIQUE,
     disabled TEXT,               -- why, until a person enables it
     paused TEXT,                 -- why, until a person resumes it; its events wait
+    paused_at_wall INTEGER,
+    paused_for INTEGER,          -- nanoseconds; NULL: no end was given
     failing_since_wall INTEGER
 ) STRICT;
 
