@@ -257,16 +257,19 @@ class Answer:
     """The receiver answered.
 
     Attributes:
-        status: HTTP status.
+        status: HTTP status; of a receiver that speaks something else, the one that means the same.
         headers: found by their lower-case names.
         latency: seconds from the first byte sent to the end of what was read.
         excerpt: the first 2 kB of the body, as text.
+        said: the answer in the receiver's own words, with the remedy, for a person; empty: it speaks
+            HTTP, and the status says it.
     """
 
     status: int
     headers: Mapping[str, str]
     latency: float
     excerpt: str = ""
+    said: str = ""
 
 
 class Blocked(StrEnum):

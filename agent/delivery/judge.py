@@ -171,14 +171,15 @@ def _failed(answer: Answer, history: History) -> Verdict:
             wait = back_off(history.failures + 1, history.outage, history.dice)
             return Retry(_said(answer), wait, Fault.RECEIVER)
         case 401 | 403 | 404 | 407 as status:
-            return Retry(_CONFIGURATION[status], CONFIGURATION_WAIT, Fault.CONFIGURATION)
+            return Retry(answer.said or _CONFIGURATION[status], CONFIGURATION_WAIT, Fault.CONFIGURATION)
         case status if 300 <= status < 400:  # noqa: PLR2004 - the table speaks in statuses
             why = f"{_said(answer)}, a redirect, which is never followed: write the address it leads to as `url`"
             return Retry(why, CONFIGURATION_WAIT, Fault.CONFIGURATION)
         case status if status == 408 or status >= 500:  # noqa: PLR2004 - the table speaks in statuses
             return _weather(_said(answer), history, Fault.RECEIVER, proves=status not in _GATEWAY)
         case _:
-            return _refused(_said(answer), history)
+            look_at = "the destination's section" if answer.said else "`signing` and `url`"
+            return _refused(_said(answer), history, look_at)
 
 
 def _weather(why: str, history: History, fault: Fault, *, proves: bool) -> Verdict:
@@ -194,10 +195,10 @@ def _weather(why: str, history: History, fault: Fault, *, proves: bool) -> Verdi
     return Retry(why, wait, fault, charged)
 
 
-def _refused(why: str, history: History) -> Verdict:
+def _refused(why: str, history: History, look_at: str = "`signing` and `url`") -> Verdict:
     """The receiver does not take this event; or, when it takes none at all, something is configured wrong."""
     if history.refused + 1 >= REFUSALS_IN_A_ROW:
-        why = f"{why}; so it was with the {history.refused} events before: check `signing` and `url`"
+        why = f"{why}; so it was with the {history.refused} events before: check {look_at}"
         return Retry(why, CONFIGURATION_WAIT, Fault.CONFIGURATION)
     charged = history.passed or history.lone >= LONE_CHARGE
     if charged and history.charged >= len(history.schedule):
@@ -210,4 +211,4 @@ def _exhausted(why: str, history: History) -> Dead:
 
 
 def _said(answer: Answer) -> str:
-    return f"the receiver answered {answer.status}"
+    return answer.said or f"the receiver answered {answer.status}"

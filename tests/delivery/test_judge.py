@@ -140,3 +140,14 @@ def test_the_reasons_name_the_remedy():
     assert "never followed" in judge(answer(302), HEALTHY).why
     assert "`signing`" in judge(answer(400), history(refused=4)).why
     assert "given up after 4 attempts" in judge(answer(422), history(passed=True, charged=3)).why
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 413, 500, 503])
+def test_a_receiver_that_speaks_no_http_is_quoted_in_its_own_words(status):
+    """Nobody is sent to look at a `url` that a broker's section does not have."""
+    said = "no stream takes the subject plant.a: add it to one"
+    verdicts = [
+        judge(Answer(status, {}, 0.01, said=said), each) for each in (HEALTHY, history(refused=4), LONE)
+    ]
+
+    assert all(each.why.startswith(said) and "url" not in each.why for each in verdicts)
