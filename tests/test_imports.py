@@ -29,6 +29,7 @@ LEVELS = {
     "desk": SHELL,
     "destinations": SHELL,
     "dispatch": SHELL,
+    "dns": SHELL,
     "formats": SHELL,
     "inbound": SHELL,
     "metrics": SHELL,
@@ -65,7 +66,7 @@ LEVELS = {
 }
 KINDS = {"sources", "destinations", "inbound"}
 # What the adapters of one kind share: the contract, the configuration's table, the folder itself.
-SHARED = {"__init__", "aside", "base", "config", "dns", "exploring", "naming"}
+SHARED = {"__init__", "aside", "base", "config", "exploring", "naming"}
 # An adapter's sections are built of these; the loader and the whole configuration are not its business.
 CONFIG_FOR_ADAPTERS = {"fields", "secrets"}
 

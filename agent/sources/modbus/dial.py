@@ -12,9 +12,9 @@ from collections.abc import Callable, Container
 from typing import Final
 
 from agent.clock import Clock
+from agent.dns import look_up
 from agent.errors import SourceError
 from agent.model import SECOND
-from agent.sources.dns import look_up
 from agent.sources.modbus.config import ModbusTls
 from agent.sources.modbus.endpoint import Endpoint, Network, SerialPort
 from agent.sources.modbus.serial_port import SerialTransport, open_port

@@ -28,9 +28,9 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
 from agent.config.fields import format_duration
+from agent.dns import look_up
 from agent.errors import SourceError
 from agent.model import SECOND
-from agent.sources.dns import look_up
 from agent.sources.opcua.certificates import chain, printable
 from agent.sources.opcua.config import OpcUaSource
 from agent.sources.opcua.refusals import explain

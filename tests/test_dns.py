@@ -7,8 +7,8 @@ from unittest.mock import patch
 
 import pytest
 
+from agent.dns import look_up
 from agent.errors import SourceError
-from agent.sources.dns import look_up
 
 
 @pytest.mark.parametrize(
