@@ -62,6 +62,9 @@ def _show(status: Mapping[str, Json]) -> None:
         for note in _notes(_map(source)):
             print(f"  {name}: {note}")
     _show_part("destination", ("state", "waiting", "oldest"), status["destinations"], _destination)
+    for name, destination in _map(status["destinations"]).items():
+        for note in _progress(_map(destination)):
+            print(f"  {name}: {note}")
 
 
 def _show_rejected(rejected: list[Json]) -> None:
@@ -122,6 +125,21 @@ def _destination(destination: Mapping[str, Json]) -> tuple[str, ...]:
     oldest = destination["oldest_s"]
     age = "" if oldest is None else seconds(_number(oldest))
     return str(destination["state"]), str(destination["waiting"]), age, str(destination["reason"])
+
+
+def _progress(destination: Mapping[str, Json]) -> Iterator[str]:
+    """How a destination gets on that is not well, or has a backlog to drain."""
+    failures, width = int(_number(destination["failures"])), int(_number(destination["width"]))
+    if failures and destination["state"] in ("waiting", "failing"):
+        again = _number(destination["retry_in_s"])
+        attempts = f"{failures} attempt{'' if failures == 1 else 's'} failed in a row"
+        yield f"{attempts}; the next is made {f'in {seconds(again)}' if again else 'now'}"
+    elif (
+        destination["state"] == "healthy"
+        and destination["waiting"]
+        and width < _number(destination["concurrency"])
+    ):
+        yield f"it drains, {width} at a time, and wider with each round that succeeds"
 
 
 def _map(value: Json) -> Mapping[str, Json]:

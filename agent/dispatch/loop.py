@@ -129,10 +129,12 @@ class Dispatcher:
         return DestinationStatus(
             state=state,
             reason=reason,
+            failures=0 if outage is None else outage.failures,
             for_s=0 if outage is None else (now - outage.since) // SECOND,
             retry_in_s=0 if outage is None else max(0, outage.gate - now) // SECOND,
             in_memory=len(self._backlog.queue),
             in_flight=self._in_flight,
+            concurrency=self._section.concurrency,
             width=self._pace.width,
             delivered=self.health.delivered,
             latency_s=self._sending.attempts.latency,

@@ -21,10 +21,12 @@ class DestinationStatus:
     Attributes:
         state: how it is.
         reason: why it is not healthy.
+        failures: attempts that failed in a row, if they are the destination's; 0 while healthy.
         for_s: seconds since the first failure; 0 while healthy.
         retry_in_s: seconds until the next attempt may be made; 0: at once.
         in_memory: deliveries that wait here; more may wait in the store.
         in_flight: attempts under way.
+        concurrency: how many may be at the most.
         width: how many may be, now; fewer than `concurrency` after an outage.
         delivered: events it took since the agent started.
         latency_s: of the last answer; None before the first.
@@ -33,10 +35,12 @@ class DestinationStatus:
 
     state: DestinationState
     reason: str
+    failures: int
     for_s: int
     retry_in_s: int
     in_memory: int
     in_flight: int
+    concurrency: int
     width: int
     delivered: int
     latency_s: float | None
