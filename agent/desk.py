@@ -77,11 +77,11 @@ class Desk:
 
     async def resend(self, query: Mapping[str, str]) -> int:
         """Send the selected dead letters again; how many."""
-        return await self.store.letters.resend(self._selection(query))
+        return (await self.store.letters.resend(self._selection(query))).count
 
     async def drop(self, query: Mapping[str, str]) -> int:
         """Give the selected dead letters up for good; how many."""
-        return await self.store.letters.drop(self._selection(query))
+        return (await self.store.letters.drop(self._selection(query))).count
 
     def _selection(self, query: Mapping[str, str]) -> Selection:
         """Which dead letters a query selects; an unknown destination is a slip, not an empty list."""

@@ -13,6 +13,8 @@ from typing import Any, Final
 import aiosqlite
 
 from agent.store.counters import Counters
+from agent.store.orders import Stretch, Tally, Walked
+from agent.store.patterns import ESCAPE, beginning, whole
 from agent.store.queries import STATUS_COLUMNS, read_status
 from agent.store.records import Attempt, DeadLetter, Delivery, Selection
 from agent.store.rows import EVENT_COLUMNS, decode_event
@@ -33,8 +35,9 @@ _LETTERS: Final = (
     "LEFT JOIN event ON event.seq = delivery.seq "
     "WHERE delivery.state = 2 AND delivery.seq BETWEEN :low AND :high "
     "AND (:destination IS NULL OR delivery.destination = :destination) "
-    "AND (:rule IS NULL OR event.rule = :rule) "
-    "AND (:reason IS NULL OR delivery.reason = :reason) "
+    "AND (:event_id IS NULL OR event.id = :event_id) "
+    f"AND (:rule IS NULL OR event.rule LIKE :rule {ESCAPE}) "
+    f"AND (:reason IS NULL OR delivery.reason LIKE :reason {ESCAPE}) "
     'AND (:since IS NULL OR event.at + event."offset" >= :since) '
     'AND (:until IS NULL OR event.at + event."offset" < :until) '
     "ORDER BY delivery.seq"
@@ -65,7 +68,7 @@ async def find_dead(turns: Turns, counters: Counters, selection: Selection, limi
     """
     found: list[DeadLetter] = []
     parameters = _parameters(selection, counters)
-    first, last = _range(selection)
+    first, last = _range(selection, Stretch())
 
     async def bite() -> int:
         """Add what is found; the highest number not looked at yet."""
@@ -101,8 +104,12 @@ async def find_letter(turns: Turns, counters: Counters, destination: str, seq: i
 
 
 async def resend(
-    turns: Turns, counters: Counters, selection: Selection, hand_over: Callable[[Sequence[Delivery]], None]
-) -> int:
+    turns: Turns,
+    counters: Counters,
+    selection: Selection,
+    stretch: Stretch,
+    hand_over: Callable[[Sequence[Delivery]], None],
+) -> Walked:
     """Make the letters of the selection pending again, hand them over once that is on disk, count them.
 
     Left alone are letters that are damaged and those of destinations that are no longer configured.
@@ -126,10 +133,12 @@ async def resend(
         hand_over(again)
         return len(again)
 
-    return await _each_bite(turns, counters, selection, move)
+    return await _each_bite(turns, counters, selection, stretch, move)
 
 
-async def drop(turns: Turns, counters: Counters, selection: Selection, at_wall: int) -> int:
+async def drop(
+    turns: Turns, counters: Counters, selection: Selection, stretch: Stretch, at_wall: int
+) -> Walked:
     """Give the letters of the selection up for good; count them.
 
     Raises:
@@ -148,18 +157,46 @@ async def drop(turns: Turns, counters: Counters, selection: Selection, at_wall: 
         counters.bury(names)
         return len(letters)
 
-    return await _each_bite(turns, counters, selection, move)
+    return await _each_bite(turns, counters, selection, stretch, move)
+
+
+async def tally(
+    turns: Turns, counters: Counters, selection: Selection, stretch: Stretch
+) -> tuple[dict[str, Tally], int | None]:
+    """Count the letters of the selection by destination; beside it the number to go on after.
+
+    Raises:
+        StoreUnavailable: the file cannot be read.
+        KeyError: the store does not know the destination.
+    """
+    found: dict[str, Tally] = {}
+
+    async def count(letters: Sequence[DeadLetter]) -> int:
+        for letter in letters:
+            name, stored = letter.status.destination, letter.stored
+            known = found.get(name, Tally())
+            if stored is None:
+                found[name] = replace(known, damaged=known.damaged + 1)
+            elif not counters.destinations[name].configured:
+                found[name] = replace(known, removed=known.removed + 1)
+            else:
+                found[name] = known.plus(stored.event.at + stored.offset)
+        return len(letters)
+
+    walked = await _each_bite(turns, counters, selection, stretch, count)
+    return found, walked.next
 
 
 async def _each_bite(
     turns: Turns,
     counters: Counters,
     selection: Selection,
+    stretch: Stretch,
     move: Callable[[Sequence[DeadLetter]], Awaitable[int]],
-) -> int:
+) -> Walked:
     """Move the letters of the selection, oldest first; one that dies again meanwhile is not met twice."""
     parameters = _parameters(selection, counters)
-    first, last = _range(selection)
+    first, last = _range(selection, stretch)
 
     async def bite() -> tuple[int, int]:
         """The lowest number not looked at yet, and how many were moved."""
@@ -169,23 +206,26 @@ async def _each_bite(
         letters = await _read(turns.connection, counters, parameters, first, min(high, last))
         return high + 1, await move(letters) if letters else 0
 
-    count = 0
-    while first <= last:
+    count = looked = 0
+    while first <= last and looked < stretch.limit:
         first, moved = await turns.run(bite)
         count += moved
-    return count
+        looked += BITE
+    return Walked(count, first - 1 if first <= last else None)
 
 
-def _range(selection: Selection) -> tuple[int, int]:
-    return (0, _LAST) if selection.seq is None else (selection.seq, selection.seq)
+def _range(selection: Selection, stretch: Stretch) -> tuple[int, int]:
+    first, last = stretch.after + 1, min(stretch.upto, _LAST)
+    return (first, last) if selection.seq is None else (max(first, selection.seq), min(last, selection.seq))
 
 
 def _parameters(selection: Selection, counters: Counters) -> Mapping[str, object]:
     name = selection.destination
     return {
         "destination": None if name is None else counters.destinations[name].key,
-        "rule": selection.rule,
-        "reason": selection.reason,
+        "event_id": selection.event_id,
+        "rule": whole(selection.rule),
+        "reason": beginning(selection.reason),
         "since": selection.since_wall,
         "until": selection.until_wall,
     }

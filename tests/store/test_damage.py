@@ -102,7 +102,7 @@ async def test_a_damaged_event_is_not_sent_and_not_skipped_in_silence(tmp_path, 
             ("a", 2, None),
             ("b", 2, None),
         ]
-        assert await store.letters.resend(Selection()) == 0
+        assert (await store.letters.resend(Selection())).count == 0
 
 
 async def test_a_page_of_damaged_events_hides_nothing_behind_it(tmp_path):

@@ -1,10 +1,13 @@
 """Dead letters: found by what a person knows of them, sent again in order, or given up."""
 
+from collections import Counter
+
 import pytest
-from rigs.stores import START_WALL, event, numbers, opened, recorded, refusing_disk, step
+from rigs.stores import START_WALL, event, numbers, opened, recorded, refusing_disk, sql, step
 
 from agent.errors import StoreUnavailable
 from agent.store import dead_letters
+from agent.store.orders import Stretch, Tally
 from agent.store.records import (
     Addressed,
     Attempt,
@@ -51,18 +54,28 @@ def keys(letters):
         (Selection(reason="expired"), [("a", 2), ("a", 4), ("a", 6)]),
         (Selection(destination="a", since_wall=START_WALL + 3), [("a", 3), ("a", 4), ("a", 5), ("a", 6)]),
         (Selection(destination="a", until_wall=START_WALL + 3), [("a", 1), ("a", 2)]),
+        (Selection(reason="EXP"), [("a", 2), ("a", 4), ("a", 6)]),
+        (Selection(reason="*pire?"), [("a", 2), ("a", 4), ("a", 6)]),
+        (Selection(reason="pired"), []),
+        (Selection(reason="4%"), []),
+        (Selection(destination="b", rule="*-1"), [("b", 1), ("b", 4)]),
+        (Selection(rule="rule"), []),
+        (Selection(event_id="evt_3"), [("a", 3), ("b", 3)]),
         (Selection(reason="nothing of the kind"), []),
         (Selection(seq=NEVER), []),
     ],
 )
 async def test_a_selection_means_the_same_to_all_three(tmp_path, selection, expected):
-    """What is listed is what is resent and what is dropped."""
+    """What is listed is what is counted, what is resent, and what is dropped."""
     async with opened(tmp_path / "store.db", "a", "b") as store:
         await buried(store)
         assert keys(await store.letters.dead(selection, 100)) == expected
+        tallies, left = await store.letters.tally(selection)
+        assert {name: tally.count for name, tally in tallies.items()} == Counter(name for name, _ in expected)
+        assert left is None
         announced = recorded(store)
 
-        assert await store.letters.resend(selection) == len(expected)
+        assert (await store.letters.resend(selection)).count == len(expected)
         handed = [one for _, some in announced for one in some]
         assert [(one.destination, one.stored.seq) for one in handed] == expected
         assert await store.letters.dead(selection, 100) == []
@@ -70,8 +83,41 @@ async def test_a_selection_means_the_same_to_all_three(tmp_path, selection, expe
         for name, seq in expected:
             store.mark(MarkDead(name, seq, 200, "again"))
 
-        assert await store.letters.drop(Selection(reason="again")) == len(expected)
+        assert (await store.letters.drop(Selection(reason="again"))).count == len(expected)
         assert (store.dead_count(), store.waiting_count()) == (12 - len(expected), 0)
+
+
+async def test_a_long_order_is_done_a_stretch_at_a_time(tmp_path, monkeypatch):
+    """Each goes on where the one before ended; what dies meanwhile, beyond the end that was set, is left."""
+    monkeypatch.setattr(dead_letters, "BITE", 2)
+    async with opened(tmp_path / "store.db", "a") as store:
+        await store.commit(step(*range(1, 8)))
+        for seq in range(1, 8):
+            store.mark(MarkDead("a", seq, 100, "400"))
+        stretches, after = [], 0
+        while after is not None:
+            walked = await store.letters.resend(Selection(), Stretch(after, upto=6, limit=3))
+            stretches.append((walked.count, walked.next))
+            after = walked.next
+
+        assert stretches == [(4, 4), (2, None)]
+        assert keys(await store.letters.dead(Selection(), 10)) == [("a", 7)]
+
+
+async def test_a_count_says_what_stays_where_it_is(tmp_path):
+    """Of when the events are; what is damaged, and what is for a destination that is gone, is not sent."""
+    async with opened(tmp_path / "store.db", "a", "b") as store:
+        await buried(store, 3)
+        await store.flush()
+        await sql(store, "UPDATE event SET checksum = 0 WHERE seq = 2")
+        await store.sync_destinations(["a"])
+
+        tallies, _ = await store.letters.tally(Selection())
+        assert tallies == {
+            "a": Tally(2, START_WALL + 1, START_WALL + 3, damaged=1),
+            "b": Tally(removed=2, damaged=1),
+        }
+        assert (await store.letters.resend(Selection())).count == 2
 
 
 async def test_the_newest_letters_are_listed_last(tmp_path):
@@ -124,8 +170,8 @@ async def test_what_is_delivered_or_waits_is_no_dead_letter(tmp_path):
         await store.commit(step(1, 2))
         store.mark(MarkDelivered("a", 1, 6))
 
-        assert await store.letters.resend(Selection()) == 0
-        assert await store.letters.drop(Selection()) == 0
+        assert (await store.letters.resend(Selection())).count == 0
+        assert (await store.letters.drop(Selection())).count == 0
         assert numbers(await store.waiting("a", 0, 10)) == [2]
 
 

@@ -26,10 +26,10 @@ async def test_letters_of_a_removed_destination_are_resent_when_it_is_back(tmp_p
     async with opened(tmp_path / "store.db", "a", "b") as store:
         await store.commit(step(1, to=("b",)))
         await store.sync_destinations(["a"])
-        assert await store.letters.resend(Selection()) == 0
+        assert (await store.letters.resend(Selection())).count == 0
 
         await store.sync_destinations(["a", "b"])
-        assert await store.letters.resend(Selection()) == 1
+        assert (await store.letters.resend(Selection())).count == 1
         assert numbers(await store.waiting("b", 0, 10)) == [1]
 
 

@@ -167,7 +167,7 @@ async def test_people_see_the_best_that_is_known_and_what_they_send_again_has_it
         await store.correct()
         [listed] = await Desk(store, IDENTITY).events({})
         assert listed["timestamp"].startswith("2026")
-        assert await store.letters.resend(Selection()) == 1
+        assert (await store.letters.resend(Selection())).count == 1
 
         assert told((await sent(store))[1]) == ("2026", None)
 
