@@ -8,11 +8,11 @@ to a message is `agent.signing.signer` and `agent.signing.verifier`.
 import re
 from typing import Annotated, Final, Literal, TypeAlias
 
-from pydantic import AfterValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationInfo
 
 from agent.config.fields import Section
-from agent.config.secrets import Secret
-from agent.delivery.signing import decode_secret
+from agent.config.secrets import NOT_NEEDED, Secret, SecretPlaces
+from agent.delivery.keys import decode_secret, decode_signing_key
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 # Ours to set: the signature covers the first three, the framing the others.
@@ -35,8 +35,15 @@ def _check_secret(secret: Secret) -> Secret:
     return secret
 
 
+def _check_signing_key(key: Secret, info: ValidationInfo) -> Secret:
+    if not (isinstance(info.context, SecretPlaces) and info.context.environment is NOT_NEEDED):
+        decode_signing_key(key.reveal())
+    return key
+
+
 HeaderName = Annotated[str, AfterValidator(_check_header_name)]
 WebhookSecret = Annotated[Secret, AfterValidator(_check_secret)]
+SigningKeyText = Annotated[Secret, AfterValidator(_check_signing_key)]
 
 
 class StandardSigning(Section):
@@ -47,6 +54,18 @@ class StandardSigning(Section):
     """The secret shared with the receiver: whsec_ and base64, as `edge-relay keygen` makes it."""
     previous_secrets: tuple[WebhookSecret, ...] = Field((), strict=False)
     """Secrets that the receiver may still have, while the secret is changed: each signs too."""
+
+
+class Ed25519Signing(Section):
+    """Standard Webhooks 1.0.0 with a key pair: the receiver can verify, and cannot sign."""
+
+    scheme: Literal["ed25519"]
+    key: SigningKeyText
+    """The signing key: whsk_ and base64, as `edge-relay keygen --ed25519` makes it; receivers get its whpk_."""
+    previous_keys: tuple[SigningKeyText, ...] = Field((), strict=False)
+    """Signing keys whose public half the receiver may still have, while the key is changed: each signs too."""
+    previous_secrets: tuple[WebhookSecret, ...] = Field((), strict=False)
+    """Secrets that the receiver may still verify with, while it changes to the public key: each signs too."""
 
 
 class HexSigning(Section):
@@ -69,11 +88,12 @@ def _scheme(value: object) -> str:
 
 Signing: TypeAlias = Annotated[
     Annotated[StandardSigning, Tag("standard")]
+    | Annotated[Ed25519Signing, Tag("ed25519")]
     | Annotated[HexSigning, Tag("hex")]
     | Annotated[Literal["none"], Tag("none")],
     Discriminator(
         _scheme,
         custom_error_type="signing_scheme",
-        custom_error_message="expected {secret: ...}, with `scheme` standard or hex, or the word none",
+        custom_error_message="expected {secret: ...}, with `scheme` standard, ed25519 (then {key: ...}) or hex, or the word none",
     ),
 ]

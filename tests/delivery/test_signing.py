@@ -1,48 +1,45 @@
-"""Signatures: the published vectors, and the specification's own library as verifier."""
+"""Signatures: the published vectors, and strangers' libraries as verifiers."""
 
 import base64
 import os
 import time
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
+from rigs.signing_vectors import BAD_PAIR, C_PUBLIC, GITHUB, STRANGE, UNPADDED, A, B, C
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from agent.delivery.signing import decode_secret, sign_hex, sign_standard
+from agent.delivery.keys import (
+    HmacKey,
+    decode_public_key,
+    decode_secret,
+    decode_signing_key,
+    encode_secret,
+    encode_signing_key,
+    signing_key,
+)
+from agent.delivery.signing import sign_hex, sign_standard
 
-SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+SEEDS = st.binary(min_size=32, max_size=32)
 
 
 @pytest.mark.parametrize(
-    ("secret", "identity", "timestamp", "body", "signature"),
-    [
-        (
-            SECRET,
-            "msg_p5jXN8AQM9LWM0D4loKWxJek",
-            1614265330,
-            b'{"test": 2432232314}',
-            "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
-        ),
-        (
-            "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
-            "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk",
-            1649367553,
-            b'{"email":"test@example.com","username":"test_user"}',
-            "v1,tZ1I4/hDygAJgO5TYxiSd6Sd0kDW6hPenDe+bTa3Kkw=",
-        ),
-    ],
+    ("vector", "read"), [(A, decode_secret), (B, decode_secret), (C, decode_signing_key)]
 )
-def test_published_vectors(secret, identity, timestamp, body, signature):
-    """The specification's libraries give the same."""
-    assert sign_standard([decode_secret(secret)], identity, timestamp, body) == signature
+def test_published_vectors(vector, read):
+    """The specification's libraries and Svix give the same (A, B, C)."""
+    signed = sign_standard([read(vector.key)], vector.id, vector.timestamp, vector.body)
+
+    assert signed == vector.signature
 
 
 def test_github_vector():
-    """The key is the literal text."""
-    expected = "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
+    """The key is the literal text (I)."""
+    secret, body, expected = GITHUB
 
-    assert sign_hex(b"It's a Secret to Everybody", b"Hello, World!") == expected
+    assert "sha256=" + sign_hex(secret.encode(), body) == expected
 
 
 @given(st.text(), st.lists(st.binary(min_size=24, max_size=64), min_size=1, max_size=4))
@@ -52,41 +49,52 @@ def test_the_specifications_library_verifies(text, keys):
     headers = {
         "webhook-id": "evt_1",
         "webhook-timestamp": str(now),
-        "webhook-signature": sign_standard(keys, "evt_1", now, body),
+        "webhook-signature": sign_standard([HmacKey(key) for key in keys], "evt_1", now, body),
     }
 
     for key in keys:
         Webhook("whsec_" + base64.b64encode(key).decode()).verify(body, headers, json_parse=False)
 
 
+@given(SEEDS, st.binary())
+def test_an_ed25519_signature_verifies_with_the_public_key_alone(seed, body):
+    """As the receiver does it: base64 after `whpk_` and after `v1a,`, over id, time and body."""
+    key = signing_key(seed)
+    version, _, signature = sign_standard([key], "evt_1", 7, body).partition(",")
+    public = Ed25519PublicKey.from_public_bytes(base64.b64decode(str(key.public).removeprefix("whpk_")))
+
+    public.verify(base64.b64decode(signature), b"evt_1.7." + body)
+
+    assert version == "v1a"
+
+
+def test_the_current_key_signs_first():
+    """Receivers that look at one signature alone look at the first, and keep up with the newest key."""
+    new, old, pair = HmacKey(bytes(24)), decode_secret(A.key), decode_signing_key(C.key)
+
+    assert sign_standard([new, old], A.id, A.timestamp, A.body).split()[1:] == [A.signature]
+    assert sign_standard([pair, old], A.id, A.timestamp, A.body).split() == [C.signature, A.signature]
+
+
 def test_foreign_signatures_beside_ours_are_passed_over():
     """The valid one third of four: how a verifier reads the list that rotation sends (vector D)."""
     now = int(time.time())
-    ours = sign_standard([decode_secret(SECRET)], "evt_1", now, b"{}")
-    strange = "Ceo5qEr07ixe2NLpvHk3FH9bwy/WavXrAFQ/9tdO6mc="
+    ours = sign_standard([decode_secret(A.key)], "evt_1", now, b"{}")
     headers = {
         "webhook-id": "evt_1",
         "webhook-timestamp": str(now),
-        "webhook-signature": f"v1,{strange} v2,{strange} {ours} v1,{strange}",
+        "webhook-signature": f"v1,{STRANGE} v2,{STRANGE} {ours} v1,{STRANGE}",
     }
 
-    Webhook(SECRET).verify(b"{}", headers)
+    Webhook(A.key).verify(b"{}", headers)
     with pytest.raises(WebhookVerificationError):
-        Webhook(SECRET).verify(b"[]", headers)
+        Webhook(A.key).verify(b"[]", headers)
 
 
-@pytest.mark.parametrize(
-    "secret",
-    [
-        "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaS",
-        "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwBr",
-        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwBr",
-        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwBr==",
-    ],
-)
+@pytest.mark.parametrize("secret", [*UNPADDED, "whsec_" + UNPADDED[1], "whsec_" + UNPADDED[1] + "=="])
 def test_unpadded_secrets_are_the_padded_ones(secret):
     """Prefix and padding may be missing (vector E)."""
-    assert decode_secret(secret) == base64.b64decode(secret.removeprefix("whsec_") + "===")
+    assert decode_secret(secret).raw == base64.b64decode(secret.removeprefix("whsec_") + "===")
 
 
 @pytest.mark.parametrize(
@@ -97,8 +105,9 @@ def test_unpadded_secrets_are_the_padded_ones(secret):
         "whsec_",
         "whsec_%",
         "whsec_wronglength",
-        "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4=",
+        C_PUBLIC,
         "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCub",
+        C.key,
         "hwsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
         "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLa-_",
         "whsec_MfKQ9r8GKYqrTwjU PD8ILPZIo2LaLaSw",
@@ -117,14 +126,55 @@ def test_what_is_no_secret_is_refused_without_being_shown(secret):
     assert not core or core not in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    ("read", "text", "said"),
+    [
+        (decode_signing_key, C_PUBLIC, "this is the public key, which receivers get"),
+        (decode_signing_key, A.key, r"an HMAC secret: write \{secret: ...\} without `scheme: ed25519`"),
+        (decode_signing_key, C.key[:-8], "has 60 bytes: expected 64"),
+        (decode_signing_key, "whsk_" + base64.b64encode(bytes(32)).decode(), "has 32 bytes: expected 64"),
+        (decode_signing_key, BAD_PAIR, "the public half of this signing key does not belong to it"),
+        (decode_signing_key, "whsk_%", "expected whsk_ and base64 of 64 bytes"),
+        (decode_signing_key, "whsk_schlüssel", "expected whsk_ and base64 of 64 bytes"),
+        (decode_signing_key, "", "has 0 bytes"),
+        (decode_public_key, C.key, "the signing key, which stays with the sender"),
+        (decode_public_key, A.key, "an HMAC secret, not a public key"),
+        (decode_public_key, "whpk_AAAA", "has 3 bytes: expected 32"),
+        (decode_public_key, "whpk_%", "expected whpk_ and base64 of 32 bytes"),
+    ],
+)
+def test_what_is_no_key_is_refused_with_the_remedy(read, text, said):
+    """The other half, another kind, cut off, halves of two keys (vector F); never shown."""
+    with pytest.raises(ValueError, match=said) as refusal:
+        read(text)
+
+    assert text.partition("_")[2][:12] not in str(refusal.value) or not text.partition("_")[2]
+
+
 @given(st.binary(min_size=24, max_size=64))
-def test_every_key_of_lawful_length_is_read(key):
+def test_every_secret_of_lawful_length_is_read(key):
     """As keygen and every other tool write it."""
-    assert decode_secret("whsec_" + base64.b64encode(key).decode()) == key
+    assert decode_secret(encode_secret(key)) == HmacKey(key)
+
+
+@given(SEEDS)
+def test_a_signing_key_is_written_as_it_is_read(seed):
+    """Seed and public key behind it, as libsodium keeps them."""
+    key = signing_key(seed)
+
+    assert decode_signing_key(encode_signing_key(key)).public == key.public
+    assert base64.b64decode(encode_signing_key(key).removeprefix("whsk_")) == seed + key.public.raw
+    assert decode_public_key(str(key.public)) == key.public
+
+
+def test_no_key_shows_itself():
+    """Not in a traceback, not in a log."""
+    assert repr(decode_secret(A.key)) == "HmacKey()"
+    assert repr(decode_signing_key(C.key)).startswith("SigningKey(public=")
 
 
 def test_each_attempt_has_its_own_signature():
     """The time is part of it."""
-    key = os.urandom(32)
+    key = HmacKey(os.urandom(32))
 
     assert sign_standard([key], "evt_1", 1, b"") != sign_standard([key], "evt_1", 2, b"")

@@ -4,14 +4,18 @@ Whoever adds a kind adds a class with these methods, and its rows in `KINDS`. A 
 once for each way of signing.
 """
 
+import base64
 import hashlib
 import hmac
 import socket
 import struct
 from contextlib import suppress
 
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import TypeAdapter
 from rigs.raw_server import answers, raw_server
+from rigs.signing_vectors import C_PUBLIC, C
 from standardwebhooks.webhooks import Webhook as StandardWebhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
@@ -101,6 +105,17 @@ def _standard(secret):
     return is_genuine
 
 
+def _ed25519(headers, body):
+    """By the public key alone, as the specification says it."""
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    version, _, signature = headers["webhook-signature"].partition(",")
+    public = Ed25519PublicKey.from_public_bytes(base64.b64decode(C_PUBLIC.removeprefix("whpk_")))
+    with suppress(InvalidSignature):
+        public.verify(base64.b64decode(signature), signed)
+        return version == "v1a"
+    return False
+
+
 def _hex(headers, body):
     wanted = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
     return headers.get("x-hub-signature-256") == f"sha256={wanted}"
@@ -116,6 +131,7 @@ _HEX = {"scheme": "hex", "secret": SECRET, "header": "X-Hub-Signature-256", "pre
 _CHANGING = {"secret": NEWER, "previous_secrets": [SECRET]}
 KINDS = {
     "webhook standard": Webhook("standard", _CHANGING, _standard(SECRET)),
+    "webhook ed25519": Webhook("ed25519", {"scheme": "ed25519", "key": C.key}, _ed25519),
     "webhook hex": Webhook("hex", _HEX, _hex),
     "webhook none": Webhook("none", "none", _unsigned),
 }
