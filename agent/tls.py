@@ -11,7 +11,7 @@ from agent.errors import SourceError
 
 
 def client_context(
-    ca: Path | None, certificate: Path | None, key: Path | None, *, whose: str = ""
+    ca: Path | None, certificate: Path | None, key: Path | None, *, password: str = "", whose: str = ""
 ) -> ssl.SSLContext:
     """Trust one authority, or the system's; blocks on the files.
 
@@ -19,6 +19,7 @@ def client_context(
         ca: PEM file of the authority; None: those of the system.
         certificate: PEM file of this agent's certificate; None: it has none.
         key: PEM file of its key; None: it stands in the same file.
+        password: what the key is encrypted with; empty: it is not.
         whose: authority, for the message: ` of the broker's authority`.
 
     Raises:
@@ -33,11 +34,11 @@ def client_context(
     if certificate:
         try:
             # Without a password given, OpenSSL would ask for one on the terminal, and wait.
-            context.load_cert_chain(certificate, key, password="")
+            context.load_cert_chain(certificate, key, password=password)
         except (OSError, ssl.SSLError) as error:
             raise SourceError(
                 f"{_unusable(key or certificate, error)}: tls: certificate: and key: want PEM files "
-                "that belong together, the key without a password"
+                f"that belong together, the key {'of this `key_password`' if password else 'without a password'}"
             ) from None
     return context
 
