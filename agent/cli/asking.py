@@ -10,8 +10,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Final
-
-import aiohttp
+from urllib.parse import quote, urlencode
 
 from agent.errors import ConfigError, EdgeRelayError
 from agent.model import Json
@@ -80,29 +79,47 @@ async def ask(
         RefusedError: it answered with an error.
     """
     socket = directory / CONTROL_SOCKET
-    timeout = aiohttp.ClientTimeout(total=_ANSWER_WITHIN_S)
     try:
-        async with (
-            aiohttp.ClientSession(
-                connector=aiohttp.UnixConnector(path=str(socket)), timeout=timeout
-            ) as session,
-            session.request(method, f"http://edge-relay{path}", params=query, json=body) as response,
-        ):
-            answer: Json = await response.json()
+        async with asyncio.timeout(_ANSWER_WITHIN_S):
+            status, content = await _exchange(socket, _request(method, path, query, body))
     except PermissionError:
         raise EdgeRelayError(
             f"{socket} may not be used by you: join the group edge-relay, or use sudo"
         ) from None
-    except (aiohttp.ClientConnectorError, FileNotFoundError) as error:
-        if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, PermissionError):
-            raise EdgeRelayError(
-                f"{socket} may not be used by you: join the group edge-relay, or use sudo"
-            ) from None
+    except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
         raise NoAgentError(
             f"no agent is running with the data directory {directory}: `systemctl status edge-relay` says why"
         ) from None
-    except (aiohttp.ClientError, TimeoutError) as error:
-        raise EdgeRelayError(f"the agent at {socket} did not answer: {str(error) or 'timed out'}") from None
-    if response.status != 200:  # noqa: PLR2004 - HTTP
+    except (OSError, ValueError) as error:
+        why = "timed out" if isinstance(error, TimeoutError) else str(error) or "the connection was closed"
+        raise EdgeRelayError(f"the agent at {socket} did not answer: {why}") from None
+    answer: Json = json.loads(content)
+    if status != 200:  # noqa: PLR2004 - HTTP
         raise RefusedError(str(answer["error"] if isinstance(answer, dict) else answer))
     return answer
+
+
+def _request(method: str, path: str, query: Mapping[str, str] | None, body: Json) -> bytes:
+    """One request as HTTP/1.0: its answer ends with the connection, so that nobody needs a library to read it."""
+    target = quote(path) + (f"?{urlencode(query)}" if query else "")
+    content = b"" if body is None else json.dumps(body).encode()
+    head = f"{method} {target} HTTP/1.0\r\nHost: edge-relay\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
+    return head.encode() + content
+
+
+async def _exchange(socket: Path, request: bytes) -> tuple[int, bytes]:
+    """Send the request; the status and the body of the answer.
+
+    Raises:
+        OSError: there is nobody, or the connection broke.
+        ValueError: what came is no answer.
+    """
+    reader, writer = await asyncio.open_unix_connection(str(socket))
+    try:
+        writer.write(request)
+        head, found, content = (await reader.read()).partition(b"\r\n\r\n")
+    finally:
+        writer.close()
+    if not found:
+        raise ValueError("it closed the connection")
+    return int(head.split(None, 2)[1]), content
