@@ -56,6 +56,15 @@ EVALUATIONS = Counter("edge_relay_rule_evaluations_total", "Rules looked at beca
 EVENTS = Counter("edge_relay_events_total", "Events stored, by their type.", ["type"])
 LOOP_LAG = Gauge("edge_relay_loop_lag_seconds", "How late the event loop woke up last.")
 STORE_BYTES = Gauge("edge_relay_store_bytes", "Size of the store on disk, its write-ahead log included.")
+STORE_USED = Gauge("edge_relay_store_used_bytes", "Of the store's file, what is in use.")
+STORE_ROOM = Gauge(
+    "edge_relay_store_room_bytes",
+    "What events may use: store.max_size without the log, the ballast and the recorded samples.",
+)
+STORE_EVICTED = Gauge(
+    "edge_relay_store_evicted",
+    "Events given up for want of room since the agent started; each is in a declared gap.",
+)
 STORE_AVAILABLE = Gauge("edge_relay_store_available", "1 while the store takes events.")
 WAITING = Gauge(
     "edge_relay_destination_waiting", "Events on disk without an outcome, by destination.", ["destination"]

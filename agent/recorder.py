@@ -52,6 +52,7 @@ class Recorder:
         self._boot = ""
         self._patience: Mapping[Key, int | None] | None = None
         self._keep = self._max_size = 0  # nothing, until it is told what
+        self._most: int | None = None
         self._pending: list[Sequence[Seen]] = []
         self._overflowed = False
         self._thread = ThreadPoolExecutor(1, "samples")
@@ -87,6 +88,17 @@ class Recorder:
         while True:
             await self._gather()
             await asyncio.sleep(_GATHER_EVERY_S)
+
+    @property
+    def files(self) -> Sequence[Path]:
+        """What takes room on disk."""
+        return self._path, self._path.with_name(f"{self._path.name}-wal")
+
+    async def shrink(self, most: int | None) -> None:
+        """Keep the file within so many bytes, at once: the store needs the room; None: as it is configured."""
+        self._most = most
+        if most is not None:
+            await self._do(self._make_room, most)
 
     async def flush(self) -> None:
         """Return when all that was seen up to now is in the file.
@@ -153,7 +165,7 @@ class Recorder:
             file.write(Chunk(begin, now, offset, content, whole, self._lost_since))
             if self._whole is None or now - self._pruned >= _PRUNE_EVERY:
                 self._pruned = now
-                file.prune(now + offset - self._keep, self._max_size)
+                file.prune(now + offset - self._keep, self._bytes())
         except StoreUnavailable as error:
             self._lose(str(error), begin)
             if self._file is not None and self._file.damaged:
@@ -165,6 +177,15 @@ class Recorder:
         if self.unavailable is not None:
             _log.warning("recent samples are kept again")
             self.unavailable = None
+
+    def _bytes(self) -> int:
+        return self._max_size if self._most is None else min(self._most, self._max_size)
+
+    def _make_room(self, most: int) -> None:
+        try:
+            (self._file or self._open()).shrink(most)
+        except StoreUnavailable as error:
+            _log.warning("recent samples could not be given up for events: %s", error)
 
     def _open(self) -> SampleFile:
         self._file, aside = SampleFile.open(self._path, self._boot, self._started, self._away_since)

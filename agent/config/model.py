@@ -26,6 +26,7 @@ from agent.rules.spec import FloodSpec, RuleSpec
 from agent.sources import SourceConfig
 
 _DAY: Final = 86_400 * SECOND
+_LEAST_STORE: Final = 20_000_000  # bytes
 _LEAST_SAMPLES: Final = 1_000_000  # bytes
 _LARGEST_PORT: Final = 65_535
 
@@ -77,6 +78,8 @@ class SamplesSection(Section):
 class StoreSection(Section):
     """Where events wait until they are delivered."""
 
+    max_size: Annotated[Size, Field(ge=_LEAST_STORE)] = 2_000_000_000
+    """How much room it may take on disk, all in all; when it is full the least important events go first."""
     keep_delivered: Duration = 7 * _DAY
     """How long delivered events are kept, to be sent again when somebody asks."""
     samples: SamplesSection = SamplesSection()

@@ -6,19 +6,32 @@ rows takes seconds. An outcome counts from the moment it is known (`settle`), no
 Rules: no row of its own in memory; what could have gone wrong is counted anew (`refresh`), never guessed.
 """
 
+from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, assert_never
 
 import aiosqlite
 
+from agent.model import Priority
 from agent.store.alive import Moment
-from agent.store.records import Delivery, Mark, MarkCharged, MarkDead, MarkDelivered, Oldest
+from agent.store.blocks import SIZE, Blocks, Worth
+from agent.store.gaps import Ranges, joined, ranges
+from agent.store.records import (
+    Delivery,
+    DeliveryState,
+    Mark,
+    MarkCharged,
+    MarkDead,
+    MarkDelivered,
+    Oldest,
+)
 
 _DESTINATIONS: Final = (
-    "SELECT id, name, (SELECT max(seq) FROM delivery WHERE delivery.destination = known.id) "
+    "SELECT id, name, (SELECT max(seq) FROM delivery WHERE delivery.destination = known.id), lost "
     "FROM destination AS known"
 )
+_ENDS: Final = "SELECT (SELECT min(seq) FROM event), (SELECT max(seq) FROM event)"
 _WAITING: Final = "SELECT destination, count(*) FROM delivery INDEXED BY delivery_pending WHERE state = 0 GROUP BY destination"
 _DEAD: Final = (
     "SELECT destination, count(*) FROM delivery INDEXED BY delivery_dead WHERE state = 2 GROUP BY destination"
@@ -28,6 +41,11 @@ _OLDEST: Final = (
     "(SELECT min(seq) FROM delivery INDEXED BY delivery_pending "
     "WHERE delivery.destination = known.id AND delivery.state = 0)"
 )
+
+
+_WORTH: Final = {priority: Worth.of(priority) for priority in Priority}
+# What a dispatcher still holds in memory is the oldest: those are remembered, for the rest it is counted anew.
+_MOST_GONE: Final = 2_000
 
 
 @dataclass(slots=True)
@@ -41,6 +59,7 @@ class Counter:
         dead: dead letters.
         oldest: the event that has waited longest; at most one tick of the writer behind.
         configured: the configuration names it (or was not asked yet).
+        lost: deliveries given up for want of room, since the store was made.
     """
 
     key: int
@@ -49,6 +68,7 @@ class Counter:
     dead: int = 0
     oldest: Oldest | None = None
     configured: bool = True
+    lost: int = 0
 
 
 class Counters:
@@ -56,6 +76,8 @@ class Counters:
 
     def __init__(self) -> None:
         self.seq = 0
+        self.blocks = Blocks()
+        self._gone: dict[str, Ranges] = {}
         self.destinations: dict[str, Counter] = {}
         self._miscounted = False
         self._oldest_settled = False
@@ -79,10 +101,11 @@ class Counters:
         Raises:
             sqlite3.Error: the file cannot be read.
         """
-        [(seq,)] = await connection.execute_fetchall("SELECT max(seq) FROM event")
+        [(first, seq)] = await connection.execute_fetchall(_ENDS)
         self.seq = seq or 0
+        self.blocks = Blocks(first or 0, self.seq)
         rows = await connection.execute_fetchall(_DESTINATIONS)
-        self.destinations = {name: Counter(key, newest) for key, name, newest in rows}
+        self.destinations = {name: Counter(key, newest, lost=lost) for key, name, newest, lost in rows}
         self.doubt()
         await self.refresh(connection, ())
 
@@ -114,8 +137,11 @@ class Counters:
 
     def advance(self, seq: int, previous: Mapping[str, int], handed: Iterable[Iterable[Delivery]]) -> None:
         """A transaction with these numbers and deliveries is on disk."""
+        for block in range(self.seq // SIZE, seq // SIZE + 1):
+            self.blocks.note(block * SIZE, Worth.SETTLED)  # what nobody is told
         self.seq = seq
         for name, newest in previous.items():
+            self._no_more_kept(self.destinations[name].newest, newest)
             self.destinations[name].newest = newest
         for deliveries in handed:
             self.wait(deliveries)
@@ -125,6 +151,7 @@ class Counters:
         for delivery in deliveries:
             counter = self.destinations[delivery.destination]
             counter.waiting += 1
+            self.blocks.note(delivery.stored.seq, _WORTH[delivery.stored.event.priority])
             if counter.oldest is None or delivery.stored.seq < counter.oldest.seq:
                 stored, at = delivery.stored, delivery.stored.event.at
                 counter.oldest = Oldest(stored.seq, Moment(stored.boot, at, at + stored.offset))
@@ -134,6 +161,46 @@ class Counters:
         for name in names:
             self.destinations[name].dead -= 1
 
+    @property
+    def kept(self) -> frozenset[int]:
+        """The events that `seq` and `previous` go on from: they are never deleted."""
+        newest = (counter.newest for counter in self.destinations.values())
+        return frozenset({self.seq, *(seq for seq in newest if seq is not None)})
+
+    def _no_more_kept(self, before: int | None, newest: int) -> None:
+        if before is not None and before // SIZE != newest // SIZE:
+            for worth in Worth:
+                self.blocks.note(before, worth)
+
+    def lose(self, owed: Mapping[int, Collection[tuple[int, int]]], late: Iterable[Mark]) -> None:
+        """These were deleted, by number: where (destination's key, state) they were pending or dead.
+
+        `late` are outcomes of theirs that were counted already, and that nothing on disk can take any more.
+        """
+        by_key = {counter.key: (name, counter) for name, counter in self.destinations.items()}
+        gone: dict[str, list[int]] = {}
+        for seq, deliveries in owed.items():
+            for key, state in deliveries:
+                name, counter = by_key[key]
+                gone.setdefault(name, []).append(seq)
+                counter.lost += 1
+                if state == DeliveryState.DEAD:
+                    counter.dead -= 1
+                else:
+                    counter.waiting -= 1
+        for mark in late:
+            self._count(mark, -1)
+        for name, numbers in gone.items():
+            known = joined([*self._gone.get(name, ()), *ranges(numbers)])
+            self._gone[name] = known[:_MOST_GONE]
+        self._oldest_settled = True
+
+    def is_gone(self, mark: Mark) -> bool:
+        """Whether this outcome is of a delivery that was given up since the start, as far as that is remembered."""
+        pieces = self._gone.get(mark.destination, ())
+        place = bisect_right(pieces, (mark.seq, 2**63)) - 1
+        return place >= 0 and mark.seq <= pieces[place][1]
+
     def settle(self, mark: Mark) -> None:
         """An outcome is known.
 
@@ -141,19 +208,21 @@ class Counters:
             KeyError: the store does not know this destination.
         """
         counter = self._count(mark)
+        if isinstance(mark, MarkDelivered):
+            self.blocks.note(mark.seq, Worth.SETTLED)
         if counter.waiting <= 0:
             counter.oldest = None
         elif counter.oldest is not None and counter.oldest.seq == mark.seq:
             self._oldest_settled = True
 
-    def _count(self, mark: Mark) -> Counter:
+    def _count(self, mark: Mark, times: int = 1) -> Counter:
         counter = self.destinations[mark.destination]
         match mark:
             case MarkDelivered():
-                counter.waiting -= 1
+                counter.waiting -= times
             case MarkDead():
-                counter.waiting -= 1
-                counter.dead += 1
+                counter.waiting -= times
+                counter.dead += times
             case MarkCharged():
                 pass
             case _:

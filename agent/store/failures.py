@@ -22,3 +22,13 @@ def explain(path: Path, error: sqlite3.Error | OSError) -> str:
     # Extended codes (SQLITE_IOERR_FSYNC) carry the primary one in the low byte (sqlite.org/rescode.html).
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return f"the store {path}: {error}; {_REMEDIES.get(code, 'see the log of the agent')}"
+
+
+def is_full(error: sqlite3.Error | OSError) -> bool:
+    """The disk has no room (not: it fails)."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
+
+
+def is_damage(error: sqlite3.Error | OSError) -> bool:
+    """The file itself is broken, or is no database at all."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}

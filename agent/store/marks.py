@@ -22,8 +22,8 @@ _DEAD: Final = (
 )
 _OF_THIS: Final = "destination = :destination AND seq = :seq"
 _ATTEMPT: Final = (
-    "INSERT INTO attempt SELECT :destination, :seq, coalesce(max(number), 0) + 1, :at_wall, :status, :latency, :text "
-    f"FROM attempt WHERE {_OF_THIS}"
+    f"INSERT INTO attempt SELECT :destination, :seq, (SELECT coalesce(max(number), 0) + 1 FROM attempt WHERE {_OF_THIS}), "
+    f":at_wall, :status, :latency, :text FROM delivery WHERE {_OF_THIS}"
 )
 _FORGET: Final = f"DELETE FROM attempt WHERE {_OF_THIS} AND number <= (SELECT max(number) FROM attempt WHERE {_OF_THIS}) - 10"
 

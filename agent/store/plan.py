@@ -16,6 +16,8 @@ INSERT_DELIVERY: Final = (
     "INSERT INTO delivery (destination, seq, previous, subject, urgent) VALUES (?, ?, ?, ?, ?)"
 )
 
+_ROW: Final = 200
+
 DeliveryRow: TypeAlias = tuple[int, int, int | None, int, bool]
 
 
@@ -36,6 +38,13 @@ class Plan:
     handed: list[list[Delivery]]
     seq: int
     previous: dict[str, int]
+
+    @property
+    def size(self) -> int:
+        """How many bytes they take, about."""
+        return (
+            sum(len(row[10]) for row in self.events) + _ROW * len(self.events) + _ROW * len(self.deliveries)
+        )
 
 
 def plan(group: Iterable[Sequence[Draft]], counters: Counters, boot: str, now: Reckoning) -> Plan:

@@ -7,6 +7,7 @@ stay. The newest event, and the newest of each destination, stay too: they are t
 
 # ruff: noqa: S608 - statements are put together from constants; values are always bound
 
+from collections.abc import Collection
 from typing import Final
 
 import aiosqlite
@@ -29,8 +30,10 @@ _NUMBERS: Final = "seq IN (SELECT value FROM json_each(?))"
 _OF_ALL: Final = f"destination IN (SELECT id FROM destination) AND {_NUMBERS}"
 
 
-async def prune(turns: Turns, counters: Counters, before_wall: int) -> int:
+async def prune(turns: Turns, counters: Counters, before_wall: int, *, shrink: bool = True) -> int:
     """Delete settled events that happened before `before_wall`, give space back; how many went.
+
+    Without `shrink` the space stays in the file: on a full disk somebody else would take it.
 
     Raises:
         StoreUnavailable: the disk does not take it; earlier bites are done.
@@ -44,10 +47,10 @@ async def prune(turns: Turns, counters: Counters, before_wall: int) -> int:
         if ceiling is None:
             return None, 0
         old = list(await turns.connection.execute_fetchall(_OLD, (after, ceiling, before_wall)))
-        kept = {counters.seq, *(counter.newest for counter in counters.destinations.values())}
-        settled = [seq for seq, awaited in old if not awaited and seq not in kept]
+        settled = [seq for seq, awaited in old if not awaited and seq not in counters.kept]
         if settled:
-            await _delete(turns.connection, settled)
+            await delete_events(turns.connection, settled)
+            await turns.connection.commit()
         # Time and numbers rise together, but for a clock that was set: a bite without old events is the end.
         return (ceiling if old else None), len(settled)
 
@@ -55,17 +58,22 @@ async def prune(turns: Turns, counters: Counters, before_wall: int) -> int:
     while after is not None and after < newest:
         after, gone = await turns.run(bite)
         count += gone
-    while await turns.run(lambda: _give_back(turns.connection)):
+    while shrink and await turns.run(lambda: _give_back(turns.connection)):
         pass
     return count
 
 
-async def _delete(connection: aiosqlite.Connection, numbers: list[int]) -> None:
-    parameter = (orjson.dumps(numbers).decode(),)
+async def delete_events(connection: aiosqlite.Connection, numbers: Collection[int]) -> None:
+    """Delete events with all that belongs to them; the caller commits.
+
+    Raises:
+        sqlite3.Error: the disk does not take it.
+    """
+    parameter = (orjson.dumps(sorted(numbers)).decode(),)
+    await connection.execute(f"DELETE FROM gap WHERE {_NUMBERS}", parameter)
     await connection.execute(f"DELETE FROM attempt WHERE {_OF_ALL}", parameter)
     await connection.execute(f"DELETE FROM delivery WHERE {_OF_ALL}", parameter)
     await connection.execute(f"DELETE FROM event WHERE {_NUMBERS}", parameter)
-    await connection.commit()
 
 
 async def _give_back(connection: aiosqlite.Connection) -> bool:

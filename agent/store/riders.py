@@ -1,6 +1,6 @@
 """Outcomes and checkpoints: they ride in the next transaction and are kept until one took them to disk."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from agent.store.records import Mark
@@ -38,6 +38,13 @@ class Riders:
         for key, state in states.items():
             if self._states.get(key) is state:
                 del self._states[key]
+
+    def disregard(self, wanted: Callable[[Mark], bool]) -> list[Mark]:
+        """Take out the outcomes that are of no use any more; which they were."""
+        out = [mark for mark in self.marks if wanted(mark)]
+        if out:
+            self.marks = [mark for mark in self.marks if not wanted(mark)]
+        return out
 
     def forget(self, keys: Iterable[str]) -> None:
         """Leave out checkpoints that may be older than a step on disk, or build on one that fell."""

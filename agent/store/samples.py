@@ -150,6 +150,12 @@ class SampleFile:
             # As a script: a page is freed at each step of the statement, and execute() takes but one.
             connection.executescript("PRAGMA incremental_vacuum")
 
+    def shrink(self, max_bytes: int) -> None:
+        """Delete the oldest until the file holds `max_bytes`, and give the room back at once."""
+        self.prune(-(2**63), max_bytes)
+        with self._told():
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
     def _pages(self) -> int:
         """Pages in use."""
         [(pages,)] = self._connection.execute("PRAGMA page_count").fetchall()

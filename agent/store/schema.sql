@@ -20,7 +20,8 @@ CREATE TABLE destination (
     paused TEXT,                 -- why, until a person resumes it; its events wait
     paused_at_wall INTEGER,
     paused_for INTEGER,          -- nanoseconds; NULL: no end was given
-    failing_since_wall INTEGER
+    failing_since_wall INTEGER,
+    lost INTEGER NOT NULL DEFAULT 0  -- deliveries given up for want of room, each named by a gap
 ) STRICT;
 
 -- `seq` is contiguous: only a committed transaction uses numbers up. The newest row is never pruned,
@@ -76,6 +77,16 @@ CREATE TABLE attempt (
     text TEXT NOT NULL,
     PRIMARY KEY (destination, seq, number)
 ) STRICT, WITHOUT ROWID;
+
+-- What was given up for want of room: one row for each eviction, written in its transaction. `seq` is the
+-- `store.overflow` that tells it, with the exact numbers; the row lives as long as that event.
+CREATE TABLE gap (
+    seq INTEGER PRIMARY KEY,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    events INTEGER NOT NULL,
+    deliveries INTEGER NOT NULL
+) STRICT;
 
 CREATE TABLE state (
     key TEXT PRIMARY KEY,

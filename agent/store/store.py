@@ -38,6 +38,7 @@ from agent.store.records import (
     Part,
     Step,
 )
+from agent.store.room import Room
 from agent.store.stamping import Stamps
 from agent.store.states import read_state, read_states
 from agent.store.turns import Turns
@@ -72,6 +73,7 @@ class Store:
         boot: id of this boot.
         stamps: which stamp a delivery carries.
         letters: deliveries by hand: dead letters and replays.
+        room: keeps the store within its bounds, while its `run` does.
         on_commit: a step is on disk, and these deliveries of it wait; called in queue order before its
             `commit` returns. Dead letters that are sent again come with an empty step.
         on_failure: everything offered and not committed fell, for this reason; called once for a failed
@@ -101,6 +103,7 @@ class Store:
         self._counters = counters
         self._clock = clock
         self._writer = Writer(turns, counters, listener=self, clock=clock, boot=boot, tick_s=tick / SECOND)
+        self.room: Final = Room(turns, counters, self._writer, clock)
 
     @classmethod
     async def open(
@@ -203,6 +206,7 @@ class Store:
     async def close(self) -> None:
         """Write what is queued and let go of the file; may be called again."""
         await self._writer.close()
+        self.room.ballast.close()
 
     @property
     def unavailable(self) -> str | None:
@@ -281,4 +285,5 @@ class Store:
 
     async def prune(self, keep_delivered: int) -> int:
         """Delete events that are settled everywhere and older than `keep_delivered` nanoseconds; how many."""
-        return await retention.prune(self._turns, self._counters, self._clock.wall() - keep_delivered)
+        before, shrink = self._clock.wall() - keep_delivered, not self.room.ballast.spent
+        return await retention.prune(self._turns, self._counters, before, shrink=shrink)

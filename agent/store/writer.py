@@ -14,7 +14,7 @@ Rules for whoever changes this file:
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -24,7 +24,7 @@ from agent.metrics import COMMITS
 from agent.model import SECOND
 from agent.stamps import Reckoning
 from agent.store.counters import Counters
-from agent.store.failures import explain
+from agent.store.failures import explain, is_full
 from agent.store.marks import write_marks
 from agent.store.plan import INSERT_DELIVERY, Plan, plan
 from agent.store.records import Delivery, Mark, Step
@@ -47,6 +47,10 @@ class _Offered:
     future: asyncio.Future[None]
 
 
+async def _no_room() -> bool:
+    return False
+
+
 class Listener(Protocol):
     """Who is told; see `Store`."""
 
@@ -61,6 +65,8 @@ class Writer:
     Attributes:
         unavailable: why nothing can be committed, with the remedy; None while all is well.
         writing_since: monotonic instant at which the transaction under way began; None: none is.
+        make_room: asked when the disk is full; True: there may be room now.
+        on_written: told how many bytes of events a transaction brought, about.
     """
 
     def __init__(
@@ -75,11 +81,13 @@ class Writer:
     ) -> None:
         self.unavailable: str | None = None
         self.writing_since: int | None = None
+        self.make_room: Callable[[], Awaitable[bool]] = _no_room
+        self.on_written: Callable[[int], None] = lambda _: None
         self._turns = turns
         self._counters = counters
-        self._listener = listener
+        self.listener: Final = listener
         self._clock = clock
-        self._boot = boot
+        self.boot: Final = boot
         self._tick_s = tick_s
         self._riders = Riders()
         self._queue: list[_Offered] = []
@@ -96,7 +104,7 @@ class Writer:
         """See `Store.commit`."""
         drafts = [draft(addressed, self._counters.destinations) for addressed in step.events]
         if self.unavailable is not None and self._clock.monotonic() < self._refused_until:
-            self._listener.on_failure(self.unavailable)
+            self.listener.on_failure(self.unavailable)
             raise StoreUnavailable(self.unavailable)
         self._turns.refuse_if_closed()
         offered = _Offered(step, drafts, asyncio.get_running_loop().create_future())
@@ -106,6 +114,8 @@ class Writer:
 
     def mark(self, mark: Mark) -> None:
         """See `Store.mark`."""
+        if self._counters.is_gone(mark):
+            return  # it was declared lost meanwhile
         self._counters.settle(mark)
         if self._riders.add(mark) and self.unavailable is None:
             self._schedule()
@@ -119,6 +129,13 @@ class Writer:
     def unwritten(self, destination: str) -> list[Mark]:
         """The outcomes of a destination that the disk does not know yet, in order; for jobs."""
         return [mark for mark in self._riders.marks if mark.destination == destination]
+
+    def disregard(self, owed: Mapping[int, Collection[tuple[int, int]]]) -> list[Mark]:
+        """Outcomes, not on disk yet, of what was just given up: they count no more. For jobs."""
+        keys = {name: counter.key for name, counter in self._counters.destinations.items()}
+        return self._riders.disregard(
+            lambda mark: any(key == keys[mark.destination] for key, _ in owed.get(mark.seq, ()))
+        )
 
     async def flush(self) -> None:
         """See `Store.flush`."""
@@ -152,11 +169,11 @@ class Writer:
         # A step is newer than any checkpoint: those are taken from what is committed.
         states = checkpoints | {key: state for offered in group for key, state in offered.step.states.items()}
         self.writing_since = self._clock.monotonic()
-        reckoning = self._listener.reckon()
-        made = plan((offered.drafts for offered in group), self._counters, self._boot, reckoning)
+        reckoning = self.listener.reckon()
+        made = plan((offered.drafts for offered in group), self._counters, self.boot, reckoning)
         try:
             if made.events or marks or states or probe:
-                await self._write(made, marks, states)
+                await self._put(made, marks, states)
         except (sqlite3.Error, OSError) as error:
             # A connection that cannot even roll back is not to be trusted: the error ends the writer.
             await self._turns.connection.rollback()
@@ -167,6 +184,15 @@ class Writer:
         self._riders.arrived(marks, checkpoints)
         self._announce(made)
         return True
+
+    async def _put(self, made: Plan, marks: Sequence[Mark], states: Mapping[str, bytes | None]) -> None:
+        try:
+            await self._write(made, marks, states)
+        except sqlite3.Error as error:
+            if not is_full(error) or not await self.make_room():
+                raise
+            await self._turns.connection.rollback()
+            await self._write(made, marks, states)
 
     async def _write(self, made: Plan, marks: Sequence[Mark], states: Mapping[str, bytes | None]) -> None:
         """Few calls, each a hop between threads of 30 us; the first one opens the transaction."""
@@ -188,13 +214,15 @@ class Writer:
             self.unavailable = None
         self._written = self._wal_used = True
         self._arm()
+        if made.events:
+            self.on_written(made.size)
 
     def _announce(self, made: Plan) -> None:
         for offered in self._under_way:
             self._riders.forget(offered.step.states)
         self._counters.advance(made.seq, made.previous, made.handed)
         for offered, deliveries in zip(self._under_way, made.handed, strict=True):
-            self._listener.on_commit(offered.step, deliveries)
+            self.listener.on_commit(offered.step, deliveries)
         for offered in self._under_way:
             if not offered.future.done():
                 offered.future.set_result(None)
@@ -210,7 +238,7 @@ class Writer:
             for offered in self._under_way:
                 self._riders.forget(offered.step.states)
             self._refused_until = self._clock.monotonic() + REFUSE_FOR
-            self._listener.on_failure(reason)
+            self.listener.on_failure(reason)
             self._raise_all(reason)
         self._arm()
 

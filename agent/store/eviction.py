@@ -1,0 +1,228 @@
+"""Makes room when the store is full: what is worth least goes first, and whatever was owed is declared as a gap.
+
+First what is delivered everywhere; then (the recorded samples, which are not here) dead letters older than 30
+days; then what is still owed, by priority from journal to critical, the oldest first. An event goes whole; it is
+lost for the destinations where it was pending or dead, and for no other. The newest event, and the newest of each
+destination, stay: `seq` and `previous` go on from them.
+
+Rules for whoever changes this: all of it are jobs of `Turns`, each a bite; a deletion of something owed, its gap
+and the `store.overflow` that tells it are one transaction. An outcome that comes for what is gone changes
+nothing: it was declared lost, and a receiver that has it all the same has more than was promised.
+"""
+
+# ruff: noqa: S608 - statements are put together from constants; values are always bound
+
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Final, TypeAlias
+
+import orjson
+
+from agent.clock import Clock
+from agent.errors import StoreUnavailable
+from agent.model import SECOND, EventType, Priority
+from agent.store import gaps
+from agent.store.blocks import Worth
+from agent.store.counters import Counters
+from agent.store.gaps import Gap
+from agent.store.plan import INSERT_DELIVERY, plan
+from agent.store.records import Addressed, DeliveryState, Step
+from agent.store.retention import delete_events
+from agent.store.rows import EVENT_COLUMNS, INSERT_EVENT, decode_event, draft
+from agent.store.turns import Turns
+from agent.store.writer import Writer
+
+BITE: Final = 500
+_BLOCKS_A_BITE: Final = 16
+OLD_LETTERS: Final = 30 * 86_400 * SECOND
+# So many records of gaps may wait; then the next one takes the place of the oldest of them.
+_RECORDS: Final = 64
+_REPLACED: Final = 32
+
+_EVENTS: Final = "SELECT seq, priority, type FROM event WHERE seq BETWEEN ? AND ?"
+_OWED: Final = "SELECT seq, destination, state FROM delivery WHERE destination IN (SELECT id FROM destination) AND state IN (0, 2) AND "
+_OWED_IN: Final = f"{_OWED} seq BETWEEN ? AND ?"
+_OWED_OF: Final = f"{_OWED} seq IN (SELECT value FROM json_each(?))"
+_LETTERS: Final = (
+    "SELECT dead.seq, EXISTS (SELECT 1 FROM delivery AS other WHERE other.destination IN (SELECT id FROM destination) "
+    "AND other.seq = dead.seq AND (other.state = 0 OR other.state = 2 AND other.settled_wall >= :before)) "
+    "FROM delivery AS dead INDEXED BY delivery_dead WHERE dead.state = 2 AND dead.seq > :after "
+    f"ORDER BY dead.seq LIMIT {BITE}"
+)
+_RECORDED: Final = (
+    f"SELECT {EVENT_COLUMNS} FROM gap JOIN event ON event.seq = gap.seq ORDER BY gap.seq LIMIT {_RECORDS}"
+)
+_INSERT_GAP: Final = "INSERT INTO gap VALUES (?, ?, ?, ?, ?)"
+_LOST: Final = "UPDATE destination SET lost = lost + ? WHERE id = ?"
+
+Owed: TypeAlias = Mapping[int, Collection[tuple[int, DeliveryState]]]
+"""Events by their number, and the destinations (keys) that they are pending or dead for."""
+Declare: TypeAlias = Callable[[Gap], Addressed]
+
+
+class Eviction:
+    """See the module.
+
+    Attributes:
+        declare: makes the event that tells a gap, and says to whom it goes.
+    """
+
+    def __init__(
+        self, turns: Turns, counters: Counters, writer: Writer, clock: Clock, declare: Declare
+    ) -> None:
+        self.declare = declare
+        self._turns = turns
+        self._counters = counters
+        self._writer = writer
+        self._clock = clock
+
+    async def settled(self) -> int | None:
+        """Delete some of what nobody waits for; how many went, None when there is none. A job."""
+        return await self._visit(Worth.SETTLED, self._delete)
+
+    async def owed(self) -> int | None:
+        """Give up some of what is owed and worth least; how many went, None when nothing may go. A job."""
+        for worth in Worth:
+            if worth is Worth.SETTLED:
+                continue
+            word = Priority[worth.name].word
+
+            async def give_up(owed: Owed, word: str = word) -> int:
+                return await self._give_up(owed, "undelivered", word)
+
+            if (gone := await self._visit(worth, give_up)) is not None:
+                return gone
+        return None
+
+    async def old_letters(self, after: int) -> tuple[int, int] | None:
+        """Give up old dead letters above a number: which to go on above, and how many; None at the end. A job."""
+        await self._settle()
+        before = self._clock.wall() - OLD_LETTERS
+        rows = list(
+            await self._turns.connection.execute_fetchall(_LETTERS, {"after": after, "before": before})
+        )
+        if not rows:
+            return None
+        kept = self._counters.kept
+        old = {seq for seq, owed in rows if not owed and seq not in kept}
+        gone = await self._give_up(await self._owed_of(old), "dead letters", "any") if old else 0
+        return rows[-1][0], gone
+
+    async def _settle(self) -> None:
+        """Outcomes that are not on disk would be taken for events that wait."""
+        if not await self._writer.settle():
+            raise StoreUnavailable(self._writer.unavailable or "")
+
+    # --- what may go ----------------------------------------------------------------------------------------
+
+    async def _visit(self, worth: Worth, let_go: Callable[[Owed], Awaitable[int]]) -> int | None:
+        """Let go of what the oldest blocks hold of this worth; None when no block may hold any."""
+        await self._settle()
+        found: dict[int, list[tuple[int, DeliveryState]]] = {}
+        visited = 0
+        while len(found) < BITE and visited < _BLOCKS_A_BITE:
+            block = self._counters.blocks.take(worth)
+            if block is None:
+                break
+            visited += 1
+            found |= await self._look(worth, block)
+        if found:
+            return await let_go(found)
+        return 0 if visited else None
+
+    async def _look(self, worth: Worth, block: range) -> dict[int, list[tuple[int, DeliveryState]]]:
+        connection = self._turns.connection
+        ends = (block.start, block.stop - 1)
+        owed: dict[int, list[tuple[int, DeliveryState]]] = {}
+        for seq, key, state in await connection.execute_fetchall(_OWED_IN, ends):
+            owed.setdefault(seq, []).append((key, DeliveryState(state)))
+        kept = self._counters.kept
+        found: dict[int, list[tuple[int, DeliveryState]]] = {}
+        for seq, priority, kind in await connection.execute_fetchall(_EVENTS, ends):
+            if seq in kept:
+                continue  # its block is noted again when there is a newer one
+            if worth is not Worth.SETTLED:
+                if seq not in owed or priority != Priority[worth.name] or kind == EventType.STORE_OVERFLOW:
+                    continue
+            elif seq in owed:
+                continue
+            found[seq] = owed.get(seq, [])
+        return found
+
+    async def _owed_of(self, numbers: Collection[int]) -> dict[int, list[tuple[int, DeliveryState]]]:
+        owed: dict[int, list[tuple[int, DeliveryState]]] = {seq: [] for seq in numbers}
+        parameter = (orjson.dumps(sorted(numbers)).decode(),)
+        for seq, key, state in await self._turns.connection.execute_fetchall(_OWED_OF, parameter):
+            owed[seq].append((key, DeliveryState(state)))
+        return owed
+
+    # --- how it goes ----------------------------------------------------------------------------------------
+
+    async def _delete(self, settled: Owed) -> int:
+        await delete_events(self._turns.connection, settled)
+        await self._turns.connection.commit()
+        return len(settled)
+
+    async def _give_up(self, owed: Owed, what: str, word: str) -> int:
+        """Delete them and declare the gap: the numbers that the store then knows are as if they were counted anew."""
+        connection, counters = self._turns.connection, self._counters
+        replaced = await self._replaced()
+        everything = {**owed, **await self._owed_of(replaced)}
+        gap = self._gap(replaced, everything, what, word)
+        declared = self.declare(gap)
+        made = plan(
+            [[draft(declared, counters.destinations)]],
+            counters,
+            self._writer.boot,
+            self._writer.listener.reckon(),
+        )
+        await connection.executemany(INSERT_EVENT, made.events)
+        await connection.executemany(INSERT_DELIVERY, made.deliveries)
+        lost = _counted(everything)
+        await connection.executemany(_LOST, [(count, key) for key, count in lost.items()])
+        row = (made.seq, gap.seqs[0][0], gap.seqs[-1][1], gap.count, sum(lost.values()))
+        await connection.execute(_INSERT_GAP, row)
+        await delete_events(connection, everything)
+        await connection.commit()
+        # From here on nothing is awaited: an outcome that comes meanwhile is for what is gone.
+        counters.advance(made.seq, made.previous, made.handed)
+        counters.lose(everything, self._writer.disregard(everything))
+        self._writer.listener.on_commit(Step((declared,)), made.handed[0])
+        return len(everything)
+
+    def _gap(self, replaced: Mapping[int, Gap], everything: Owed, what: str, word: str) -> Gap:
+        names = self._counters.names
+        lost = {names[key]: count for key, count in _counted(everything).items()}
+        for earlier in replaced.values():
+            for name, count in earlier.lost.items():
+                lost[name] = lost.get(name, 0) + count
+        seqs = gaps.joined(
+            [*gaps.ranges(everything), *(piece for gap in replaced.values() for piece in gap.seqs)]
+        )
+        return Gap(what, word, seqs, lost, gaps.ranges(replaced))
+
+    async def _replaced(self) -> dict[int, Gap]:
+        """The oldest records of gaps whose place the next one takes, when too many wait."""
+        rows = list(await self._turns.connection.execute_fetchall(_RECORDED))
+        if len(rows) < _RECORDS:
+            return {}
+        found: dict[int, Gap] = {}
+        pieces = 0
+        for row in rows[:_REPLACED]:
+            stored = decode_event(row)
+            gap = None if stored is None else gaps.told(stored.event)
+            if stored is None or gap is None or stored.seq in self._counters.kept:
+                continue
+            pieces += len(gap.seqs)
+            if pieces > gaps.MOST_RANGES:
+                break
+            found[stored.seq] = gap
+        return found
+
+
+def _counted(owed: Owed) -> dict[int, int]:
+    """How many deliveries are lost, by the destination's key."""
+    found: dict[int, int] = {}
+    for deliveries in owed.values():
+        for key, _ in deliveries:
+            found[key] = found.get(key, 0) + 1
+    return found
