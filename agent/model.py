@@ -273,7 +273,7 @@ class Answer:
 
 
 class Blocked(StrEnum):
-    """What failed before the receiver was reached, so that the attempt says nothing about the event."""
+    """What failed before the receiver was reached: never charged to an event."""
 
     WEATHER = "weather"  # a proxy or a token endpoint is down
     CONFIGURATION = "configuration"  # a person has to mend it
@@ -283,11 +283,7 @@ class Blocked(StrEnum):
 class NoAnswer:
     """No answer came; `why` says at which step (DNS, connect, TLS, timeout), for a person, no secrets.
 
-    Attributes:
-        why: see above.
-        latency: seconds.
-        unsent: nothing of the message has left, there was not even a connection.
-        blocked: something beside the receiver failed: never charged to an event.
+    `unsent`: nothing of the message has left. `blocked`: what beside the receiver failed, if that did.
     """
 
     why: str
