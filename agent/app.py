@@ -36,6 +36,7 @@ from agent.restore import Away, restored
 from agent.rules.engine import Engine
 from agent.status import health, measure, status, warnings
 from agent.store.alive import stay_alive
+from agent.store.records import Addressed
 from agent.store.store import Store
 from agent.timekeeping import Timekeeper
 from agent.web.control import control_app
@@ -90,6 +91,10 @@ class Agent:
         )
         store.reckon = lambda: self.timekeeper.reckoning
         store.on_damaged = self.outlets.damaged
+        room = store.room
+        room.limit, room.beside = lambda: self.configuration.store.max_size, self.recorder.files
+        room.mint, room.tell, room.shrink = self.mint, self.pipeline.announce, self.recorder.shrink
+        room.address = lambda event: Addressed(event, self.outlets.subscribers(event))
         self.intakes = Intakes(self.pipeline, clock, random.random, lambda: self.timekeeper.reckoning)
         self.reloader = Reloader(self, path)
 
@@ -125,6 +130,7 @@ class Agent:
                 "announcements": self.pipeline.announce_forever(),
                 "recovery": self.pipeline.recover_forever(),
                 "retention": self._prune_forever(),
+                "room": self.store.room.run(),
                 "samples": self.recorder.run(boot, None if away is None else away.since),
                 "alive": stay_alive(data_dir / ALIVE, self.clock, boot),
                 "wall clock": self.timekeeper.run(),

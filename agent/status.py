@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Final
 from agent import __version__
 from agent.alarms import open_alarms
 from agent.intake import named
-from agent.metrics import CONFIGURATION_ACCEPTED, STORE_AVAILABLE, STORE_BYTES, WAITING
+from agent.metrics import (
+    CONFIGURATION_ACCEPTED,
+    STORE_AVAILABLE,
+    STORE_BYTES,
+    STORE_EVICTED,
+    STORE_ROOM,
+    STORE_USED,
+    WAITING,
+)
 from agent.model import SECOND, Json
 from agent.paths import STORE
 
@@ -36,6 +44,7 @@ def status(agent: "Agent") -> dict[str, Json]:
             "waiting": agent.store.waiting_count(),
             "dead": agent.store.dead_count(),
             "unavailable": agent.store.unavailable,
+            "room": agent.store.room.status(),
         },
         "sources": sources,
         "destinations": agent.outlets.status(),
@@ -85,6 +94,10 @@ def measure(agent: "Agent") -> None:
     data_dir = agent.configuration.agent.data_dir
     files = [data_dir / STORE, data_dir / f"{STORE}-wal"]
     STORE_BYTES.set(sum(file.stat().st_size for file in files if file.exists()))
+    if agent.store.room.usage is not None:
+        STORE_ROOM.set(agent.store.room.usage.room)
+        STORE_USED.set(agent.store.room.usage.used)
+    STORE_EVICTED.set(agent.store.room.evicted)
     for name in agent.configuration.destinations:
         WAITING.labels(name).set(agent.store.waiting_count(name))
     agent.outlets.measure()
