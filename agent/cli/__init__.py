@@ -46,6 +46,7 @@ COMMANDS: Final = {
     "enable": "agent.cli.enable",
     "send-test": "agent.cli.send_test",
     "receiver": "agent.cli.receiver",
+    "ledger": "agent.cli.ledger",
     "simulate": "agent.cli.simulate",
     "keygen": "agent.cli.keygen",
     "schema": "agent.cli.schema",

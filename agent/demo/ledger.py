@@ -1,8 +1,4 @@
-"""Proving completeness from the receiver's side alone: nothing lost, nothing counted twice.
-
-Each event names the `seq` before it that was addressed to the same destination (`previous`). So a
-receiver that has every `previous` it was told of has everything up to its newest event; one that it
-has not is a hole, by name.
+"""The ledger of the demo's receiver: nothing lost, nothing counted twice (see `agent.proving.ledger`).
 
 Rules for whoever changes this file: pure; the agent's own count takes no part in it.
 """
@@ -11,6 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
 from agent.model import Json
+from agent.proving.ledger.chain import UNKNOWN
+from agent.proving.ledger.entries import Numbered, Who
+from agent.proving.ledger.statement import statements
+from agent.proving.ledger.streams import Streams
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ class Receipt:
         rule: the rule it came from.
         occurrence: what ties a `returned` to its `raised`.
         duplicates: how often this id arrived again after the first time.
+        late: it was sent again by hand, out of order.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Receipt:
     rule: str
     occurrence: str
     duplicates: int = 0
+    late: bool = False
 
     def line(self) -> dict[str, Json]:
         """The receipt as one line of JSON."""
@@ -49,7 +51,7 @@ class Ledger:
     Attributes:
         produced: events addressed to this receiver, up to the newest that it has.
         delivered: those of them that it has.
-        lost: `epoch/seq` of every event that another one names and that never arrived.
+        lost: `epoch/seq` of every event that another one names and that never arrived, the last of each hole.
         duplicates: events that came under a second webhook-id, so that nobody could recognise them.
         repeated: arrivals of an event that was there already, recognised by its webhook-id.
     """
@@ -68,15 +70,21 @@ class Ledger:
 
 def audit(receipts: Iterable[Receipt]) -> Ledger:
     """Follow every `previous`; what carries no `seq` (a template's own body) cannot take part."""
-    numbered = [(receipt.epoch, receipt.seq, receipt) for receipt in receipts if receipt.seq is not None]
-    have = {(epoch, seq) for epoch, seq, _ in numbered}
-    named = {(epoch, receipt.previous) for epoch, _, receipt in numbered if receipt.previous is not None}
+    facts, repeated = Streams(), 0
+    for receipt in receipts:
+        if receipt.seq is not None:
+            who = Who("", "", receipt.epoch)
+            facts.take(Numbered(who, receipt.seq, receipt.previous, UNKNOWN, receipt.late))
+            repeated += receipt.duplicates
+    found = statements(facts)
+    lost = tuple(f"{statement.who.epoch}/{hole.last}" for statement in found for hole in statement.holes)
+    delivered = sum(statement.received + statement.late for statement in found)
     return Ledger(
-        produced=len(have | named),
-        delivered=len(have),
-        lost=tuple(f"{epoch}/{seq}" for epoch, seq in sorted(named - have)),
-        duplicates=len(numbered) - len(have),
-        repeated=sum(receipt.duplicates for _, _, receipt in numbered),
+        produced=delivered + len(lost),
+        delivered=delivered,
+        lost=lost,
+        duplicates=sum(statement.again for statement in found),
+        repeated=repeated,
     )
 
 
@@ -92,6 +100,7 @@ def receipt_of(webhook_id: str, event: Mapping[str, Json]) -> Receipt:
         previous=_number(fields.get("previous")),
         rule=_text(fields.get("rule")),
         occurrence=_text(fields.get("occurrence")),
+        late=fields.get("late") is True,
     )
 
 

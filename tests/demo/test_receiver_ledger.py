@@ -25,7 +25,7 @@ def receipt(seq, previous, *, epoch="a", duplicates=0):
         ),
         ([receipt(1, None), replace(receipt(1, None), id="evt_other")], Ledger(1, 1, (), 1, 0)),
         ([replace(receipt(1, None), seq=None)], Ledger(0, 0, (), 0, 0)),
-        ([receipt(10, 9), receipt(11, 8)], Ledger(4, 2, ("a/8", "a/9"), 0, 0)),
+        ([receipt(10, 9), receipt(12, 11)], Ledger(4, 2, ("a/9", "a/11"), 0, 0)),
     ],
     ids=[
         "nothing",

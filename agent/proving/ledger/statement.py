@@ -1,0 +1,218 @@
+"""What the facts of a log prove: everything is there, or is named by the agent; else which numbers are missing, and why.
+
+Rules for whoever changes this: pure. Nothing is called complete that is not proved: where a record does not
+say enough, what is left counts as a hole, and says so. A cause is a guess and reads like one.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from agent.proving.ledger.chain import UNKNOWN, Hole, Stretch, Stretches, holes, overlapping, union, without
+from agent.proving.ledger.entries import Who
+from agent.proving.ledger.streams import Said, Stream, Streams
+
+_MOST: Final = 1_000
+"""So many holes are told of a stream; more are counted."""
+
+_BESIDE: Final = "beside declared gaps; the record does not say whether these were addressed here"
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A hole.
+
+    Attributes:
+        first, last: the numbers between which nothing is accounted for; `last` is an event that was named,
+            unless it is not `certain` that any of them was addressed to this destination.
+        after, before: when the events beside it happened, UTC ms or UNKNOWN.
+        cause: the likely one, for a person.
+    """
+
+    first: int
+    last: int
+    after: int
+    before: int
+    cause: str
+    certain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """Events that never came, and that the agent named.
+
+    Attributes:
+        first, last: the numbers between which they stand.
+        count: how many of this destination's events they are, as far as the record says.
+        cause: what the record says.
+    """
+
+    first: int
+    last: int
+    count: int
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What is proved of one stream.
+
+    Attributes:
+        who: whose numbers they are.
+        destination: its name in the agent's configuration, empty if nothing tells.
+        received: events that came in the usual way.
+        again: arrivals of events that were there already.
+        late: events that came late: sent again by hand, replayed, or as another destination's fallback.
+        first, last: the lowest and the highest number that came; None: none did.
+        began, ended: when these happened, UTC ms or UNKNOWN.
+        holes: what is missing, at most a thousand.
+        more: further holes.
+        declared: what is missing and was named.
+        notes: what else a person should know, a sentence each.
+    """
+
+    who: Who
+    destination: str
+    received: int
+    again: int
+    late: int
+    first: int | None
+    last: int | None
+    began: int
+    ended: int
+    holes: tuple[Missing, ...] = ()
+    more: int = 0
+    declared: tuple[Declared, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def complete(self) -> bool:
+        """Every event that was addressed to it came, or was named."""
+        return not self.holes
+
+
+def statements(facts: Streams, destination: str = "") -> list[Statement]:
+    """What is proved of each stream; `destination`: what all of them are called, where heartbeats do not tell."""
+    who = sorted(
+        facts.streams, key=lambda each: (each.site, each.agent, each.path, _began(facts.streams[each]))
+    )
+    return [_statement(facts.streams[each], facts.said_of(each), each, destination) for each in who]
+
+
+def _began(stream: Stream) -> int:
+    return UNKNOWN if stream.lowest is None else stream.lowest.at
+
+
+def _statement(stream: Stream, said: Said, who: Who, destination: str) -> Statement:
+    name = destination or (min(stream.destinations) if len(stream.destinations) == 1 else "")
+    record = _Record(stream, said, name)
+    missing = list(record.missing())
+    return Statement(
+        who,
+        name,
+        received=stream.received.added,
+        again=stream.received.again + stream.late.again,
+        late=stream.late.added,
+        first=None if stream.lowest is None else stream.lowest.seq,
+        last=None if stream.highest is None else stream.highest.seq,
+        began=_began(stream),
+        ended=UNKNOWN if stream.highest is None else stream.highest.at,
+        holes=tuple(_told(hole, stream, certain=certain) for hole, certain in missing[:_MOST]),
+        more=max(0, len(missing) - _MOST),
+        declared=tuple(record.declared()),
+        notes=tuple(_notes(stream, said, name)),
+    )
+
+
+class _Record:
+    """What the agent said of events that do not come, as far as it concerns one stream."""
+
+    def __init__(self, stream: Stream, said: Said, name: str) -> None:
+        self._stream = stream
+        self._name = name
+        self._gaps = said.gaps.values()
+        candidates = [each for each in said.deaths if (each == name if name else each not in stream.told_of)]
+        self._deaths = [(each, reason, of) for each in candidates for reason, of in said.deaths[each].items()]
+        self._alone = len(candidates) == 1  # else one destination's chain would cover another's holes
+
+    def missing(self) -> Iterator[tuple[Hole, bool]]:
+        """The holes, each with whether it is certain that something is lost there."""
+        first = list(self._stream.first_late)
+        single = list(union(self._single(), self._stream.late))
+        covered = union(self._stream.received, self._stream.claimed, self._chained())
+        for hole in holes(covered, self._stream.named):
+            if any(overlapping(first, hole.high - 1, hole.high)):
+                continue  # its last number came late and names no predecessor: there is none
+            for piece in without(hole, single):
+                yield piece, piece.high == hole.high
+
+    def _chained(self) -> Stretches:
+        """What is accounted for by records that say of all numbers what was addressed here."""
+        found = Stretches()
+        for gap in self._gaps:
+            for low, high in gap.chains.get(self._name, ()):
+                found.add(Stretch(low, high))
+        for _, _, deaths in self._deaths if self._alone else ():
+            for stretch in deaths.chained:
+                found.add(stretch)
+        return found
+
+    def _single(self) -> Stretches:
+        """Single numbers that are named, and nothing beside them."""
+        found = Stretches()
+        for gap in self._gaps:
+            if self._name and gap.chains:
+                continue  # it says more than this
+            for first, last in ((gap.first, gap.last),) if gap.numbers is None else gap.numbers:
+                found.add(Stretch(first - 1, last))
+        for _, _, deaths in self._deaths:
+            for stretch in deaths.numbers:
+                found.add(stretch)
+        return found
+
+    def declared(self) -> Iterator[Declared]:
+        """What the agent named of all that did not come."""
+        came = union(self._stream.received, self._stream.claimed)
+        absent = [Stretch(hole.low, hole.high) for hole in holes(came, self._stream.named)]
+        for gap in self._gaps:
+            count = gap.counts.get(self._name, 0) if self._name and gap.counts else gap.count
+            if count and any(overlapping(absent, gap.first - 1, gap.last)):
+                yield Declared(gap.first, gap.last, count, "the store was full (store.overflow)")
+        for destination, reason, deaths in self._deaths:
+            found = [each for each in deaths.numbers if any(overlapping(absent, each.low, each.high))]
+            if found:
+                count = sum(each.high - each.low for each in found)
+                cause = f"dead letter for {destination or 'a destination'}: {reason}"
+                yield Declared(found[0].low + 1, found[-1].high, count, cause)
+
+
+def _told(hole: Hole, stream: Stream, *, certain: bool) -> Missing:
+    cause = _cause(hole, stream) if certain else _BESIDE
+    return Missing(hole.low + 1, hole.high, hole.after, hole.before, cause, certain)
+
+
+def _cause(hole: Hole, stream: Stream) -> str:
+    """The likely one."""
+    waiting = 0 if stream.newest is None else stream.newest.waiting
+    if waiting:
+        return f"still on its way, perhaps: {waiting} waited when the last heartbeat was sent"
+    if hole.tail:
+        return "a heartbeat named it, and it never came"
+    if hole.low == 0:
+        return "from before this log begins, or lost"
+    return f"not kept here, or given up by the agent: `edge-relay deadletters list --seq {hole.high}` knows"
+
+
+def _notes(stream: Stream, said: Said, name: str) -> Iterator[str]:
+    if odd := len(stream.received.odd) + stream.backwards:
+        which = f", first at {stream.received.odd[0].high}" if stream.received.odd else ""
+        yield f"{odd} events contradict others{which}: are two destinations in one log?"
+    if len(stream.destinations) > 1:
+        names = ", ".join(sorted(stream.destinations))
+        yield f"this log holds heartbeats of several destinations ({names}): give each its own log"
+    if stream.newest is None:
+        yield "no heartbeat came: what was lost after the last event that came would not show"
+    if said.lost is not None:
+        yield f"this epoch began because the one before was lost: {said.lost.message or 'nothing says why'}"
+    if not name and said.deaths:
+        yield "nothing says which destination this is: name it (--destination), or have it sent heartbeats"
