@@ -26,5 +26,5 @@ def forbidden(address: IPv4Address | IPv6Address) -> str:
         ("broadcast", str(checked) == "255.255.255.255"),
     ):
         if is_so:
-            return f"nothing is sent to {kind} addresses: check `url` and what its name stands for"
+            return f"nothing is sent to {kind} addresses: check the address, and what its name stands for"
     return ""

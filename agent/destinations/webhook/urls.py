@@ -1,0 +1,100 @@
+"""Addresses as the configuration writes them: what can be wrong with one is found when the file is loaded.
+
+Rules for whoever changes this: no message repeats an address, whose query may be a secret.
+"""
+
+import re
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+from agent.destinations.webhook.addresses import forbidden
+
+_NUMERIC: Final = re.compile(r"(.*\.)?(\d+|0x[0-9a-f]*)\.?")  # the WHATWG's URL standard, "ends in a number"
+
+
+def check_url(url: str) -> str:
+    """Accept the address of a receiver, or refuse it with the remedy.
+
+    Raises:
+        ValueError: it cannot be one.
+    """
+    parts = _split(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("expected an address such as https://example.com/hooks/plant")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("no user or password in the address, where logs would show it: write `auth`")
+    if parts.fragment:
+        raise ValueError("an address with `#` is for browsers: leave that part out")
+    _check_host(parts.hostname)
+    return url
+
+
+def check_proxy_url(url: str) -> str:
+    """The same for a proxy, which has neither a path nor, in the address, credentials."""
+    parts = _split(url)
+    if parts.username is not None or parts.password is not None:
+        raise ValueError(
+            "no user or password in the address, where logs would show it: write `user`, `password`"
+        )
+    if parts.scheme == "https":
+        raise ValueError(
+            "a proxy is spoken to in plain HTTP, what goes through it has its own TLS: write http://"
+        )
+    plain = parts.path in {"", "/"} and not parts.query and not parts.fragment
+    if parts.scheme != "http" or not parts.hostname or not plain:
+        raise ValueError("expected a proxy's address such as http://proxy.plant:3128")
+    _check_host(parts.hostname)
+    return url
+
+
+def is_plain(url: str) -> bool:
+    """Whether what is sent there can be read, and answered, by whoever is on the way."""
+    return urlsplit(url).scheme == "http"  # it may be written HTTP:
+
+
+def host_of(url: str) -> str:
+    """Its host, in lower case; a point at the end makes no difference."""
+    return (urlsplit(url).hostname or "").rstrip(".")
+
+
+def place_of(url: str) -> str:
+    """`HOST:PORT`, for a message."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    port = parts.port or (80 if parts.scheme == "http" else 443)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _check_host(host: str) -> None:
+    try:
+        host.encode("idna")  # what the resolver does with it
+    except UnicodeError:
+        raise ValueError("no host can be called so: two dots in a row, or a part that is too long?") from None
+    if why := _refused(host):
+        raise ValueError(why)
+
+
+def _refused(host: str) -> str:
+    """Why nothing is sent to a host; empty if something may be. A name's address is looked at when connected to."""
+    try:
+        return forbidden(ip_address(host))
+    except ValueError:
+        # The resolver reads 10.0.8 as 10.0.0.8, and 2852039166 as a metadata service.
+        return "an address in numbers has four of them, up to 255" if _NUMERIC.fullmatch(host) else ""
+
+
+def _split(url: str) -> SplitResult:
+    """Take an address apart.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not url.isprintable() or " " in url:
+        raise ValueError("a blank or an invisible character stands in the address")
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises when it is no number
+    except ValueError:
+        raise ValueError("not an address: check the host and the port") from None
+    return parts
