@@ -31,8 +31,10 @@ from agent.config.templates import Expanding
 from agent.config.times import wall
 from agent.config.walk import as_json, keys_of, texts_in
 from agent.config.yaml_text import Plain
+from agent.delivery.body import Identity
 from agent.destinations.config import DestinationConfig
 from agent.errors import ConfigError
+from agent.formats.checking import Trial, mistakes
 from agent.model import Json, TagSpec
 from agent.rules.spec import RuleSpec
 from agent.sources import SourceConfig
@@ -59,6 +61,8 @@ _TABLES: Final = {
 }  # compared on their own; the latter hold secrets
 _ANY_RANGE: Final = (0.0, 100.0)  # of a tag with errors, so that a rule over it is not wrong as well
 _KEEP_IT: Final = "put it into a file that only edge-relay may read, and write ${file:PATH} here"
+_PLAIN: Final = "a reference such as ${env:NAME} is looked up in fields for secrets only"
+_IN_A_TEMPLATE: Final = ": write it under `secrets`, and {{ secrets.NAME }} here"
 _REFERENCE: Final = re.compile(r"\$\{(?:env|file|insecure_file|credential):")
 
 
@@ -95,7 +99,7 @@ class _Loading(Expanding):
         store = self.section("store", _STORE)
         http = self.section("http", _HTTP)
         sources = self.sources()
-        destinations = self.entries("destinations", _DESTINATION)
+        destinations = self.destinations(agent)
         tags = self.tags(sources)
         flood = self.optional("flood", _FLOOD)
         watch = self.optional("watch", _WATCH)
@@ -142,6 +146,17 @@ class _Loading(Expanding):
             self.report(("sources", source, "tags", pattern), text, "warning", at_key=True)
         self.check_texts("sources", sources)
         self.check_texts("destinations", destinations)
+
+    def destinations(self, agent: AgentSection | None) -> dict[str, DestinationConfig]:
+        """Give every destination without an error, and try how its events are written."""
+        identity = Identity("site", "agent", "") if agent is None else Identity(agent.site, agent.name, "")
+        floods = bool(self.document.data.get("flood"))
+        sections = self.entries("destinations", _DESTINATION)
+        for name, section in sections.items():
+            trial = Trial(identity, section.subscription(), section.batching is not None, floods)
+            for wrong in mistakes(section, trial):
+                self.report(("destinations", name, *wrong.keys), wrong.text, column=wrong.column)
+        return sections
 
     @property
     def failed(self) -> bool:
@@ -260,6 +275,4 @@ class _Loading(Expanding):
                     if text.exposed:
                         self.report(path, f"a secret {text.exposed}: {_KEEP_IT}", "warning")
                 elif _REFERENCE.search(text):
-                    self.report(
-                        path, "a reference such as ${env:NAME} is looked up in fields for secrets only"
-                    )
+                    self.report(path, _PLAIN + (_IN_A_TEMPLATE if path[2:] == ("template",) else ""))

@@ -8,16 +8,20 @@ library that only one format needs is imported when it is configured.
 """
 
 from collections.abc import Sequence
-from typing import Protocol, assert_never
+from typing import Protocol, TypeVar, assert_never
 
+from agent.config.secrets import Secret
 from agent.delivery.body import Identity, Place
+from agent.formats.cloudevents import CloudEventsFormat
 from agent.formats.config import FormatSection
+from agent.formats.errors import FormatError
 from agent.formats.standard import StandardFormat
 from agent.model import Event
 
+__all__ = ["FormatError", "Formatter", "open_format", "shown"]
 
-class FormatError(Exception):
-    """This event cannot be written so; the text says why, for a person, without a secret."""
+HIDDEN = "(not shown)"
+AnySection = TypeVar("AnySection", bound=FormatSection)
 
 
 class Formatter(Protocol):
@@ -48,6 +52,17 @@ def open_format(section: FormatSection, identity: Identity) -> Formatter:
     """The formatter that a section asks for; what could be wrong with it was found when it was loaded."""
     match section.format:
         case "standard":
-            return StandardFormat(identity)
+            return StandardFormat(section, identity)
+        case "cloudevents":
+            return CloudEventsFormat(section, identity)
+        case "template":
+            from agent.formats.template import TemplateFormat  # noqa: PLC0415 - imported when configured
+
+            return TemplateFormat(section, identity)
         case _:
             assert_never(section.format)
+
+
+def shown(section: AnySection) -> AnySection:
+    """The section for a body that a person is shown: written as it would be sent, without its secrets."""
+    return section.model_copy(update={"secrets": {name: Secret(HIDDEN) for name in section.secrets}})

@@ -3,7 +3,11 @@
 from collections.abc import Sequence
 from typing import Final
 
-from agent.delivery.body import Identity, Place, render
+import orjson
+
+from agent.delivery.body import Identity, Place, document
+from agent.formats.config import FormatSection
+from agent.formats.scope import scoped
 from agent.model import Event
 from agent.stamps import utc_text
 
@@ -13,15 +17,14 @@ _JSON: Final = "application/json"
 class StandardFormat:
     """See `agent.formats.Formatter`."""
 
-    content_type = _JSON
-    batch_content_type = _JSON
-
-    def __init__(self, identity: Identity) -> None:
+    def __init__(self, section: FormatSection, identity: Identity) -> None:
+        self.content_type = self.batch_content_type = section.content_type or _JSON
+        self._scope = section.fields
         self._identity = identity
 
     def one(self, event: Event, place: Place) -> bytes:
         """See the protocol."""
-        return render(event, place, self._identity)
+        return orjson.dumps(scoped(document(event, place, self._identity), self._scope))
 
     def many(self, bodies: Sequence[bytes], at: int) -> bytes:
         """See the protocol: members are as they would be sent alone (design: delivery, `batch`)."""
