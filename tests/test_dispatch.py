@@ -179,8 +179,8 @@ class Pair:
 class _Box(Outbox):
     """As the rig's, under any name."""
 
-    async def waiting(self, _, after, limit):
-        return await super().waiting(NAME, after, limit)
+    async def waiting(self, _, *asked):
+        return await super().waiting(NAME, *asked)
 
 
 class Plain(Receiver):

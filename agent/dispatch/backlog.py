@@ -2,156 +2,122 @@
 
 While a destination keeps up, it is handed its events in memory and never reads the store. When
 more wait than memory is meant for, it is *behind*: what comes is left in the store and read from
-there in pages. A subject that floods (a chattering alarm behind a retrying event) may hold only
-its share of memory, or it would hold up the others: the rest of it is *spilled* and read when its
-share is done.
+there in pages. Three kinds of subjects do not wait for their page and are read *apart* (see there): one
+with a live alarm, at once; one with a critical or high event of the past, before the rest; and one that
+floods (a chattering alarm behind a retrying event), which holds its share of memory and no more.
 
-Rules for whoever changes this file: every pending delivery up to `_cursor` is in memory, or in a
-spilled subject at or after the number noted for it; every one beyond `_cursor` is in the store.
-That alone makes sure that each is sent, and sent once. The store's marks are not committed at
-once, so no number that was in memory is read again.
+Each lane has some of memory to itself: two thousand retrying events of low priority keep out no alarm,
+and a flood of alarms does not starve the rest.
+
+Rules for whoever changes this file: every pending delivery of a subject that is read apart is in memory,
+or at or after the number noted for it; every one of another subject is in memory up to `_cursor`, and
+in the store alone beyond it. That makes sure that each is sent, sent once, and in order within its
+subject. The store's marks are not committed at once, so no number that is in memory is read again.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 from agent.clock import Clock
+from agent.dispatch.apart import EVERYTHING, Apart, SubjectsApart
+from agent.dispatch.lanes import Lane, Lanes
+from agent.dispatch.outbox import Outbox
 from agent.dispatch.queue import Entry, SubjectQueues
 from agent.errors import StoreUnavailable
-from agent.stamps import Reckoning
-from agent.store.records import Delivery, Mark, Stored
+from agent.store.records import Delivery, Part
 
 MEMORY: Final = 2_000
 PAGE: Final = 200
-_NOWHERE: Final = 1 << 63
+_LANES_OWN: Final = 5  # of memory, each lane has one part in so many to itself
+_SUBJECTS_AT_ONCE: Final = 8  # of what is read apart, so that there is enough to send side by side
 _STORE_PAUSE: Final = 1.0  # seconds until a store that could not answer is asked again
-
-
-class Stamps(Protocol):
-    """What the stamps of an event are: fixed for a destination as soon as it may have seen them."""
-
-    async def stamp(self, destination: str, stored: Stored) -> Reckoning:
-        """Give what stamps the attempt that begins now, and every later one until an outcome is marked."""
-        ...
-
-    def unseen(self, destination: str, seq: int) -> None:
-        """The attempt that was stamped last cannot have reached its receiver: the stamp is still free."""
-        ...
-
-
-class Outbox(Protocol):
-    """What a destination needs of the store."""
-
-    @property
-    def stamps(self) -> Stamps:
-        """Which stamp a delivery carries."""
-        ...
-
-    async def waiting(self, destination: str, after: int, limit: int) -> Sequence[Delivery]:
-        """Give the first pending deliveries whose `seq` is greater than `after`, in order of `seq`.
-
-        Raises:
-            StoreUnavailable: the disk does not answer now.
-        """
-        ...
-
-    def mark(self, mark: Mark) -> None:
-        """Note an outcome; it is committed with the next transaction."""
-        ...
 
 
 class Backlog:
     """The deliveries of one destination. `read` must run for as long as it is used."""
 
     def __init__(
-        self, destination: str, outbox: Outbox, clock: Clock, *, strict: bool, longest_wait: int
+        self,
+        destination: str,
+        outbox: Outbox,
+        clock: Clock,
+        *,
+        longest_wait: int,
+        strict: bool = False,
+        lanes: bool = True,
+        boot: str = "",
     ) -> None:
         """Begin with what the store has; `longest_wait` (ns) bounds what a stored due time can mean."""
-        self.queue = SubjectQueues(strict=strict)
-        self.behind = True
-        """More may wait in the store than is in memory."""
+        self._lanes = Lanes(boot, clock.monotonic(), on=lanes and not strict)
+        self.queue = SubjectQueues(self._lanes, strict=strict)
+        self.behind = not strict
+        """More may wait in the store than is in memory, beyond `_cursor`."""
         self._destination = destination
         self._outbox = outbox
         self._clock = clock
         self._longest_wait = longest_wait
+        self._strict = strict
+        self._apart = SubjectsApart(self.queue, self._lanes)
         self._cursor = 0
-        self._spilled: dict[str, int] = {}
+        self._searched: int | None = 0 if self._lanes.on else None
+        self._page_next = False
         self._reading = False
         self._arrived: list[Delivery] = []
         self._missed = False
+        self._unannounced = 0
         self._wanted = asyncio.Event()
+        if strict:
+            self._apart.leave_all("")
+
+    # --- what was just committed ---------------------------------------------------------------------------
 
     def offer(self, delivery: Delivery) -> bool:
-        """Take a delivery that was just committed; False: it is known already, or left in the store."""
-        seq = delivery.stored.seq
-        if self.behind and (seq > self._cursor or not delivery.resent):
-            if seq > self._cursor:
-                self._note_arrival(delivery)
+        """Take a delivery that was just committed.
+
+        True: it is in memory, or will be at once; False: it is known already, or left in the store.
+        """
+        seq, beyond = delivery.stored.seq, self.behind and delivery.stored.seq > self._cursor
+        if beyond and delivery.resent:
+            self._note_arrival(delivery)
             return False
-        if delivery.resent:
-            self._cursor = max(self._cursor, seq)
-            return not self.queue.holds(delivery) and self._admit(delivery)
-        if seq <= self._cursor:
+        if (apart := self._apart.get(self.queue.subject(delivery))) is not None:
+            return self._offer_apart(delivery, apart)
+        if beyond:
+            return self._leave_beyond(delivery)
+        if self.queue.holds(delivery) if delivery.resent else seq <= self._cursor:
             return False
-        if len(self.queue) >= MEMORY:
+        lane = self._lanes.of(delivery)
+        if self._room(lane) <= 0 and lane is Lane.REST and not delivery.resent:
             self.behind = True
+            self._note_arrival(delivery)
             return False
-        self._cursor = seq
-        return self._admit(delivery)
+        self._pass(seq)
+        return self._admit(delivery, lane)
 
-    def settle(self, entries: Sequence[Entry]) -> None:
-        """What was taken together is over."""
-        self.queue.settle(entries, self._clock.monotonic())
-        self.read_on()
+    def _offer_apart(self, delivery: Delivery, apart: Apart) -> bool:
+        """Take one whose subject is read apart: behind what is unread of it."""
+        seq = delivery.stored.seq
+        if not self.behind:
+            self._pass(seq)
+        if self.queue.holds(delivery) if delivery.resent else seq <= apart.newest:
+            return False
+        lane = self._lanes.of(delivery)
+        if not apart.unread and not apart.being_read:
+            apart.newest = max(apart.newest, seq)
+            return self._admit(delivery, lane)
+        self._leave(delivery)
+        return lane is Lane.LIVE
 
-    def read_on(self) -> None:
-        """Some room was made in memory: read what it is for."""
-        if (self.behind or self._spilled) and not self._wanted.is_set() and self._next_page() is not None:
-            self._wanted.set()
-
-    def others(self, delivery: Delivery) -> bool:
-        """Whether another subject waits, or may wait, for this destination."""
-        return self.behind or self.queue.others(self.queue.subject(delivery))
-
-    async def read(self, on_page: Callable[[], None]) -> None:
-        """Read from the store whatever memory has room for, until cancelled."""
-        while True:
-            self._wanted.clear()
-            while (read_page := self._next_page()) is not None:
-                try:
-                    await read_page()
-                except StoreUnavailable:
-                    # The store itself says so, once; here only patience helps.
-                    await asyncio.sleep(_STORE_PAUSE)
-                on_page()
-            await self._wanted.wait()
-
-    def _next_page(self) -> Callable[[], Awaitable[None]] | None:
-        """What is to be read now, if there is anything to read and room for it."""
-        if len(self.queue) + PAGE > MEMORY:
-            return None
-        for subject in self._spilled:
-            if self.queue.depth(subject) == 0:
-                return partial(self._read_subject, subject)
-        return self._read_on if self.behind else None
-
-    async def _read_on(self) -> None:
-        """Read the next page behind the cursor; the last one ends being behind."""
-        self._reading, self._missed = True, False
-        self._arrived.clear()
-        try:
-            page = await self._outbox.waiting(self._destination, self._cursor, PAGE)
-        finally:
-            self._reading = False
-        for delivery in page:
-            self._cursor = delivery.stored.seq
-            self._admit(delivery)
-        if len(page) < PAGE and not self._missed:
-            self.behind = False
-            for delivery in self._arrived:
-                self.offer(delivery)
+    def _leave_beyond(self, delivery: Delivery) -> bool:
+        """Leave one in the store for its page, or, if it is urgent, have its subject read before that."""
+        lane = self._lanes.of(delivery)
+        if lane is Lane.REST:
+            self._note_arrival(delivery)
+            return False
+        self._leave(delivery, self._cursor + 1)
+        return lane is Lane.LIVE
 
     def _note_arrival(self, delivery: Delivery) -> None:
         """Remember what came while a page was read: the page may be from before it."""
@@ -160,49 +126,180 @@ class Backlog:
         else:
             self._missed = True
 
-    async def _read_subject(self, subject: str) -> None:
-        """Read the next of a spilled subject, whose share of memory is used up."""
-        left = first = self._spilled[subject]
-        self._spilled[subject] = _NOWHERE  # what is offered meanwhile lowers it again
-        try:
-            found = await self._find(subject, first)
-            left = found[PAGE].stored.seq if len(found) > PAGE else _NOWHERE
-        finally:
-            left = min(left, self._spilled.pop(subject))
-            if left < _NOWHERE:
-                self._spilled[subject] = left
-        for delivery in found:
-            if delivery.stored.seq < left:
-                self._add(delivery)
+    def _pass(self, seq: int) -> None:
+        self._cursor = max(self._cursor, seq)
 
-    async def _find(self, subject: str, first: int) -> list[Delivery]:
-        """Give more than a page of a subject's deliveries from `first` to the cursor, or all there are."""
-        found: list[Delivery] = []
-        after = first - 1
-        while len(found) <= PAGE and after < self._cursor:
-            page = await self._outbox.waiting(self._destination, after, PAGE)
-            found += [
-                delivery
-                for delivery in page
-                if delivery.stored.seq <= self._cursor and self.queue.subject(delivery) == subject
-            ]
-            if len(page) < PAGE:
-                break
-            after = page[-1].stored.seq
-        return found
+    # --- what is over, and what is known of the destination --------------------------------------------------
 
-    def _admit(self, delivery: Delivery) -> bool:
-        """Put a delivery into memory unless its subject has its share there already."""
+    def settle(self, entries: Sequence[Entry]) -> None:
+        """What was taken together is over."""
+        self.queue.settle(entries, self._clock.monotonic())
+        if self.behind or self._apart.unread:
+            for entry in entries:
+                self._apart.look_at(self.queue.subject(entry.delivery))
+            self._wake()
+
+    def read_on(self) -> None:
+        """Some room was made in memory: read what it is for."""
+        self._apart.look_at_all()
+        self._wake()
+
+    def recovered(self, *, history: bool) -> None:
+        """An outage has ended; `history`: it was so long that what was made until now is no live alarm."""
+        self.queue.recovered(self._clock.monotonic(), history=history)
+        if history:
+            self._apart.recovered()
+        self._wake()
+
+    def others(self, delivery: Delivery) -> bool:
+        """Whether another subject waits, or may wait, for this destination."""
         subject = self.queue.subject(delivery)
-        if subject in self._spilled or self.queue.depth(subject) >= PAGE:
-            self._spilled[subject] = min(self._spilled.get(subject, _NOWHERE), delivery.stored.seq)
-            return False
-        self._add(delivery)
-        return True
+        return self.behind or self.queue.others(subject) or self._apart.others(subject)
+
+    # --- reading -----------------------------------------------------------------------------------------------
+
+    async def read(self, on_page: Callable[[], None]) -> None:
+        """Read from the store whatever memory has room for, until cancelled.
+
+        `on_page` is called for a page's worth at a time, so that requests with several events are full ones;
+        a live alarm is not kept back for it.
+        """
+        while True:
+            self._wanted.clear()
+            self._unannounced = 0
+            while (read_page := self._next_page()) is not None:
+                live = self._apart.due(Lane.LIVE)
+                try:
+                    await read_page()
+                except StoreUnavailable:
+                    # The store itself says so, once; here only patience helps.
+                    await asyncio.sleep(_STORE_PAUSE)
+                if live > self._apart.due(Lane.LIVE) == 0 or self._unannounced >= PAGE:
+                    self._unannounced = 0
+                    on_page()
+            on_page()
+            await self._wanted.wait()
+
+    def _wake(self) -> None:
+        if not self._wanted.is_set() and self._next_page() is not None:
+            self._wanted.set()
+
+    def _room(self, lane: Lane) -> int:
+        """How many more deliveries of a lane memory has room for; never more than there is."""
+        room, own = MEMORY - len(self.queue), MEMORY // _LANES_OWN
+        if not self._lanes.on:
+            return room
+        least = room - own * (len(Lane) - 1)
+        if least >= PAGE:
+            return least
+        return room - sum(max(0, own - self.queue.count(other)) for other in Lane if other is not lane)
+
+    def _next_page(self) -> Callable[[], Awaitable[None]] | None:
+        """What is to be read now, if there is anything to read and room for it."""
+        for lane in Lane:
+            room, due = self._room(lane), self._apart.due(lane)
+            if room < (PAGE if lane is Lane.REST else max(1, PAGE // _SUBJECTS_AT_ONCE)):
+                continue
+            page: Callable[[], Awaitable[None]] | None = None
+            if lane is Lane.URGENT and self._searched is not None:
+                page = self._search
+            elif lane is Lane.REST and self.behind:
+                page = self._read_on
+            # They take turns: neither may use up the room that the other waits for.
+            if due and not (page and self._page_next):
+                limit = min(room, max(PAGE // due, PAGE // _SUBJECTS_AT_ONCE, 1))
+                return partial(self._read_subject, *self._apart.first(lane), limit)
+            if page:
+                return page
+        return None
+
+    async def _read_on(self) -> None:
+        """Read the next page behind the cursor; the last one ends being behind."""
+        self._page_next = False
+        self._reading, self._missed = True, False
+        self._arrived.clear()
+        try:
+            page = await self._outbox.waiting(self._destination, self._cursor, PAGE)
+        finally:
+            self._reading = False
+        for delivery in page:
+            self._pass(delivery.stored.seq)
+            self._take_in(delivery)
+        if len(page) < PAGE and not self._missed:
+            self.behind = False
+            for delivery in self._arrived:
+                self.offer(delivery)
+            if not self.behind:
+                self._pass(self._apart.release_all())
+
+    async def _search(self) -> None:
+        """Find the subjects of the next urgent ones that waited when this began; each is read apart."""
+        self._page_next = False
+        after = max(self._searched or 0, self._cursor)
+        page = await self._outbox.waiting(self._destination, after, PAGE, Part.URGENT)
+        self._searched = page[-1].stored.seq if len(page) == PAGE else None
+        for delivery in page:
+            known = self._apart.get(self.queue.subject(delivery))
+            if known is not None:
+                self._apart.see(delivery, known)
+            elif delivery.stored.seq > self._cursor and not delivery.resent:
+                self._leave(delivery, self._cursor + 1, EVERYTHING)
+
+    async def _read_subject(self, subject: str, apart: Apart, limit: int) -> None:
+        """Read the next of a subject of which nothing is in memory."""
+        self._page_next = True
+        part = Part.ALL if self._strict else Part.SUBJECT
+        left, until = first, last = self._apart.begin(apart)
+        page: Sequence[Delivery] = ()
+        try:
+            page = await self._outbox.waiting(self._destination, first - 1, limit, part, apart.name)
+            ends = len(page) < limit or page[-1].stored.seq >= last
+            left, until = (EVERYTHING, 0) if ends else (page[-1].stored.seq + 1, last)
+        finally:
+            self._apart.end(apart, left, until)
+            for delivery in page:
+                # What was left to the store meanwhile may be among them: then it is read again.
+                if delivery.stored.seq < apart.first and self.queue.subject(delivery) == subject:
+                    apart.newest = max(apart.newest, delivery.stored.seq)
+                    self._add(delivery)
+            self._apart.look_at(subject)
+        if not self.behind:
+            self._pass(self._apart.release(subject))
+
+    # --- into memory ---------------------------------------------------------------------------------------------
+
+    def _take_in(self, delivery: Delivery) -> None:
+        """Put one of a page into memory, unless its subject is read apart or has its share there already."""
+        subject = self.queue.subject(delivery)
+        apart = self._apart.get(subject)
+        if apart is None:
+            if self.queue.depth(subject) < PAGE:
+                self._add(delivery)
+            else:
+                self._leave(delivery, until=None if delivery.resent else EVERYTHING)
+        elif not delivery.resent:
+            self._apart.see(delivery, apart)
+        elif not self.queue.holds(delivery):
+            self._leave(delivery)
+
+    def _admit(self, delivery: Delivery, lane: Lane) -> bool:
+        """Put what was just committed into memory if there is room for its lane, and its subject has not its share."""
+        share = MEMORY if self._strict else PAGE
+        if self._room(lane) > 0 and self.queue.depth(self.queue.subject(delivery)) < share:
+            self._add(delivery)
+            return True
+        self._leave(delivery)
+        return lane is Lane.LIVE
+
+    def _leave(self, delivery: Delivery, first: int | None = None, until: int | None = None) -> None:
+        """Leave a delivery in the store, to be read apart."""
+        self._apart.leave(delivery, first, until)
+        self._wake()
 
     def _add(self, delivery: Delivery) -> None:
         now, wait = self._clock.monotonic(), 0
         if delivery.due_wall:
             # The clock may have stepped by years since this was written: no wait beyond the longest is meant.
             wait = min(delivery.due_wall - self._clock.wall(), self._longest_wait)
+        self._unannounced += 1
         self.queue.add(Entry(delivery, not_before=now + wait), now)

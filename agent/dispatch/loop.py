@@ -14,8 +14,9 @@ from contextlib import suppress
 from typing import Final
 
 from agent.destinations.base import Destination, DestinationSection
-from agent.dispatch.backlog import Backlog, Outbox
+from agent.dispatch.backlog import Backlog
 from agent.dispatch.health import Health, House
+from agent.dispatch.outbox import Outbox
 from agent.dispatch.pace import Pace
 from agent.dispatch.queue import Entry
 from agent.dispatch.sending import Sending
@@ -50,7 +51,13 @@ class Dispatcher:
         self._house = house
         self._clock = house.clock
         self._backlog = Backlog(
-            name, outbox, house.clock, strict=section.order == "strict", longest_wait=max(section.retry)
+            name,
+            outbox,
+            house.clock,
+            longest_wait=max(section.retry),
+            strict=section.order == "strict",
+            lanes=section.lanes == "on",
+            boot=house.boot,
         )
         self._in_flight = 0
         self._resting: deque[asyncio.Future[None]] = deque()

