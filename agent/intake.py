@@ -199,6 +199,10 @@ class Intake:
         if (history := self._arrivals.history(now, ending=True)) is not None:
             yield self._blind(Interruption(*history, _HISTORY))
 
+    def lapse(self) -> Interruption | None:
+        """Since when nothing is read of it, if that was not told yet."""
+        return self._connection.open(self._clock.monotonic())
+
     def untold(self) -> bytes | None:
         """What is to be told after a kill: an interruption as `[since, until or null, reason]`, JSON."""
         return self._connection.untold(self._clock.monotonic())

@@ -46,6 +46,7 @@ class Pipeline:
         engine: the rules; replaced whole by a reload.
         subscribers: which destinations an event is addressed to; replaced by a reload.
         note: told of every batch that the rules have taken (for the recorder); must cost next to nothing.
+        on_blind: told of every `agent.blind` that is stored (for the heartbeats).
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Pipeline:
         self.engine = engine
         self.subscribers = subscribers
         self.note: Callable[[Sequence[Seen]], None] = _forget
+        self.on_blind: Callable[[Event], None] = _nobody
         self._store = store
         self._offer = offer
         self._clock = clock
@@ -74,6 +76,11 @@ class Pipeline:
         self._own: asyncio.Queue[Event] = asyncio.Queue()
         store.on_commit = self._kept
         store.on_failure = self._fell
+
+    @property
+    def blind_since(self) -> int | None:
+        """Since when rules hold their state because nothing can be stored; None: they do not."""
+        return self._blind_since
 
     # --- what comes in ---------------------------------------------------------------------------
 
@@ -133,6 +140,8 @@ class Pipeline:
             self.engine.keep(self._under_way.popleft()[1])
         for addressed in step.events:
             _STORED[addressed.event.type].inc()
+            if addressed.event.type is EventType.AGENT_BLIND:
+                self.on_blind(addressed.event)
         self._offer(deliveries)
 
     def _fell(self, reason: str) -> None:
@@ -228,3 +237,7 @@ class Pipeline:
 
 def _forget(_: Sequence[Seen]) -> None:
     """Nobody records what was seen."""
+
+
+def _nobody(_: Event) -> None:
+    """Nobody keeps what was not watched."""

@@ -40,6 +40,18 @@ class Subscription:
             for kind, rule, tag in ((event.type.value, event.rule, event.tag), *_told_in(event))
         )
 
+    def hears_heartbeats(self, *, by_name: bool) -> bool:
+        """Whether it is sent `agent.heartbeat`; `by_name`: a wildcard does not mean it (a room of people).
+
+        A heartbeat has no rule, tag or loudness: whoever names the type gets it, whatever else is asked for;
+        whoever names no types gets it with everything.
+        """
+        if by_name:
+            return EventType.AGENT_HEARTBEAT.value in self.events
+        if self.events:
+            return matches(self.events, EventType.AGENT_HEARTBEAT.value)
+        return not (self.rules or self.tags or self.priorities)
+
 
 def subscribers(event: Event, subscriptions: Mapping[str, Subscription]) -> tuple[str, ...]:
     """The names of the destinations that the event goes to; never the one that it is about.

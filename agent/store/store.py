@@ -231,6 +231,15 @@ class Store:
         """How many dead letters there are, of one destination or in all."""
         return sum(counter.dead for counter in self._counters.of(destination))
 
+    def lost_count(self, destination: str) -> int:
+        """How many deliveries were given up for want of room since the store was made."""
+        return sum(counter.lost for counter in self._counters.of(destination))
+
+    def high_water(self, destination: str) -> int | None:
+        """The newest event that was addressed to it; None: none ever was."""
+        [counter] = self._counters.of(destination)
+        return counter.newest
+
     def oldest_waiting(self, destination: str) -> Oldest | None:
         """The event that has waited longest, as of the last tick."""
         [counter] = self._counters.of(destination)

@@ -166,3 +166,25 @@ def test_every_alarm_that_a_flood_holds_reaches_whoever_asked_for_it():
 
     wanted = [Subscription(rules=(f"R{n}",), tags=(f"T{n}",), priorities=frozenset({LOW})) for n in range(4)]
     assert [each.wants(told[0]) for each in wanted] == [False, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("asked", "by_name", "expected"),
+    [
+        ({}, False, True),
+        ({"priorities": frozenset({HIGH})}, False, False),
+        ({"rules": ("R1-*",)}, False, False),
+        ({"tags": ("press*",)}, False, False),
+        ({"events": ("alarm.*",)}, False, False),
+        ({"events": ("agent.*",)}, False, True),
+        ({"events": ("alarm.*", "agent.heartbeat"), "priorities": frozenset({HIGH})}, False, True),
+        ({"events": ("agent.heartbeat",), "rules": ("R1-*",), "tags": ("press*",)}, False, True),
+        ({}, True, False),
+        ({"events": ("agent.*",)}, True, False),
+        ({"events": ("*",)}, True, False),
+        ({"events": ("alarm.*", "agent.heartbeat")}, True, True),
+    ],
+)
+def test_heartbeats_go_to_whoever_names_them_or_asks_for_everything(asked, by_name, expected):
+    """What narrows events by rule, tag or loudness says nothing of them; a room of people must name them."""
+    assert Subscription(**asked).hears_heartbeats(by_name=by_name) is expected
