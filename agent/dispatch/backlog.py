@@ -25,13 +25,10 @@ from agent.dispatch.apart import EVERYTHING, Apart, SubjectsApart
 from agent.dispatch.lanes import Lane, Lanes
 from agent.dispatch.outbox import Outbox
 from agent.dispatch.queue import Entry, SubjectQueues
+from agent.dispatch.room import Room
 from agent.errors import StoreUnavailable
 from agent.store.records import Delivery, Part
 
-MEMORY: Final = 2_000
-PAGE: Final = 200
-_LANES_OWN: Final = 5  # of memory, each lane has one part in so many to itself
-_SUBJECTS_AT_ONCE: Final = 8  # of what is read apart, so that there is enough to send side by side
 _STORE_PAUSE: Final = 1.0  # seconds until a store that could not answer is asked again
 
 
@@ -48,6 +45,7 @@ class Backlog:
         strict: bool = False,
         lanes: bool = True,
         boot: str = "",
+        room: Room | None = None,
     ) -> None:
         """Begin with what the store has; `longest_wait` (ns) bounds what a stored due time can mean."""
         self._lanes = Lanes(boot, clock.monotonic(), on=lanes and not strict)
@@ -58,6 +56,7 @@ class Backlog:
         self._outbox = outbox
         self._clock = clock
         self._longest_wait = longest_wait
+        self._room = room or Room()
         self._strict = strict
         self._apart = SubjectsApart(self.queue, self._lanes)
         self._cursor = 0
@@ -89,7 +88,7 @@ class Backlog:
         if self.queue.holds(delivery) if delivery.resent else seq <= self._cursor:
             return False
         lane = self._lanes.of(delivery)
-        if self._room(lane) <= 0 and lane is Lane.REST and not delivery.resent:
+        if self._room.left(self.queue, lane) <= 0 and lane is Lane.REST and not delivery.resent:
             self.behind = True
             self._note_arrival(delivery)
             return False
@@ -121,7 +120,7 @@ class Backlog:
 
     def _note_arrival(self, delivery: Delivery) -> None:
         """Remember what came while a page was read: the page may be from before it."""
-        if self._reading and len(self._arrived) < PAGE:
+        if self._reading and len(self._arrived) < self._room.page:
             self._arrived.append(delivery)
         else:
             self._missed = True
@@ -174,7 +173,7 @@ class Backlog:
                 except StoreUnavailable:
                     # The store itself says so, once; here only patience helps.
                     await asyncio.sleep(_STORE_PAUSE)
-                if live > self._apart.due(Lane.LIVE) == 0 or self._unannounced >= PAGE:
+                if live > self._apart.due(Lane.LIVE) == 0 or self._unannounced >= self._room.page:
                     self._unannounced = 0
                     on_page()
             on_page()
@@ -184,21 +183,11 @@ class Backlog:
         if not self._wanted.is_set() and self._next_page() is not None:
             self._wanted.set()
 
-    def _room(self, lane: Lane) -> int:
-        """How many more deliveries of a lane memory has room for; never more than there is."""
-        room, own = MEMORY - len(self.queue), MEMORY // _LANES_OWN
-        if not self._lanes.on:
-            return room
-        least = room - own * (len(Lane) - 1)
-        if least >= PAGE:
-            return least
-        return room - sum(max(0, own - self.queue.count(other)) for other in Lane if other is not lane)
-
     def _next_page(self) -> Callable[[], Awaitable[None]] | None:
         """What is to be read now, if there is anything to read and room for it."""
         for lane in Lane:
-            room, due = self._room(lane), self._apart.due(lane)
-            if room < (PAGE if lane is Lane.REST else max(1, PAGE // _SUBJECTS_AT_ONCE)):
+            left, due = self._room.left(self.queue, lane), self._apart.due(lane)
+            if left < self._room.wanted(lane):
                 continue
             page: Callable[[], Awaitable[None]] | None = None
             if lane is Lane.URGENT and self._searched is not None:
@@ -207,8 +196,7 @@ class Backlog:
                 page = self._read_on
             # They take turns: neither may use up the room that the other waits for.
             if due and not (page and self._page_next):
-                limit = min(room, max(PAGE // due, PAGE // _SUBJECTS_AT_ONCE, 1))
-                return partial(self._read_subject, *self._apart.first(lane), limit)
+                return partial(self._read_subject, *self._apart.first(lane), self._room.part(left, due))
             if page:
                 return page
         return None
@@ -219,13 +207,13 @@ class Backlog:
         self._reading, self._missed = True, False
         self._arrived.clear()
         try:
-            page = await self._outbox.waiting(self._destination, self._cursor, PAGE)
+            page = await self._outbox.waiting(self._destination, self._cursor, self._room.page)
         finally:
             self._reading = False
         for delivery in page:
             self._pass(delivery.stored.seq)
             self._take_in(delivery)
-        if len(page) < PAGE and not self._missed:
+        if len(page) < self._room.page and not self._missed:
             self.behind = False
             for delivery in self._arrived:
                 self.offer(delivery)
@@ -236,8 +224,8 @@ class Backlog:
         """Find the subjects of the next urgent ones that waited when this began; each is read apart."""
         self._page_next = False
         after = max(self._searched or 0, self._cursor)
-        page = await self._outbox.waiting(self._destination, after, PAGE, Part.URGENT)
-        self._searched = page[-1].stored.seq if len(page) == PAGE else None
+        page = await self._outbox.waiting(self._destination, after, self._room.page, Part.URGENT)
+        self._searched = page[-1].stored.seq if len(page) == self._room.page else None
         for delivery in page:
             known = self._apart.get(self.queue.subject(delivery))
             if known is not None:
@@ -273,7 +261,7 @@ class Backlog:
         subject = self.queue.subject(delivery)
         apart = self._apart.get(subject)
         if apart is None:
-            if self.queue.depth(subject) < PAGE:
+            if self.queue.depth(subject) < self._room.page:
                 self._add(delivery)
             else:
                 self._leave(delivery, until=None if delivery.resent else EVERYTHING)
@@ -284,8 +272,8 @@ class Backlog:
 
     def _admit(self, delivery: Delivery, lane: Lane) -> bool:
         """Put what was just committed into memory if there is room for its lane, and its subject has not its share."""
-        share = MEMORY if self._strict else PAGE
-        if self._room(lane) > 0 and self.queue.depth(self.queue.subject(delivery)) < share:
+        share = self._room.memory if self._strict else self._room.page
+        if self._room.left(self.queue, lane) > 0 and self.queue.depth(self.queue.subject(delivery)) < share:
             self._add(delivery)
             return True
         self._leave(delivery)

@@ -80,7 +80,7 @@ class SubjectQueues:
     """First in, first out within a subject; the subjects side by side, or (`strict`) all as one."""
 
     def __init__(self, lanes: Lanes, *, strict: bool = False) -> None:
-        self._lanes = lanes
+        self.lanes: Final = lanes
         self._strict = strict
         self._subjects: dict[str, _Subject] = {}
         self._ready = Ready()
@@ -136,7 +136,7 @@ class SubjectQueues:
 
     def add(self, entry: Entry, now: int) -> None:
         """Put a delivery behind the others of its subject."""
-        name, lane = self.subject(entry.delivery), self._lanes.of(entry.delivery)
+        name, lane = self.subject(entry.delivery), self.lanes.of(entry.delivery)
         known = self._subjects.get(name)
         self._length += 1
         if known is None:
@@ -169,13 +169,13 @@ class SubjectQueues:
     def recovered(self, now: int, *, history: bool) -> None:
         """The destination takes events again; `history`: it was away for so long that what waits is no news."""
         if history:
-            self._lanes.recovered(now)
+            self.lanes.recovered(now)
         for name, known in self._subjects.items():
             known.failed = False
             if history:
                 known.tally = [0] * len(Lane)
                 for entry in known.entries:
-                    known.tally[self._lanes.of(entry.delivery)] += 1
+                    known.tally[self.lanes.of(entry.delivery)] += 1
                 self._sort(name, known)
         self._ready.recover(lambda name: self._subjects[name].lane)
 
@@ -253,7 +253,7 @@ class SubjectQueues:
 
     def _drop_first(self, known: _Subject) -> Entry:
         entry = known.entries.popleft()
-        known.tally[self._lanes.of(entry.delivery)] -= 1
+        known.tally[self.lanes.of(entry.delivery)] -= 1
         self._length -= 1
         self._counts[known.lane] -= 1
         return entry

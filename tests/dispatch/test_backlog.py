@@ -7,7 +7,8 @@ import pytest
 from rigs.dispatching import BOOT, NAME, delivery, fits
 from rigs.virtual_time import VirtualClock
 
-from agent.dispatch.backlog import PAGE, Backlog
+from agent.dispatch.backlog import Backlog
+from agent.dispatch.room import PAGE
 from agent.store.records import Part
 
 pytestmark = pytest.mark.virtual_time

@@ -6,7 +6,7 @@ import random
 import pytest
 from rigs.dispatching import LOST, NAME, Outbox, Receiver, at_wall, delivery, dispatching
 
-from agent.dispatch.backlog import MEMORY, PAGE
+from agent.dispatch.room import MEMORY, PAGE
 from agent.errors import StoreUnavailable
 from agent.store.records import MarkDelivered
 
