@@ -13,7 +13,7 @@ from agent.delivery.body import Identity
 from agent.delivery.judge import REFUSALS_IN_A_ROW, Fault, Retry
 from agent.delivery.outage import Outage, after_retry, after_success
 from agent.delivery.schedule import FAILING_AFTER
-from agent.dispatch.notices import notice
+from agent.dispatch.notices import UNKNOWN, notice
 from agent.dispatch.status import DestinationState
 from agent.model import Event, EventType
 from agent.store.records import DestinationFacts
@@ -212,11 +212,12 @@ class Health:
 
     # --- who is told -----------------------------------------------------------------------------------
 
-    def tell(self, kind: EventType, reason: str, *, seq: int | None = None) -> None:
-        """Make a `delivery.*` event."""
-        self._house.announce(
-            notice(kind, self._name, reason, self._clock.monotonic(), self._house.mint, seq=seq)
-        )
+    def tell(
+        self, kind: EventType, reason: str, *, seq: int | None = None, previous: int | None = UNKNOWN
+    ) -> None:
+        """Make a `delivery.*` event; see `notice`."""
+        now, mint = self._clock.monotonic(), self._house.mint
+        self._house.announce(notice(kind, self._name, reason, now, mint, seq=seq, previous=previous))
 
     def _keep(self) -> None:
         wall, trouble = None, self.outage or self.refusal

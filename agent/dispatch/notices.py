@@ -1,9 +1,13 @@
 """The events that a destination's health makes: for the other destinations, never for itself."""
 
 from collections.abc import Callable
+from typing import Final
 
 from agent.delivery.subscription import DESTINATION_SUBJECT
 from agent.model import Event, EventType, Json, Priority
+
+UNKNOWN: Final = -1
+"""Whoever makes the event does not know which number was before it."""
 
 
 def notice(
@@ -14,8 +18,13 @@ def notice(
     mint: Callable[[int], str],
     *,
     seq: int | None = None,
+    previous: int | None = UNKNOWN,
 ) -> Event:
-    """Make the `delivery.*` event `kind` about a destination; `seq` is the event it is about, if any."""
+    """Make the `delivery.*` event `kind` about a destination.
+
+    `seq` is the event it is about, if any, and `previous` the one before it that was addressed there: with
+    both a receiver's ledger can tell what was given up from what was lost.
+    """
     message = {
         EventType.DELIVERY_FAILING: f"{destination} takes no events: {reason}",
         EventType.DELIVERY_RECOVERED: f"{destination} takes events again",
@@ -27,6 +36,8 @@ def notice(
         data["reason"] = reason
     if seq is not None:
         data["event_seq"] = seq
+        if previous != UNKNOWN:
+            data["event_previous"] = previous
     loud = kind in (EventType.DELIVERY_FAILING, EventType.DELIVERY_DISABLED)
     return Event(
         id=mint(at),

@@ -110,7 +110,8 @@ class Sending:
             self._outbox.mark(MarkDead(self._name, entry.seq, self._clock.wall(), why, attempt))
             DEAD_LETTERS.labels(self._name).inc()
             if _notable(entry):
-                self._health.tell(EventType.DELIVERY_DEAD, why, seq=entry.seq)
+                previous = entry.delivery.previous
+                self._health.tell(EventType.DELIVERY_DEAD, why, seq=entry.seq, previous=previous)
 
     def _retry(self, entries: Sequence[Entry], retry: Retry, attempt: Attempt) -> None:
         """Put them back; a single one waits by its own schedule if the attempt was charged."""

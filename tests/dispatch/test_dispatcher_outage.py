@@ -113,6 +113,7 @@ async def test_poison_delays_others_by_less_than_a_second_and_dies_by_its_schedu
     assert 2 in rig.outbox.delivered
     assert rig.types == ["delivery.dead"]
     assert rig.told[0].data["event_seq"] == 1
+    assert rig.told[0].data["event_previous"] is None
 
 
 async def test_a_lone_event_that_the_receiver_fails_on_is_charged_once_an_hour():
