@@ -78,7 +78,10 @@ async def test_all_sources_of_a_gateway_share_one_connection(line, tmp_path):
         await by_unit(exchange)
 
     server = server_on(line, tmp_path, behave=counted)
-    async with server, plants(*(unit(server, number) for number in range(1, 6))) as sinks:
+    patient = [
+        unit(server, number, timeout="10s") for number in range(1, 6)
+    ]  # a slow answer is not the matter here
+    async with server, plants(*patient) as sinks:
         for sink in sinks:
             await sink.polls(3)
 
