@@ -78,6 +78,7 @@ class Counters:
         self.seq = 0
         self.blocks = Blocks()
         self._gone: dict[str, Ranges] = {}
+        self._held_back: list[tuple[int, Worth]] = []
         self.destinations: dict[str, Counter] = {}
         self._miscounted = False
         self._oldest_settled = False
@@ -139,9 +140,11 @@ class Counters:
         """A transaction with these numbers and deliveries is on disk."""
         for block in range(self.seq // SIZE, seq // SIZE + 1):
             self.blocks.note(block * SIZE, Worth.SETTLED)  # what nobody is told
+        for held in self._held_back:
+            self.blocks.note(*held)
+        self._held_back.clear()
         self.seq = seq
         for name, newest in previous.items():
-            self._no_more_kept(self.destinations[name].newest, newest)
             self.destinations[name].newest = newest
         for deliveries in handed:
             self.wait(deliveries)
@@ -167,10 +170,9 @@ class Counters:
         newest = (counter.newest for counter in self.destinations.values())
         return frozenset({self.seq, *(seq for seq in newest if seq is not None)})
 
-    def _no_more_kept(self, before: int | None, newest: int) -> None:
-        if before is not None and before // SIZE != newest // SIZE:
-            for worth in Worth:
-                self.blocks.note(before, worth)
+    def hold_back(self, seq: int, worth: Worth) -> None:
+        """It would go, but is kept: it may go when there is a newer one."""
+        self._held_back.append((seq, worth))
 
     def lose(self, owed: Mapping[int, Collection[tuple[int, int]]], late: Iterable[Mark]) -> None:
         """These were deleted, by number: where (destination's key, state) they were pending or dead.

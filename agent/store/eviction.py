@@ -12,7 +12,8 @@ nothing: it was declared lost, and a receiver that has it all the same has more 
 
 # ruff: noqa: S608 - statements are put together from constants; values are always bound
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import orjson
@@ -24,7 +25,7 @@ from agent.store import gaps
 from agent.store.blocks import Worth
 from agent.store.counters import Counters
 from agent.store.gaps import Gap
-from agent.store.plan import INSERT_DELIVERY, plan
+from agent.store.plan import INSERT_DELIVERY, ROW, plan
 from agent.store.records import Addressed, DeliveryState, Step
 from agent.store.retention import delete_events
 from agent.store.rows import EVENT_COLUMNS, INSERT_EVENT, decode_event, draft
@@ -33,12 +34,15 @@ from agent.store.writer import Writer
 
 BITE: Final = 500
 _BLOCKS_A_BITE: Final = 16
+_ALL: Final = 2**63
 OLD_LETTERS: Final = 30 * 86_400 * SECOND
 # So many records of gaps may wait; then the next one takes the place of the oldest of them.
 _RECORDS: Final = 64
 _REPLACED: Final = 32
 
-_EVENTS: Final = "SELECT seq, priority, type FROM event WHERE seq BETWEEN ? AND ?"
+_EVENTS: Final = (
+    "SELECT seq, priority, type, length(content) FROM event WHERE seq BETWEEN ? AND ? ORDER BY seq"
+)
 _OWED: Final = "SELECT seq, destination, state FROM delivery WHERE destination IN (SELECT id FROM destination) AND state IN (0, 2) AND "
 _OWED_IN: Final = f"{_OWED} seq BETWEEN ? AND ?"
 _OWED_OF: Final = f"{_OWED} seq IN (SELECT value FROM json_each(?))"
@@ -59,6 +63,15 @@ Owed: TypeAlias = Mapping[int, Collection[tuple[int, DeliveryState]]]
 Declare: TypeAlias = Callable[[Gap], Addressed]
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """An event that may go: about how many bytes it takes, and whom it is owed."""
+
+    seq: int
+    size: int
+    owed: Sequence[tuple[int, DeliveryState]]
+
+
 class Eviction:
     """See the module.
 
@@ -77,10 +90,10 @@ class Eviction:
 
     async def settled(self) -> int | None:
         """Delete some of what nobody waits for; how many went, None when there is none. A job."""
-        return await self._visit(Worth.SETTLED, self._delete)
+        return await self._visit(Worth.SETTLED, _ALL, self._delete)
 
-    async def owed(self) -> int | None:
-        """Give up some of what is owed and worth least; how many went, None when nothing may go. A job."""
+    async def owed(self, size: int) -> int | None:
+        """Give up about so many bytes of what is owed and worth least; how many went, None: nothing may go. A job."""
         for worth in Worth:
             if worth is Worth.SETTLED:
                 continue
@@ -89,7 +102,7 @@ class Eviction:
             async def give_up(owed: Owed, word: str = word) -> int:
                 return await self._give_up(owed, "undelivered", word)
 
-            if (gone := await self._visit(worth, give_up)) is not None:
+            if (gone := await self._visit(worth, size, give_up)) is not None:
                 return gone
         return None
 
@@ -114,38 +127,45 @@ class Eviction:
 
     # --- what may go ----------------------------------------------------------------------------------------
 
-    async def _visit(self, worth: Worth, let_go: Callable[[Owed], Awaitable[int]]) -> int | None:
-        """Let go of what the oldest blocks hold of this worth; None when no block may hold any."""
+    async def _visit(self, worth: Worth, size: int, let_go: Callable[[Owed], Awaitable[int]]) -> int | None:
+        """Let go of the oldest of this worth, of so many bytes at the most; how many went, None when there are none."""
         await self._settle()
-        found: dict[int, list[tuple[int, DeliveryState]]] = {}
-        visited = 0
-        while len(found) < BITE and visited < _BLOCKS_A_BITE:
+        found: list[_Found] = []
+        enough = 0
+        for _ in range(_BLOCKS_A_BITE):
             block = self._counters.blocks.take(worth)
             if block is None:
                 break
-            visited += 1
-            found |= await self._look(worth, block)
-        if found:
-            return await let_go(found)
-        return 0 if visited else None
+            found += await self._look(worth, block)
+            enough = _enough(found, size)
+            # The newest is noted with every commit: who goes on there would never come to an end.
+            if enough < len(found) or len(found) >= BITE or self._counters.seq in block:
+                break
+        else:
+            if not found:
+                return 0
+        for one in found[enough:]:
+            self._counters.blocks.note(one.seq, worth)
+        return await let_go({one.seq: one.owed for one in found[:enough]}) if found else None
 
-    async def _look(self, worth: Worth, block: range) -> dict[int, list[tuple[int, DeliveryState]]]:
+    async def _look(self, worth: Worth, block: range) -> list[_Found]:
         connection = self._turns.connection
         ends = (block.start, block.stop - 1)
         owed: dict[int, list[tuple[int, DeliveryState]]] = {}
         for seq, key, state in await connection.execute_fetchall(_OWED_IN, ends):
             owed.setdefault(seq, []).append((key, DeliveryState(state)))
         kept = self._counters.kept
-        found: dict[int, list[tuple[int, DeliveryState]]] = {}
-        for seq, priority, kind in await connection.execute_fetchall(_EVENTS, ends):
-            if seq in kept:
-                continue  # its block is noted again when there is a newer one
+        found: list[_Found] = []
+        for seq, priority, kind, size in await connection.execute_fetchall(_EVENTS, ends):
             if worth is not Worth.SETTLED:
                 if seq not in owed or priority != Priority[worth.name] or kind == EventType.STORE_OVERFLOW:
                     continue
             elif seq in owed:
                 continue
-            found[seq] = owed.get(seq, [])
+            if seq in kept:
+                self._counters.hold_back(seq, worth)
+            else:
+                found.append(_Found(seq, size + ROW, owed.get(seq, [])))
         return found
 
     async def _owed_of(self, numbers: Collection[int]) -> dict[int, list[tuple[int, DeliveryState]]]:
@@ -217,6 +237,15 @@ class Eviction:
                 break
             found[stored.seq] = gap
         return found
+
+
+def _enough(found: Sequence[_Found], size: int) -> int:
+    """How many of them, from the first, have so many bytes."""
+    for place, one in enumerate(found[:BITE]):
+        size -= one.size
+        if size <= 0:
+            return place + 1
+    return min(len(found), BITE)
 
 
 def _counted(owed: Owed) -> dict[int, int]:

@@ -56,6 +56,11 @@ class Usage:
         """How much of the room for events is in use; above 1: too much."""
         return self.used / self.room
 
+    @property
+    def surplus(self) -> int:
+        """How many bytes have to go until there is enough room again."""
+        return max(0, round(self.used - ENOUGH * self.room))
+
     def undelivered(self, waiting: int) -> int:
         """About how many bytes belong to so many deliveries that wait or are dead: at most all."""
         events = self.newest - self.first + 1

@@ -16,7 +16,7 @@ INSERT_DELIVERY: Final = (
     "INSERT INTO delivery (destination, seq, previous, subject, urgent) VALUES (?, ?, ?, ?, ?)"
 )
 
-_ROW: Final = 200
+ROW: Final = 200
 
 DeliveryRow: TypeAlias = tuple[int, int, int | None, int, bool]
 
@@ -42,9 +42,7 @@ class Plan:
     @property
     def size(self) -> int:
         """How many bytes they take, about."""
-        return (
-            sum(len(row[10]) for row in self.events) + _ROW * len(self.events) + _ROW * len(self.deliveries)
-        )
+        return sum(len(row[10]) for row in self.events) + ROW * len(self.events) + ROW * len(self.deliveries)
 
 
 def plan(group: Iterable[Sequence[Draft]], counters: Counters, boot: str, now: Reckoning) -> Plan:

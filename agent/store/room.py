@@ -116,7 +116,7 @@ class Room:
         self._judge(usage)
         if usage.share > limits.FULL:
             usage = await self._give_up(usage)
-        if self._shrunk and usage.share < limits.RELAXED:
+        elif self._shrunk and usage.share < limits.RELAXED:
             self._shrunk = False
             await self.shrink(None)
 
@@ -155,7 +155,7 @@ class Room:
         usage = await self._shrink_samples(usage)
         usage = await self._give_up_letters(usage)
         while usage.share > limits.ENOUGH:
-            gone = await self._turns.run(self._eviction.owed)
+            gone = await self._turns.run(partial(self._eviction.owed, usage.surplus))
             if gone is None:
                 _log.error(
                     "the store is larger than store.max_size, and nothing is left that may be given up"
