@@ -31,8 +31,12 @@ class RawServer:
 async def raw_server(
     handle: Callable[[RawServer, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
     certificate=None,
+    clients=None,
 ) -> AsyncIterator[RawServer]:
-    """Listen on loopback; what still runs at the end is cancelled, and every connection closed."""
+    """Listen on loopback; what still runs at the end is cancelled, and every connection closed.
+
+    `clients`: the authority that those who connect must have a certificate of.
+    """
     rig = RawServer()
     at_work: set[asyncio.Task] = set()
 
@@ -52,6 +56,9 @@ async def raw_server(
     if certificate is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*certificate)
+    if clients is not None:
+        context.load_verify_locations(clients)
+        context.verify_mode = ssl.CERT_REQUIRED
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
     rig.port = server.sockets[0].getsockname()[1]
     try:
