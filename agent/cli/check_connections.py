@@ -88,7 +88,7 @@ def _all(configuration: "Configuration") -> Iterator[Way]:
         if (place := reached(source)) is not None and place.port is not None:
             yield Way(place.host, place.port, place.protocol, True, place.encrypted, f"source {name}")
     for name, destination in configuration.destinations.items():
-        yield _delivery(name, destination)
+        yield from _deliveries(name, destination)
     listen = configuration.http
     yield Way(
         listen.listen.host,
@@ -100,9 +100,12 @@ def _all(configuration: "Configuration") -> Iterator[Way]:
     )
 
 
-def _delivery(name: str, config: "DestinationConfig") -> Way:
+def _deliveries(name: str, config: "DestinationConfig") -> Iterator[Way]:
+    from agent.destinations.mqtt.config import MqttDestination
+    from agent.destinations.nats.config import NatsDestination
     from agent.destinations.webhook.config import WebhookDestination
 
+    purpose = f"destination {name}"
     match config:
         case WebhookDestination():
             parts = urlsplit(config.url)
@@ -110,7 +113,13 @@ def _delivery(name: str, config: "DestinationConfig") -> Way:
             tls = "TLS" if scheme == "https" else "no"
             protocol = "HTTPS" if scheme == "https" else "HTTP"
             port = parts.port or _PORTS[scheme]
-            return Way(parts.hostname or "", port, protocol, True, tls, f"destination {name}")
+            yield Way(parts.hostname or "", port, protocol, True, tls, purpose)
+        case NatsDestination():
+            for server in config.servers:
+                yield Way(server.host, server.port, "NATS", True, "TLS" if server.tls else "no", purpose)
+        case MqttDestination():
+            tls = "TLS" if config.url.tls else "no"
+            yield Way(config.url.host, config.url.port, "MQTT", True, tls, purpose)
         case _:
             assert_never(config)
 

@@ -4,7 +4,7 @@ import argparse
 import json
 import os
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from agent.cli.arguments import add_config_option
 from agent.cli.asking import told
@@ -14,6 +14,9 @@ from agent.model import Answer, Event, EventType, NoAnswer, Priority
 
 if TYPE_CHECKING:
     from agent.config.model import Configuration
+    from agent.delivery.body import Place
+    from agent.destinations.config import DestinationConfig
+    from agent.formats import Formatter
 
 SUMMARY = "send a sample event to a destination and show what went out and came back"
 _GOOD = range(200, 300)
@@ -23,10 +26,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("destination", help="its name in the configuration")
     parser.add_argument("--rule", help="an alarm of this rule (default: an agent.test event)")
+    parser.add_argument("--show", action="store_true", help="show what would go out, and send nothing")
     add_config_option(parser)
     parser.epilog = """examples:
   edge-relay send-test cmms
   edge-relay send-test cmms --rule R1-temperature -c config
+  edge-relay send-test slack --rule R1-temperature --show     the body as its template writes it
 
 The sample is not stored and has no number; whether the agent runs makes no difference. The exit
 status is 0 only if the receiver took it (2xx).
@@ -40,10 +45,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def _send(arguments: argparse.Namespace) -> int:
     from agent.config.load import load
-    from agent.delivery.body import Identity, Place, render
+    from agent.delivery.body import Identity, Place
     from agent.delivery.identity import RANDOM_BYTES, mint
     from agent.destinations import open_destination
     from agent.destinations.base import Message
+    from agent.formats import open_format, shown
 
     configuration = load(arguments.config)
     name = arguments.destination.removeprefix("destination:")
@@ -55,10 +61,17 @@ async def _send(arguments: argparse.Namespace) -> int:
     event = _sample(identity, clock.monotonic(), arguments.rule, configuration)
     offset = clock.wall() - clock.monotonic()
     agent = configuration.agent
-    body = render(event, Place(0, None, offset), Identity(agent.site, agent.name, "test"))
-    async with open_destination(name, config, clock) as destination:
-        message = Message(identity, body)
-        _show_request(config.url, destination.headers(message), {*config.headers, "Authorization"}, body)
+    whose = Identity(agent.site, agent.name, "test")
+    place, formats = Place(0, None, offset), open_format(config, whose)
+    message = Message(identity, _body(formats, event, place), formats.content_type, (event,))
+    async with open_destination(name, config, clock, whose) as destination:
+        where, hidden = _where(config)
+        # The signature is that of the body that is sent; the body that is shown has no secret in it.
+        body = _body(open_format(shown(config), whose), event, place)
+        _show_request(where, destination.headers(message), hidden, body)
+        if arguments.show:
+            print("nothing was sent")
+            return 0
         outcome = await destination.deliver(message)
     _show_answer(outcome)
     return 0 if isinstance(outcome, Answer) and outcome.status in _GOOD else 1
@@ -85,14 +98,49 @@ def _known(name: str, names: Collection[str]) -> str:
     return did_you_mean(name, names) if names else ": the configuration has none"
 
 
-def _show_request(url: str, headers: Mapping[str, str], hidden: set[str], body: bytes) -> None:
+def _where(config: "DestinationConfig") -> tuple[str, set[str]]:
+    """Say where it goes, and the names of the headers that are sent and not shown."""
     from urllib.parse import urlsplit
 
-    parts = urlsplit(url)  # a query may hold a key: it is sent, not shown
-    print(f"POST {parts.scheme}://{parts.netloc}{parts.path}")
+    from agent.destinations.mqtt.config import MqttDestination
+    from agent.destinations.nats.config import NatsDestination
+    from agent.destinations.webhook.config import WebhookDestination
+
+    match config:
+        case WebhookDestination():
+            parts = urlsplit(config.url)  # a query may hold a key: it is sent, not shown
+            where = f"{config.method} {parts.scheme}://{parts.netloc}{parts.path}"
+            return where, {*config.headers, "Authorization"}
+        case NatsDestination():
+            return f"publish to NATS {', '.join(map(str, config.servers))}: {config.subject}", set()
+        case MqttDestination():
+            return f"publish to MQTT {config.url}: {config.topic}", set()
+        case _:
+            assert_never(config)
+
+
+def _show_request(where: str, headers: Mapping[str, str], hidden: set[str], body: bytes) -> None:
+    print(where)
     for name, value in headers.items():
         print(f"  {name}: {'(not shown)' if name in hidden else value}")
-    print(f"  {json.dumps(json.loads(body), indent=2, ensure_ascii=False)}".replace("\n", "\n  "))
+    print(f"  {_readable(body)}".replace("\n", "\n  "))
+
+
+def _body(formats: "Formatter", event: Event, place: "Place") -> bytes:
+    from agent.formats import FormatError
+
+    try:
+        return formats.one(event, place)
+    except FormatError as error:
+        other = "" if event.rule else ": `--rule NAME` sends an alarm"
+        raise EdgeRelayError(f"of {event.type.value}, {error}{other}") from None
+
+
+def _readable(body: bytes) -> str:
+    try:
+        return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+    except ValueError:  # a template may write anything
+        return body.decode()
 
 
 def _show_answer(outcome: Answer | NoAnswer) -> None:
@@ -100,6 +148,9 @@ def _show_answer(outcome: Answer | NoAnswer) -> None:
         print(f"no answer: {outcome.why}")
         return
     print(f"answer {outcome.status} after {outcome.latency * 1000:.0f} ms")
+    if outcome.said:
+        print(f"  {outcome.said}")
+        return
     for name, value in outcome.headers.items():
         print(f"  {name}: {value}")
     if outcome.excerpt:

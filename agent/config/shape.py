@@ -71,8 +71,9 @@ def _members(root: _Schema, schema: _Schema, data: Plain) -> Iterator[_Schema]:
         return
     unions = [schema[word] for word in ("anyOf", "oneOf", "allOf") if word in schema]
     for union in unions:
-        for member in union if isinstance(union, list) else ():
-            yield from _members(root, member, data)
+        written = union if isinstance(union, list) else ()
+        members = [inner for member in written for inner in _members(root, member, data)]
+        yield from [member for member in members if _is_meant(member, data)] or members
     if not unions and _may_be(schema, data):
         yield schema
 
@@ -83,6 +84,14 @@ def _may_be(schema: _Schema, data: Plain) -> bool:
     constants = {key: _map(properties, key).get("const") for key in properties}
     return not isinstance(data, dict) or all(
         constant is None or data.get(key, constant) == constant for key, constant in constants.items()
+    )
+
+
+def _is_meant(schema: _Schema, data: Plain) -> bool:
+    """Tell whether a member is the one that is meant where the word that tells members apart is left out."""
+    properties = _map(schema, "properties")
+    return isinstance(data, dict) and any(
+        key not in data and {"const", "default"} <= _map(properties, key).keys() for key in properties
     )
 
 

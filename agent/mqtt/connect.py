@@ -148,6 +148,7 @@ def _new_client(config: BrokerSection) -> Client:
         manual_ack=True,
     )
     client.connect_timeout = config.timeout / SECOND
+    client.max_inflight_messages_set(0)  # what is published never waits inside of paho, where nobody sees it
     if config.user:
         client.username_pw_set(config.user, config.password.reveal() if config.password else None)
     return client

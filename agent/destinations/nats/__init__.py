@@ -1,0 +1,1 @@
+"""Events into NATS JetStream: published under their id, delivered when a stream has acknowledged them."""

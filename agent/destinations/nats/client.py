@@ -1,0 +1,170 @@
+"""One attempt to publish an event to a JetStream stream, and the connection that the attempts share.
+
+Rules for whoever changes this: an event is delivered when a stream has acknowledged it, and by nothing
+else; everything ends within the section's timeout, also the way to another server of the cluster;
+a connection that has answered nothing for a whole attempt is let go of, for it may be half open.
+"""
+
+import asyncio
+import zlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+from agent.clock import Clock
+from agent.delivery.body import Identity
+from agent.destinations.base import Message
+from agent.destinations.nats.config import DELICATE, SEPARATOR, NatsDestination
+from agent.destinations.nats.connection import Connection, open_connection
+from agent.destinations.nats.reasons import (
+    acknowledged,
+    nobody_listens,
+    not_connected,
+    silence,
+    too_large,
+)
+from agent.destinations.placeholders import Template
+from agent.destinations.said import Lost, Said, TurnedAway
+from agent.errors import SourceError
+from agent.model import SECOND, Answer, NoAnswer
+from agent.signing.signer import signer
+
+_NOBODY: Final = 503
+_CONNECT_S: Final = 5.0  # for one server of several
+_WHY_S: Final = 2.0  # for the question why nobody listens
+_HEADERS: Final = 1024  # bytes that headers and their frame take at most of what a server allows
+_WHO_TAKES_IT: Final = "$JS.API.STREAM.NAMES"
+
+
+@asynccontextmanager
+async def open_nats(
+    name: str, config: NatsDestination, clock: Clock, identity: Identity
+) -> AsyncIterator["NatsClient"]:
+    """Open the client of one destination; it connects with the first message."""
+    client = NatsClient(name, config, clock, identity)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+class NatsClient:
+    """See `agent.destinations.base.Destination`."""
+
+    def __init__(self, name: str, config: NatsDestination, clock: Clock, identity: Identity) -> None:
+        self.clock_offset = 0
+        self.utc_offset: int | None = None
+        self._name = name
+        self._config = config
+        self._clock = clock
+        self._identity = identity
+        self._subject = Template(config.subject, SEPARATOR, DELICATE)
+        self._sign = signer(config.signing)
+        self._connection: Connection | None = None
+        self._connecting = asyncio.Lock()
+        # A fleet spreads over the servers of its cluster, and each agent begins where it began before.
+        self._first = zlib.crc32(f"{identity.site}/{identity.agent}".encode())
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def headers(self, message: Message) -> dict[str, str]:
+        """See the protocol."""
+        told = {"Nats-Msg-Id": message.id, "Content-Type": message.content_type}
+        if self._config.stream is not None:
+            told["Nats-Expected-Stream"] = self._config.stream
+        if self._config.signing != "none":
+            timestamp = self._clock.wall() // SECOND
+            told |= {"webhook-id": message.id, "webhook-timestamp": str(timestamp)}
+            told |= self._sign(message.id, timestamp, message.body)
+        return told
+
+    def address(self, message: Message) -> str:
+        """The subject that a message is published to."""
+        return self._subject.fill(message.events, self._identity)
+
+    async def deliver(self, message: Message) -> Answer | NoAnswer:
+        """See the protocol."""
+        began = self._clock.monotonic()
+        subject = self.address(message)
+        asked: Connection | None = None
+        heard = 0
+        why = ""
+        said: Said | None = None
+        try:
+            async with asyncio.timeout(self._config.timeout / SECOND):
+                connection = await self._connected()
+                if (size := len(message.body) + _HEADERS) > connection.largest:
+                    said = too_large(size, connection.largest)
+                else:
+                    asked, heard = connection, connection.heard
+                    said = await self._publish(connection, subject, message)
+        except Lost as lost:
+            why = str(lost)
+        except TurnedAway as turned_away:
+            said = turned_away.said
+        except TimeoutError:
+            why = silence(self._config, subject, alive=asked is not None and asked.heard > heard)
+            if asked is not None and asked.heard == heard:
+                asked.close()
+        latency = (self._clock.monotonic() - began) / SECOND
+        if said is None:
+            return NoAnswer(why, latency, unsent=asked is None)
+        return Answer(said.status, {}, latency, said.words, said.words)
+
+    async def _publish(self, connection: Connection, subject: str, message: Message) -> Said:
+        answer = connection.ask(subject, self.headers(message), message.body)
+        # Halfway to its timeout the server is asked for a sign of life: was it the link, or the stream?
+        half = asyncio.get_running_loop().call_later(self._config.timeout / SECOND / 2, connection.ping)
+        try:
+            arrived = await answer
+        finally:
+            half.cancel()
+        if arrived.status == _NOBODY:
+            return nobody_listens(subject, await self._who_takes(connection, subject))
+        return acknowledged(arrived.payload, subject)
+
+    async def _who_takes(self, connection: Connection, subject: str) -> bytes | None:
+        """Ask JetStream which streams take a subject; None: it does not answer."""
+        question = f'{{"subject":"{subject}"}}'.encode()
+        with suppress(TimeoutError, Lost, TurnedAway):
+            async with asyncio.timeout(_WHY_S):
+                arrived = await connection.ask(_WHO_TAKES_IT, {}, question)
+            return None if arrived.status == _NOBODY else arrived.payload
+        return None
+
+    async def _connected(self) -> Connection:
+        """Give the connection, opened if there is none.
+
+        Raises:
+            Lost, TurnedAway: no server can be used.
+        """
+        async with self._connecting:
+            if self._connection is None or self._connection.over:
+                self._connection = await self._connect()
+            return self._connection
+
+    async def _connect(self) -> Connection:
+        """Try one server after the other; one that refuses us has the say, for the others would too."""
+        servers = self._config.servers
+        start = self._first % len(servers)
+        limit = None if len(servers) == 1 else min(_CONNECT_S, self._config.timeout / SECOND / len(servers))
+        reasons: list[str] = []
+        for server in (*servers[start:], *servers[:start]):
+            try:
+                async with asyncio.timeout(limit):
+                    return await open_connection(server, self._config)
+            except TimeoutError:
+                if limit is None:
+                    raise
+                reasons.append(f"connect: {server}: no answer within {limit:g} s")
+            except Lost as lost:
+                reasons.append(str(lost))
+            except SourceError as error:
+                reasons.append(f"TLS: {error}")
+            except OSError as error:
+                reasons.append(not_connected(server, self._config, error))
+        raise Lost("; ".join(reasons))
