@@ -51,6 +51,9 @@ def explain(error: aiohttp.ClientError, way: Way) -> Failure:
             reason = getattr(cause, "reason", None) or cause.strerror or "the handshake failed"
             place = f"{error.host}:{error.port}"
             why = f"TLS: no secure connection with {place} ({reason}): check the port, and http or https"
+        case aiohttp.ClientConnectorError(os_error=ConnectionResetError(errno=None)):
+            remedy = "if it asks for a certificate, write tls: {certificate: FILE, key: FILE}"
+            why = f"TLS: {error.host}:{error.port} hung up in the handshake: check the port; {remedy}"
         case aiohttp.ClientConnectorError(os_error=cause):
             # Two addresses that failed of different things have one error between them, without a number.
             why = f"connect: {error.host}:{error.port}: {_reason(cause, 'none of its addresses answers')}"
