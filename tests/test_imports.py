@@ -47,6 +47,8 @@ LEVELS = {
     "alarms": APP,
     "app": APP,
     "changes": APP,
+    "fallback": APP,
+    "holding": APP,
     "intake": APP,
     "intakes": APP,
     "operate": APP,
@@ -66,7 +68,7 @@ LEVELS = {
 }
 KINDS = {"sources", "destinations", "inbound"}
 # What the adapters of one kind share: the contract, the configuration's table, the folder itself.
-SHARED = {"__init__", "aside", "base", "config", "exploring", "naming"}
+SHARED = {"__init__", "aside", "base", "config", "exploring", "naming", "placeholders", "said"}
 # An adapter's sections are built of these; the loader and the whole configuration are not its business.
 CONFIG_FOR_ADAPTERS = {"fields", "secrets"}
 
