@@ -21,8 +21,9 @@ from agent.config.model import Configuration
 from agent.default_route import watch_default_route
 from agent.delivery.body import Identity
 from agent.delivery.identity import RANDOM_BYTES, mint
-from agent.desk import Desk
+from agent.desk import Desk, Terms
 from agent.errors import StoreUnavailable
+from agent.fallback import Fallbacks
 from agent.intakes import Intakes
 from agent.model import EventType, Json
 from agent.notify import Systemd, feed_watchdog, stuck
@@ -71,7 +72,7 @@ class Agent:
         self.clock = clock
         self.started = clock.monotonic()
         self.identity = Identity(configuration.agent.site, configuration.agent.name, store.epoch)
-        self.desk = Desk(store, self.identity)
+        self.desk = Desk(store, self.identity, self.terms)
         self.systemd = Systemd.from_environment(os.environ, os.getpid())
         self.outlets = Outlets(store, self.identity, clock, random.random, self.mint)
         self.pipeline = Pipeline(
@@ -82,6 +83,8 @@ class Agent:
         self.pipeline.note, self.flush_samples = self.recorder.note, self.recorder.flush
         self.hand = Hand(self.pipeline, clock)
         self.outlets.announce = self.pipeline.announce
+        self.holding = self.outlets.holding
+        self.fallbacks = Fallbacks(store, clock, lambda: self.configuration.destinations)
         self.timekeeper = Timekeeper(
             clock,
             self.pipeline.emit,
@@ -140,6 +143,7 @@ class Agent:
                 "files": self.reloader.watch(signals.reload),
                 "watchdog": feed_watchdog(self.systemd, self.stuck),
                 "destinations": self.outlets.run(),
+                "fallbacks": self.fallbacks.run(),
                 "default route": watch_default_route(lambda: self.outlets.lost, self.outlets.way_is_back),
                 "monitor": serve_port(monitor_app(self), self.configuration.http.listen),
                 "control": serve_socket(control_app(self), data_dir / CONTROL_SOCKET),
@@ -204,9 +208,9 @@ class Agent:
         """What is going on."""
         return status(self)
 
-    async def enable(self, destination: str) -> None:
-        """Take up a disabled destination again."""
-        await self.outlets.enable(destination)
+    def terms(self) -> Terms:
+        """What deliveries by hand are subject to."""
+        return Terms(self.configuration.destinations, self.configuration.store.keep_delivered)
 
     async def reload(self) -> Sequence[Json]:
         """Load the configuration anew: all of it or none of it; see `Reloader`."""

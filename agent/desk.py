@@ -5,14 +5,19 @@ runs) both answer through here, so they answer alike.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
+from agent.config.messages import did_you_mean
 from agent.delivery.body import Identity, Place, render
+from agent.delivery.subscription import subscribers
 from agent.errors import EdgeRelayError
-from agent.model import MILLISECOND, Json
+from agent.formats import FormatError, open_format
+from agent.model import MILLISECOND, SECOND, Event, Json
 from agent.stamps import utc_text
+from agent.store.orders import Replay, Stretch, Tally, Walked
 from agent.store.records import (
     Attempt,
     DeadLetter,
@@ -24,8 +29,14 @@ from agent.store.records import (
     Stored,
 )
 from agent.store.store import Store
+from agent.web.orders import MalformedError, ReplayOrder
+
+if TYPE_CHECKING:
+    from agent.destinations.base import DestinationSection
 
 MOST: Final = 10_000
+_LAST: Final = (1 << 63) - 1
+_LAST_MS: Final = _LAST // MILLISECOND
 
 
 class UnknownError(EdgeRelayError):
@@ -33,18 +44,32 @@ class UnknownError(EdgeRelayError):
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """What the configuration says of deliveries by hand.
+
+    Attributes:
+        destinations: by name; None: it cannot be read, so the store's word counts.
+        keep_delivered: for how long delivered events are kept, nanoseconds; None: not known.
+    """
+
+    destinations: "Mapping[str, DestinationSection] | None" = None
+    keep_delivered: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Desk:
-    """One open store, asked by a person."""
+    """One open store, asked by a person; `terms` are those of the moment."""
 
     store: Store
     identity: Identity
+    terms: Callable[[], Terms] = Terms
 
     async def events(self, query: Mapping[str, str]) -> list[Json]:
         """The newest events that `query` wants (since, type, rule, state, limit), oldest first."""
         state = query.get("state")
         try:
             wanted = EventFilter(
-                since_wall=_wall(query.get("since")),
+                since_wall=_wall(query, "since"),
                 type=query.get("type"),
                 rule=query.get("rule"),
                 state=DeliveryState[state.upper()] if state else None,
@@ -73,15 +98,75 @@ class Desk:
             raise UnknownError(
                 f"there is no dead letter {seq} for {destination}: `edge-relay deadletters list` shows all"
             )
-        return self._letter(letter) | {"attempts": [_attempt(attempt) for attempt in letter.attempts]}
+        return (
+            self._letter(letter)
+            | self._body(letter)
+            | {"attempts": [_attempt(attempt) for attempt in letter.attempts]}
+        )
 
-    async def resend(self, query: Mapping[str, str]) -> int:
-        """Send the selected dead letters again; how many."""
-        return (await self.store.letters.resend(self._selection(query))).count
+    async def count(self, query: Mapping[str, str]) -> dict[str, Json]:
+        """How many dead letters are selected, by destination; a part of a long order as `resend`."""
+        stretch = self._stretch(query)
+        tallies, left = await self.store.letters.tally(self._selection(query), stretch)
+        return {"counts": _counts(tallies), "upto": stretch.upto, "next": left}
 
-    async def drop(self, query: Mapping[str, str]) -> int:
-        """Give the selected dead letters up for good; how many."""
-        return (await self.store.letters.drop(self._selection(query))).count
+    async def resend(self, query: Mapping[str, str]) -> dict[str, Json]:
+        """Send the selected dead letters again; how many, and the number to go on after (null: done).
+
+        Beside the selection: `after`, `upto` and `limit`, for a part of a long order.
+        """
+        walked = await self.store.letters.resend(self._selection(query), self._stretch(query))
+        return {"resent": walked.count, "next": walked.next}
+
+    async def drop(self, query: Mapping[str, str]) -> dict[str, Json]:
+        """Give the selected dead letters up for good; answers as `resend` does."""
+        walked = await self.store.letters.drop(self._selection(query), self._stretch(query))
+        return {"dropped": walked.count, "next": walked.next}
+
+    async def replay(self, order: ReplayOrder) -> dict[str, Json]:
+        """Send again what was delivered, or what a new destination has missed; or count it.
+
+        Raises:
+            UnknownError: there is no such destination.
+        """
+        letters, terms = self.store.letters, self.terms()
+        stretch = Stretch(order.after, order.upto or self.store.seq, order.limit or _LAST)
+        since, until = order.since_ms * MILLISECOND, order.until_ms
+        wanted = Replay(
+            order.destination, order.rule, order.type, since, None if until is None else until * MILLISECOND
+        )
+        count, send = partial(letters.replay_tally, wanted), partial(letters.replay, wanted)
+        if order.to is not None:
+            wants = self._wants(order.to)
+            count = partial(letters.after_all_tally, order.to, wanted, wants)
+            send = partial(letters.send_after_all, order.to, wanted, wants)
+        told: dict[str, Json] = {"upto": stretch.upto}
+        if terms.keep_delivered is not None:
+            told["keep_delivered_s"] = terms.keep_delivered // SECOND
+        try:
+            if order.dry_run:
+                tallies, left = await count(stretch=stretch)
+                return {"counts": _counts(tallies), "next": left, **told}
+            walked: Walked = await send(stretch=stretch)
+        except KeyError as error:
+            raise self._no_destination(str(error.args[0])) from None
+        return {"replayed": walked.count, "next": walked.next, **told}
+
+    def _wants(self, to: str) -> Callable[[Event], bool]:
+        """What a destination would have been sent. A rule's `send_to` is not kept: its events count as any."""
+        destinations = self.terms().destinations
+        if destinations is None or to not in destinations:
+            raise self._no_destination(to)
+        subscription = {to: destinations[to].subscription()}
+        return lambda event: bool(subscribers(event, subscription))
+
+    def _no_destination(self, name: str) -> UnknownError:
+        known = self.terms().destinations or {}
+        return UnknownError(f"there is no destination {name}{did_you_mean(name, known)}")
+
+    def _stretch(self, query: Mapping[str, str]) -> Stretch:
+        after, upto = _number(query, "after", 0), _number(query, "upto", self.store.seq)
+        return Stretch(after, upto, _number(query, "limit", _LAST))
 
     def _selection(self, query: Mapping[str, str]) -> Selection:
         """Which dead letters a query selects; an unknown destination is a slip, not an empty list."""
@@ -93,11 +178,12 @@ class Desk:
             raise UnknownError(text) from None
         return Selection(
             destination=destination,
-            seq=int(query["seq"]) if "seq" in query else None,
+            seq=_number(query, "seq", 0) if "seq" in query else None,
+            event_id=query.get("id"),
             rule=query.get("rule"),
             reason=query.get("reason"),
-            since_wall=_wall(query.get("since")),
-            until_wall=_wall(query.get("until")),
+            since_wall=_wall(query, "since"),
+            until_wall=_wall(query, "until"),
         )
 
     def _listed(self, listed: Listed) -> dict[str, Json]:
@@ -107,6 +193,23 @@ class Desk:
 
     def _letter(self, letter: DeadLetter) -> dict[str, Json]:
         return self._event(letter.seq, letter.stored) | _delivery(letter.status)
+
+    def _body(self, letter: DeadLetter) -> dict[str, Json]:
+        """What its receiver is sent, as the destination's format writes it today."""
+        stored, status = letter.stored, letter.status
+        if stored is None:
+            return {}
+        known = self.store.stamps.known(stored, status.destination)
+        place = Place(letter.seq, status.previous, known.offset, known.standing, late=status.resent)
+        section = (self.terms().destinations or {}).get(status.destination)
+        try:
+            if section is None:
+                body = render(stored.event, place, self.identity)
+            else:
+                body = open_format(section, self.identity).one(stored.event, place)
+        except FormatError as error:
+            return {"body": None, "body_error": str(error)}
+        return {"body": body.decode(errors="replace")}
 
     def _event(self, seq: int, stored: Stored | None) -> dict[str, Json]:
         """The body with the best stamps that are known, and its id; of a damaged row no more than its number."""
@@ -121,12 +224,34 @@ class Desk:
         return {"id": stored.event.id, "seq": seq, **body}
 
 
-def _wall(milliseconds: str | None) -> int | None:
-    return None if milliseconds is None else int(milliseconds) * MILLISECOND
+def _wall(query: Mapping[str, str], name: str) -> int | None:
+    return None if name not in query else min(_number(query, name, 0), _LAST_MS) * MILLISECOND
 
 
 def _limit(query: Mapping[str, str]) -> int:
-    return max(1, min(int(query.get("limit", "100")), MOST))
+    return max(1, min(_number(query, "limit", 100), MOST))
+
+
+def _number(query: Mapping[str, str], name: str, default: int) -> int:
+    written = query.get(name)
+    if written is None:
+        return default
+    if not (written.isdecimal() and written.isascii()):
+        raise MalformedError(f"{name}: expected a number, got {written!r}")
+    return min(int(written), _LAST)
+
+
+def _counts(tallies: Mapping[str, Tally]) -> dict[str, Json]:
+    return {
+        name: {
+            "count": tally.count,
+            "first": None if tally.first_wall is None else utc_text(tally.first_wall),
+            "last": None if tally.last_wall is None else utc_text(tally.last_wall),
+            "damaged": tally.damaged,
+            "removed": tally.removed,
+        }
+        for name, tally in tallies.items()
+    }
 
 
 def _delivery(status: DeliveryStatus) -> dict[str, Json]:

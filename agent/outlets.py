@@ -3,10 +3,12 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import asdict
+from typing import Final, NoReturn
 
 from agent.clock import Clock
+from agent.config.messages import did_you_mean
 from agent.delivery.body import Identity
 from agent.delivery.judge import Fault
 from agent.delivery.subscription import Subscription, subscribers
@@ -19,6 +21,7 @@ from agent.dispatch.loop import Dispatcher
 from agent.dispatch.notices import notice
 from agent.dispatch.status import DestinationState
 from agent.errors import StoreUnavailable
+from agent.holding import Holding, remedy
 from agent.metrics import OLDEST_AGE, QUEUE_DEPTH
 from agent.model import SECOND, Event, EventType, Json
 from agent.store.alive import away, now
@@ -28,6 +31,7 @@ from agent.store.store import Store
 _log = logging.getLogger(__name__)
 
 _RETRY_S = 5.0
+_LOOK_EVERY_S: Final = 1.0
 
 
 class Outlets:
@@ -35,6 +39,7 @@ class Outlets:
 
     Attributes:
         announce: takes the `delivery.*` events; set by whoever wires the house.
+        holding: the operator's hand on them.
     """
 
     def __init__(
@@ -57,6 +62,7 @@ class Outlets:
         self._at_work: dict[str, tuple[Dispatcher, asyncio.Task[None]]] = {}
         self._facts: dict[str, DestinationFacts] = {}
         self._changed = asyncio.Event()
+        self.holding = Holding(store, clock, self.dispatcher, self.kept)
         self._tasks: asyncio.TaskGroup | None = None
 
     # --- the pipeline's side -----------------------------------------------------------------------------
@@ -81,6 +87,7 @@ class Outlets:
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as self._tasks:
+            self._tasks.create_task(self._look_forever(), name="destinations by hand")
             await self._keep_forever()
 
     async def change(self, configs: Mapping[str, DestinationConfig]) -> None:
@@ -99,7 +106,7 @@ class Outlets:
         self, tasks: asyncio.TaskGroup, name: str, config: DestinationConfig, facts: DestinationFacts
     ) -> None:
         opened = AsyncExitStack()
-        destination = await opened.enter_async_context(open_destination(name, config, self._clock))
+        destination = await opened.enter_async_context(open_destination(name, config, self._clock, self._house.identity))
         dispatcher = Dispatcher(name, config, destination, self._store, self._house, facts)
 
         async def work() -> None:
@@ -107,11 +114,19 @@ class Outlets:
                 await dispatcher.run()
 
         self._configs[name], self._receivers[name] = config, destination
+        self.holding.take_up(name, facts)
         self._at_work[name] = dispatcher, tasks.create_task(work(), name=f"destination {name}")
+
+    async def _look_forever(self) -> NoReturn:
+        """Look each second whether a pause is over."""
+        while True:
+            await asyncio.sleep(_LOOK_EVERY_S)
+            self.holding.look()
 
     async def _end(self, name: str) -> None:
         dispatcher, task = self._at_work.pop(name)
         del self._receivers[name]
+        self.holding.forget(name)
         await dispatcher.stop()
         task.cancel()
         await asyncio.wait([task])
@@ -123,14 +138,15 @@ class Outlets:
     # --- what must survive a restart -----------------------------------------------------------------------
 
     def _keep(self, name: str, facts: DestinationFacts) -> None:
-        self._facts[name] = facts
+        self._facts[name] = self.holding.with_pause(name, facts)
         self._changed.set()
 
     async def _keep_forever(self) -> None:
         while True:
             await self._changed.wait()
             self._changed.clear()
-            for name, facts in list(self._facts.items()):
+            for name in list(self._facts):
+                facts = self._facts[name]  # not as it was before the last one was written
                 try:
                     await self._store.set_destination(name, facts)
                 except StoreUnavailable:
@@ -172,16 +188,20 @@ class Outlets:
 
     # --- what people ask -------------------------------------------------------------------------------------
 
-    async def enable(self, name: str) -> None:
-        """Take up a disabled destination again.
+    def dispatcher(self, name: str) -> Dispatcher:
+        """Who sends to a destination.
 
         Raises:
             UnknownError: there is none of this name.
         """
         if name not in self._at_work:
-            known = ", ".join(self._at_work) or "none"
-            raise UnknownError(f"there is no destination {name}: expected {known}")
-        self._at_work[name][0].enable()
+            raise UnknownError(f"there is no destination {name}{did_you_mean(name, self._at_work)}")
+        return self._at_work[name][0]
+
+    async def kept(self, name: str) -> None:
+        """Have its facts on disk before somebody is told so; a disk that takes nothing now has them later."""
+        with suppress(StoreUnavailable, KeyError):
+            await self._store.set_destination(name, self._facts[name])
 
     def status(self) -> dict[str, Json]:
         """What people are told, by name."""
@@ -203,7 +223,7 @@ class Outlets:
         """Why events do not arrive, a sentence each."""
         return [
             f"destination {name} is {dispatcher.status.state.value}: {dispatcher.status.reason}"
-            f"{_remedy(name) if dispatcher.health.disabled else ''}"
+            f"{remedy(name) if dispatcher.health.disabled else ''}"
             for name, (dispatcher, _) in self._at_work.items()
             if dispatcher.status.state in (DestinationState.FAILING, DestinationState.DISABLED)
         ]
@@ -213,7 +233,3 @@ class Outlets:
         for name, (dispatcher, _) in self._at_work.items():
             QUEUE_DEPTH.labels(name).set(dispatcher.status.in_memory)
             OLDEST_AGE.labels(name).set(self._oldest(name) or 0.0)
-
-
-def _remedy(name: str) -> str:
-    return f"; `edge-relay enable destination:{name}` takes it up again"

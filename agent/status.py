@@ -80,6 +80,7 @@ def warnings(agent: "Agent") -> Sequence[str]:
         if intake.late
     ]
     found += agent.intakes.expiring
+    found += agent.outlets.holding.warnings()
     rejected = agent.reloader.rejected
     if rejected:
         more = f", and {len(rejected) - 1} more" if len(rejected) > 1 else ""

@@ -43,6 +43,7 @@ COMMANDS: Final = {
     "pause": "agent.cli.pause",
     "resume": "agent.cli.resume",
     "deadletters": "agent.cli.deadletters",
+    "replay": "agent.cli.replay",
     "enable": "agent.cli.enable",
     "send-test": "agent.cli.send_test",
     "receiver": "agent.cli.receiver",

@@ -29,9 +29,9 @@ def duration(text: str) -> int:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
-def source_name(text: str) -> str:
-    """`source:NAME`, or the name alone, as the name; for `add_argument(type=source_name)`."""
+def part_name(text: str) -> tuple[str, str]:
+    """`source:NAME` or `destination:NAME` as kind and name; the name alone is a source's."""
     kind, _, name = text.rpartition(":")
-    if kind not in ("", "source") or not name:
-        raise argparse.ArgumentTypeError(f"expected source:NAME, got {text!r}")
-    return name
+    if kind not in ("", "source", "destination") or not name:
+        raise argparse.ArgumentTypeError(f"expected source:NAME or destination:NAME, got {text!r}")
+    return kind or "source", name

@@ -15,6 +15,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_config_option(parser)
     parser.epilog = """examples:
   edge-relay enable destination:cmms     after it had answered 410, or `webhook-delivery: disable`
+
+A destination that a person has paused is taken up by `edge-relay resume`.
 """
 
 
@@ -23,8 +25,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     async def work() -> int:
         name = arguments.what.removeprefix("destination:")
-        await ask(load_agent(arguments.config).data_dir, "POST", f"/api/destinations/{name}/enable")
+        path = f"/api/destinations/{name}/enable"
+        answer = await ask(load_agent(arguments.config).data_dir, "POST", path)
         print(f"{name} is enabled")
+        if isinstance(answer, dict) and answer.get("state") == "paused":
+            print(f"it is still {answer['reason']}: edge-relay resume destination:{name}")
         return 0
 
     return told(work)

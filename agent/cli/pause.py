@@ -1,10 +1,11 @@
-"""`edge-relay pause`: leave a device to somebody else for a while."""
+"""`edge-relay pause`: leave a device to somebody else for a while, or hold back what a receiver is sent."""
 
 import argparse
 import os
 from pathlib import Path
+from typing import Final
 
-from agent.cli.arguments import add_config_option, duration, source_name
+from agent.cli.arguments import add_config_option, duration, part_name
 from agent.cli.asking import ask, told
 from agent.cli.tables import wrapped
 from agent.config.agent_section import load_agent
@@ -13,20 +14,44 @@ from agent.errors import ConfigError
 from agent.model import SECOND, Json
 from agent.web.orders import LONGEST_PAUSE
 
-SUMMARY = "disconnect from a device for a while, so that somebody else can connect to it"
+SUMMARY = "disconnect from a device for a while, or send nothing to a destination"
+
+_EPILOG: Final = """examples:
+  edge-relay pause source:plc-line1 10m     a PLC with one connection, and your laptop needs it
+  edge-relay pause source:drive7 10m --shared   all drives behind the same gateway
+  edge-relay resume source:plc-line1        give it back sooner
+  edge-relay pause destination:cmms 2h --reason "their database moves"
+  edge-relay pause destination:cmms         until `edge-relay resume destination:cmms`
+
+Meanwhile a source's tags are bad, with your name and the end of the pause as the reason, and receivers
+are told of the interval afterwards (agent.blind). It ends by itself; a restart of the agent ends it as well.
+
+What is for a paused destination waits on disk and is sent afterwards, in order: nothing is lost. The pause
+outlasts a restart, and status says so as long as it lasts. A `fallback` of the destination goes on.
+"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("source", type=source_name, metavar="source:NAME", help="the source")
     parser.add_argument(
-        "duration", type=_pause, metavar="DURATION", help="for how long: 10m, 1h; a day at the most"
+        "what",
+        type=part_name,
+        metavar="source:NAME|destination:NAME",
+        help="what is to be paused; a name alone is a source",
+    )
+    parser.add_argument(
+        "duration",
+        nargs="?",
+        type=duration,
+        metavar="DURATION",
+        help="for how long: 10m, 1h; a source for a day at the most, a destination without one until `resume`",
     )
     parser.add_argument(
         "--shared",
         action="store_true",
         help="the other sources of its connection too (Modbus), so that it is closed",
     )
+    parser.add_argument("--reason", default="", help="why, for whoever wonders tomorrow (of a destination)")
     parser.add_argument(
         "--by",
         default=os.environ.get("SUDO_USER", ""),
@@ -34,23 +59,27 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="who needs it, if your login name does not tell; it is noted beside that",
     )
     add_config_option(parser)
-    parser.epilog = """examples:
-  edge-relay pause source:plc-line1 10m     a PLC with one connection, and your laptop needs it
-  edge-relay pause source:drive7 10m --shared   all drives behind the same gateway
-  edge-relay resume source:plc-line1        give it back sooner
-
-Meanwhile the source's tags are bad, with your name and the end of the pause as the reason, and receivers
-are told of the interval afterwards (agent.blind). It ends by itself; a restart of the agent ends it as well.
-"""
+    parser.epilog = _EPILOG
+    parser.set_defaults(usage=parser.error)
 
 
-def _pause(text: str) -> int:
-    length = duration(text)
-    if not 0 < length <= LONGEST_PAUSE:
-        raise argparse.ArgumentTypeError(
-            f"a pause lasts a day at the most, because nothing is watched meanwhile; got {text}"
+def _wrong(arguments: argparse.Namespace) -> str:
+    """What is wrong with the options together; empty: nothing."""
+    kind, name = arguments.what
+    if kind == "destination":
+        if arguments.duration is not None and arguments.duration <= 0:
+            return "a pause lasts longer than nothing; without a DURATION it lasts until `edge-relay resume`"
+        return f"--shared is for sources: {name} is a destination" if arguments.shared else ""
+    if arguments.reason:
+        return "--reason is for destinations; of a source, --by tells who has it"
+    if arguments.duration is None:
+        return (
+            "the following arguments are required: DURATION (a source is not left unwatched without an end)"
         )
-    return length
+    if not 0 < arguments.duration <= LONGEST_PAUSE:
+        lasts = format_duration(arguments.duration)
+        return f"argument DURATION: a pause lasts a day at the most, because nothing is watched meanwhile; got {lasts}"
+    return ""
 
 
 def sharing(path: Path, source: str) -> set[str]:
@@ -69,14 +98,40 @@ def sharing(path: Path, source: str) -> set[str]:
 
 def run(arguments: argparse.Namespace) -> int:
     """Have it paused."""
+    if wrong := _wrong(arguments):
+        arguments.usage(wrong)
+    if arguments.what[0] == "destination":
+        return told(lambda: _hold(arguments))
+    return _leave(arguments)
+
+
+async def _hold(arguments: argparse.Namespace) -> int:
+    """Have a destination held back."""
+    name, lasts = arguments.what[1], arguments.duration
+    body: Json = {
+        "for_s": None if lasts is None else lasts / SECOND,
+        "reason": arguments.reason,
+        "by": arguments.by,
+    }
+    await ask(load_agent(arguments.config).data_dir, "POST", f"/api/destinations/{name}/pause", body=body)
+    until = "until somebody resumes it" if lasts is None else f"for {format_duration(lasts)}"
+    print(wrapped(f"{name} is paused {until}: what is for it waits and is sent afterwards"))
+    print(f"{'then' if lasts is None else 'sooner'}: edge-relay resume destination:{name}")
+    return 0
+
+
+def _leave(arguments: argparse.Namespace) -> int:
+    """Have a source left to somebody else."""
     from agent.cli.commissioning import states_of
+
+    source = arguments.what[1]
 
     async def work() -> int:
         body: Json = {"for_s": arguments.duration / SECOND, "by": arguments.by}
         directory = load_agent(arguments.config).data_dir
         lasts = format_duration(arguments.duration)
-        others = sharing(arguments.config, arguments.source)
-        names = [arguments.source, *(sorted(others) if arguments.shared else ())]
+        others = sharing(arguments.config, source)
+        names = [source, *(sorted(others) if arguments.shared else ())]
         for name in names:
             await ask(directory, "POST", f"/api/sources/{name}/pause", body=body)
         states = await states_of(directory)
@@ -88,8 +143,8 @@ def run(arguments: argparse.Namespace) -> int:
             print(
                 wrapped(f"its connection stays open, for others read over it: {', '.join(sorted(going_on))}")
             )
-            print(f"to close it: edge-relay pause source:{arguments.source} {lasts} --shared")
-        print(f"sooner: edge-relay resume source:{arguments.source}{' --shared' if arguments.shared else ''}")
+            print(f"to close it: edge-relay pause source:{source} {lasts} --shared")
+        print(f"sooner: edge-relay resume source:{source}{' --shared' if arguments.shared else ''}")
         return 0
 
     return told(work)

@@ -1,39 +1,59 @@
-"""`edge-relay resume`: read a paused source again."""
+"""`edge-relay resume`: read a paused source again, or send to a paused destination."""
 
 import argparse
 from contextlib import suppress
 
-from agent.cli.arguments import add_config_option, source_name
+from agent.cli.arguments import add_config_option, part_name
 from agent.cli.asking import RefusedError, ask, told
 from agent.cli.pause import sharing
 from agent.config.agent_section import load_agent
 
-SUMMARY = "connect to a paused device again, before its pause is over"
+SUMMARY = "connect to a paused device again, or send to a paused destination"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("source", type=source_name, metavar="source:NAME", help="the source")
+    parser.add_argument(
+        "what",
+        type=part_name,
+        metavar="source:NAME|destination:NAME",
+        help="what is paused; a name alone is a source",
+    )
     parser.add_argument(
         "--shared", action="store_true", help="the other sources of its connection too (Modbus)"
     )
     add_config_option(parser)
     parser.epilog = """examples:
   edge-relay resume source:plc-line1
+  edge-relay resume destination:cmms     what waited is sent, in order
+
+A destination that is disabled, not paused, is taken up by `edge-relay enable`.
 """
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Have it resumed."""
+    kind, name = arguments.what
+
+    async def resume_destination() -> int:
+        directory = load_agent(arguments.config).data_dir
+        answer = await ask(directory, "POST", f"/api/destinations/{name}/resume")
+        found = answer if isinstance(answer, dict) else {}
+        if found.get("state") == "disabled":
+            print(f"{name} is not paused any more, but disabled: {found['reason']}")
+            print(f"to take it up: edge-relay enable destination:{name}")
+            return 0
+        print(f"{name} is sent to again: {found.get('waiting')} events have waited")
+        return 0
 
     async def work() -> int:
         directory = load_agent(arguments.config).data_dir
-        await ask(directory, "POST", f"/api/sources/{arguments.source}/resume")
-        print(f"{arguments.source} is read again")
-        for name in sorted(sharing(arguments.config, arguments.source)) if arguments.shared else ():
+        await ask(directory, "POST", f"/api/sources/{name}/resume")
+        print(f"{name} is read again")
+        for other in sorted(sharing(arguments.config, name)) if arguments.shared else ():
             with suppress(RefusedError):  # it is not paused, as is wanted
-                await ask(directory, "POST", f"/api/sources/{name}/resume")
-                print(f"{name} is read again")
+                await ask(directory, "POST", f"/api/sources/{other}/resume")
+                print(f"{other} is read again")
         return 0
 
-    return told(work)
+    return told(resume_destination if kind == "destination" else work)

@@ -11,7 +11,9 @@ from agent.store.turns import Turns
 REMOVED: Final = "destination_removed"
 BITE: Final = 2_000
 _KNOWN: Final = "SELECT id, name FROM destination"
-_FACTS: Final = "SELECT name, disabled, failing_since_wall, paused, paused_at_wall, paused_for FROM destination"
+_FACTS: Final = (
+    "SELECT name, disabled, failing_since_wall, paused, paused_at_wall, paused_for FROM destination"
+)
 _SET_FACTS: Final = (
     "UPDATE destination SET disabled = ?, failing_since_wall = ?, paused = ?, paused_at_wall = ?, paused_for = ? "
     "WHERE name = ?"

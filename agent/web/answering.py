@@ -45,3 +45,9 @@ def login(request: web.Request) -> str:
         return getpwuid(user).pw_name
     except KeyError:
         return f"user {user}"
+
+
+def asker(request: web.Request, by: str) -> str:
+    """Who asks: the login, and who that is where it does not tell."""
+    who = login(request)
+    return f"{by} ({who})" if by not in ("", who) else who

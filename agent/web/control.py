@@ -13,6 +13,7 @@ from agent.desk import Desk
 from agent.model import Json
 from agent.web.alarms import Operating, alarm_routes
 from agent.web.answering import Answerer, answered
+from agent.web.destinations import Holding, destination_routes
 from agent.web.sources import Pausing, source_routes
 
 
@@ -34,16 +35,17 @@ class Controlled(Protocol):
         """The sources by hand."""
         ...
 
+    @property
+    def holding(self) -> Holding:
+        """The destinations by hand."""
+        ...
+
     def status(self) -> dict[str, Json]:
         """What is going on."""
         ...
 
     async def reload(self) -> Sequence[Json]:
         """Load the configuration anew; what changed. Raises ConfigError: the old one goes on."""
-        ...
-
-    async def enable(self, destination: str) -> None:
-        """Take up a disabled destination again. Raises UnknownError: there is none of this name."""
         ...
 
     async def flush_samples(self) -> None:
@@ -66,30 +68,30 @@ def control_app(agent: Controlled) -> web.Application:
     async def dead_letter(request: web.Request) -> Json:
         return await agent.desk.dead_letter(request.match_info["destination"], int(request.match_info["seq"]))
 
+    async def count(request: web.Request) -> Json:
+        return await agent.desk.count(request.query)
+
     async def resend(request: web.Request) -> Json:
-        return {"resent": await agent.desk.resend(request.query)}
+        return await agent.desk.resend(request.query)
 
     async def drop(request: web.Request) -> Json:
-        return {"dropped": await agent.desk.drop(request.query)}
+        return await agent.desk.drop(request.query)
 
     async def reload(_: web.Request) -> Json:
         return {"changed": list(await agent.reload())}
-
-    async def enable(request: web.Request) -> Json:
-        await agent.enable(request.match_info["destination"])
-        return {"enabled": request.match_info["destination"]}
 
     app = web.Application()
     app.router.add_get("/api/status", answered(status))
     app.router.add_get("/api/events", answered(events))
     app.router.add_get("/api/deadletters", answered(dead_letters))
+    app.router.add_get("/api/deadletters/count", answered(count))
     app.router.add_get(r"/api/deadletters/{destination}/{seq:\d+}", answered(dead_letter))
     app.router.add_post("/api/deadletters/resend", answered(resend))
     app.router.add_post("/api/deadletters/drop", answered(drop))
-    app.router.add_post("/api/destinations/{destination}/enable", answered(enable))
     app.router.add_post("/api/samples/flush", answered(_flush(agent)))
     app.router.add_post("/api/reload", answered(reload))
     app.add_routes([*alarm_routes(agent.hand), *source_routes(agent.intakes)])
+    app.add_routes(destination_routes(agent.holding, agent.desk))
     return app
 
 

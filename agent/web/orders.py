@@ -1,13 +1,16 @@
 """What a person asks to be done, as it comes over the control socket."""
 
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from agent.errors import EdgeRelayError
 from agent.model import SECOND
 
 _LONGEST_S: Final = 366 * 86_400
+_LONGEST_REASON: Final = 500
+_LAST_MS: Final = 9_000_000_000_000
+_NUMBERS: Final = 1 << 63
 LONGEST_PAUSE: Final = 86_400 * SECOND
 """A pause that somebody forgot must not last: nothing is watched meanwhile. Nanoseconds."""
 
@@ -53,6 +56,59 @@ class PauseOrder(BaseModel):
     by: str = ""
 
 
+class HoldOrder(BaseModel):
+    """A destination is sent nothing for a while, or until a person resumes it; what is for it waits.
+
+    Attributes:
+        for_s: for how long, seconds; None: it has no end. Nothing is lost by it, so it may be long.
+        reason: why, for whoever wonders tomorrow.
+        by: who it is that asks, where the login name does not tell.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    for_s: Annotated[float, Field(gt=0, le=_LONGEST_S)] | None = None
+    reason: Annotated[str, Field(max_length=_LONGEST_REASON)] = ""
+    by: Annotated[str, Field(max_length=_LONGEST_REASON)] = ""
+
+
+class ReplayOrder(BaseModel):
+    """What was delivered, or what a new destination has missed, is sent again.
+
+    Attributes:
+        since_ms: events that happened at or after this, milliseconds UTC.
+        until_ms: events that happened before this.
+        destination: as it was sent to this one; None: to each as it was.
+        to: to this one, what it would have been sent had it been there; not beside `destination`.
+        rule: of this rule; `*` and `?` as in subscriptions.
+        type: types that begin so, `alarm.`, or fit a pattern, `alarm.*`.
+        dry_run: count it only.
+        after, upto, limit: a part of a long order: beyond the first number and up to the second, so many
+            events looked at; None: all of it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    since_ms: Annotated[int, Field(ge=0, le=_LAST_MS)]
+    until_ms: Annotated[int, Field(ge=0, le=_LAST_MS)] | None = None
+    destination: str | None = None
+    to: str | None = None
+    rule: str | None = None
+    type: str | None = None
+    dry_run: bool = False
+    after: Annotated[int, Field(ge=0, lt=_NUMBERS)] = 0
+    upto: Annotated[int, Field(ge=0, lt=_NUMBERS)] | None = None
+    limit: Annotated[int, Field(gt=0, lt=_NUMBERS)] | None = None
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if self.destination is not None and self.to is not None:
+            raise ValueError("destination sends again what it was sent, to what it was never sent: give one")
+        if self.until_ms is not None and self.until_ms <= self.since_ms:
+            raise ValueError("until is not after since: nothing lies between them")
+        return self
+
+
 def read(kind: type[Ordered], body: bytes) -> Ordered:
     """Read an order of a kind.
 
@@ -63,5 +119,11 @@ def read(kind: type[Ordered], body: bytes) -> Ordered:
         return kind.model_validate_json(body)
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_input=False)
-        lines = (f"{'.'.join(map(str, each['loc'])) or 'the body'}: {each['msg']}" for each in wrong)
-        raise MalformedError("; ".join(lines)) from None
+        raise MalformedError("; ".join(_line(each["loc"], each["msg"]) for each in wrong)) from None
+
+
+def _line(place: tuple[int | str, ...], message: str) -> str:
+    own = message.removeprefix("Value error, ")  # of a sentence of ours, which says itself what it is about
+    if own != message and not place:
+        return own
+    return f"{'.'.join(map(str, place)) or 'the body'}: {own}"

@@ -5,7 +5,7 @@ from typing import Protocol
 from aiohttp import web
 
 from agent.model import SECOND, Json
-from agent.web.answering import answered, login
+from agent.web.answering import answered, asker
 from agent.web.orders import PauseOrder, read
 
 
@@ -26,9 +26,7 @@ def source_routes(sources: Pausing) -> list[web.RouteDef]:
 
     async def pause(request: web.Request) -> Json:
         order = read(PauseOrder, await request.read())
-        who = login(request)
-        by = f"{order.by} ({who})" if order.by not in ("", who) else who
-        name = request.match_info["name"]
+        name, by = request.match_info["name"], asker(request, order.by)
         return {"paused": name, "reason": await sources.pause(name, round(order.for_s * SECOND), by)}
 
     async def resume(request: web.Request) -> Json:
