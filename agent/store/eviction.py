@@ -24,7 +24,7 @@ from agent.model import SECOND, EventType, Priority
 from agent.store import gaps
 from agent.store.blocks import Worth
 from agent.store.counters import Counters
-from agent.store.gaps import Gap
+from agent.store.gaps import Gap, Ranges
 from agent.store.plan import INSERT_DELIVERY, ROW, plan
 from agent.store.records import Addressed, DeliveryState, Step
 from agent.store.retention import delete_events
@@ -46,6 +46,10 @@ _EVENTS: Final = (
 _OWED: Final = "SELECT seq, destination, state FROM delivery WHERE destination IN (SELECT id FROM destination) AND state IN (0, 2) AND "
 _OWED_IN: Final = f"{_OWED} seq BETWEEN ? AND ?"
 _OWED_OF: Final = f"{_OWED} seq IN (SELECT value FROM json_each(?))"
+_LINKS_OF: Final = (
+    "SELECT destination, previous, seq FROM delivery WHERE destination IN (SELECT id FROM destination) "
+    "AND state IN (0, 2) AND seq IN (SELECT value FROM json_each(?))"
+)
 _LETTERS: Final = (
     "SELECT dead.seq, EXISTS (SELECT 1 FROM delivery AS other WHERE other.destination IN (SELECT id FROM destination) "
     "AND other.seq = dead.seq AND (other.state = 0 OR other.state = 2 AND other.settled_wall >= :before)) "
@@ -187,7 +191,7 @@ class Eviction:
         connection, counters = self._turns.connection, self._counters
         replaced = await self._replaced()
         everything = {**owed, **await self._owed_of(replaced)}
-        gap = self._gap(replaced, everything, what, word)
+        gap = self._gap(replaced, everything, await self._links(everything), what, word)
         declared = self.declare(gap)
         made = plan(
             [[draft(declared, counters.destinations)]],
@@ -209,7 +213,18 @@ class Eviction:
         self._writer.listener.on_commit(Step((declared,)), made.handed[0])
         return len(everything)
 
-    def _gap(self, replaced: Mapping[int, Gap], everything: Owed, what: str, word: str) -> Gap:
+    async def _links(self, numbers: Collection[int]) -> dict[str, Ranges]:
+        """By destination: each that goes and the number before it that was addressed there."""
+        parameter = (orjson.dumps(sorted(numbers)).decode(),)
+        names = self._counters.names
+        found: dict[str, Ranges] = {}
+        for key, previous, seq in await self._turns.connection.execute_fetchall(_LINKS_OF, parameter):
+            found[names[key]] = (*found.get(names[key], ()), (previous or 0, seq))
+        return found
+
+    def _gap(
+        self, replaced: Mapping[int, Gap], everything: Owed, links: Mapping[str, Ranges], what: str, word: str
+    ) -> Gap:
         names = self._counters.names
         lost = {names[key]: count for key, count in _counted(everything).items()}
         for earlier in replaced.values():
@@ -218,7 +233,8 @@ class Eviction:
         seqs = gaps.joined(
             [*gaps.ranges(everything), *(piece for gap in replaced.values() for piece in gap.seqs)]
         )
-        return Gap(what, word, seqs, lost, gaps.ranges(replaced))
+        chains = gaps.chained([links, *(gap.chains for gap in replaced.values())])
+        return Gap(what, word, seqs, lost, gaps.ranges(replaced), chains)
 
     async def _replaced(self) -> dict[int, Gap]:
         """The oldest records of gaps whose place the next one takes, when too many wait."""

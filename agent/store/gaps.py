@@ -31,6 +31,8 @@ class Gap:
         count: how many events are in `seqs`.
         lost: deliveries given up, by the destination's name; of replaced records too.
         replaces: the records of gaps whose place this one takes; their numbers are in `seqs`.
+        chains: by destination, `previous` and last of each run of its events that are gone: of the numbers
+            between, these are all that were addressed to it. So its receiver knows what else is missing.
     """
 
     what: str
@@ -38,6 +40,7 @@ class Gap:
     seqs: Ranges
     lost: Mapping[str, int] = field(default_factory=dict)
     replaces: Ranges = ()
+    chains: Mapping[str, Ranges] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
@@ -55,6 +58,7 @@ class Gap:
             "what": self.what,
             "priority": self.priority,
             "destinations": dict(self.lost),
+            "chains": {name: [list(each) for each in runs] for name, runs in self.chains.items()},
             "message": (
                 f"the store is full ({limit}): {self.count} of the oldest events of {self.priority} priority were given up "
                 f"({lost}); bring back the destinations that take nothing, or raise store.max_size"
@@ -72,8 +76,11 @@ def told(event: Event) -> Gap | None:
     if not isinstance(seqs, list) or not isinstance(lost, dict):
         return None
     counts = {name: count for name, count in lost.items() if isinstance(count, int)}
-    pieces = _pairs(seqs)
-    return Gap(str(data.get("what")), str(data.get("priority")), pieces, counts) if pieces else None
+    pieces, written = _pairs(seqs), data.get("chains")
+    runs = written.items() if isinstance(written, dict) else ()
+    chains = {name: _pairs(each) for name, each in runs if isinstance(each, list)}
+    what, word = str(data.get("what")), str(data.get("priority"))
+    return Gap(what, word, pieces, counts, chains=chains) if pieces else None
 
 
 def _pairs(written: Sequence[Json]) -> Ranges:
@@ -98,3 +105,21 @@ def joined(pieces: Iterable[tuple[int, int]]) -> Ranges:
         else:
             found.append((first, last))
     return tuple(found)
+
+
+def chained(links: Iterable[Mapping[str, Ranges]]) -> dict[str, Ranges]:
+    """Runs of each destination: a link begins where the one before it ends, so those that meet are one.
+
+    What stands beside the chain (it was sent on late, and names a later number) is left out.
+    """
+    found: dict[str, list[tuple[int, int]]] = {}
+    for name, each in sorted(
+        (name, each) for runs in links for name, pieces in runs.items() for each in pieces
+    ):
+        low, high = each
+        runs = found.setdefault(name, [])
+        if runs and low <= runs[-1][1] and low < high:
+            runs[-1] = (runs[-1][0], max(high, runs[-1][1]))
+        elif low < high:
+            runs.append(each)
+    return {name: tuple(runs) for name, runs in found.items()}
