@@ -50,6 +50,7 @@ COMMANDS: Final = {
     "ledger": "agent.cli.ledger",
     "simulate": "agent.cli.simulate",
     "keygen": "agent.cli.keygen",
+    "verify": "agent.cli.verify",
     "schema": "agent.cli.schema",
 }
 """As --help lists them, in the order of the work: see it, write, connect, prove, run, ask, intervene, deliver, tools."""

@@ -138,7 +138,7 @@ def verify_standard(
         return stamped
     found = matches(keys, stamped, body)
     if not found:
-        return _no_match(keys, stamped)
+        return no_match(keys, stamped)
     return check_age(stamped, now, tolerance) or Genuine(min(found.values()), stamped)
 
 
@@ -153,7 +153,8 @@ def matches(keys: Sequence[Verifies], stamped: Stamped, body: bytes) -> dict[int
     }
 
 
-def _no_match(keys: Sequence[Verifies], stamped: Stamped) -> Refused:
+def no_match(keys: Sequence[Verifies], stamped: Stamped) -> Refused:
+    """What is to be said when no signature is good: none is of a version that the keys make, or none fits."""
     given = dict.fromkeys(version for version, _ in stamped.signatures)
     wanted = dict.fromkeys(key.version for key in keys)
     if wanted.keys() & given.keys():
