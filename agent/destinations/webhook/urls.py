@@ -23,7 +23,9 @@ def check_url(url: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("expected an address such as https://example.com/hooks/plant")
     if parts.username is not None or parts.password is not None:
-        raise ValueError("no user or password in the address, where logs would show it: write `auth`")
+        raise ValueError(
+            "no user or password in the address, where logs would show it: write them under `auth`"
+        )
     if parts.fragment:
         raise ValueError("an address with `#` is for browsers: leave that part out")
     _check_host(parts.hostname)
