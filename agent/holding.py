@@ -66,7 +66,7 @@ class Holding:
         wall = self._clock.wall()
         self._hold(name, wall, duration, 0)
         until = "" if duration is None else f" until {utc_text(wall + duration)}"
-        why = f"paused by {by} since {utc_text(wall)}{until}" + (f": {reason}" if reason else "")
+        why = f"by {by} since {utc_text(wall)}{until}" + (f": {reason}" if reason else "")
         dispatcher.pause(why)
         await self._kept(name)
         return why
@@ -96,7 +96,7 @@ class Holding:
         dispatcher = self._dispatcher(name)
         if dispatcher.health.disabled is None and dispatcher.health.paused is not None:
             raise ImpossibleError(
-                f"destination {name} is not disabled but {dispatcher.health.paused}; {_resumes(name)}"
+                f"destination {name} is not disabled but paused {dispatcher.health.paused}; {_resumes(name)}"
             )
         dispatcher.enable()
         await self._kept(name)
@@ -105,8 +105,8 @@ class Holding:
     def warnings(self) -> list[str]:
         """What is not sent because a person wants it so, a sentence each."""
         return [
-            f"destination {name} is {self._dispatcher(name).health.paused}; "
-            f"{self._store.waiting_count(name)} events wait, {_resumes(name)}"
+            f"destination {name} is paused {self._dispatcher(name).health.paused}; "
+            f"events that wait: {self._store.waiting_count(name)}; {_resumes(name)}"
             for name in self._holds
         ]
 

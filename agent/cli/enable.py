@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
         answer = await ask(load_agent(arguments.config).data_dir, "POST", path)
         print(f"{name} is enabled")
         if isinstance(answer, dict) and answer.get("state") == "paused":
-            print(f"it is still {answer['reason']}: edge-relay resume destination:{name}")
+            print(f"it is still paused {answer['reason']}: edge-relay resume destination:{name}")
         return 0
 
     return told(work)

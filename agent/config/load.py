@@ -22,6 +22,7 @@ from agent.config.alarms import ChatteringSection, FloodSection, MaintenanceSect
 from agent.config.compile import Plant, compile_rules, unwatched
 from agent.config.doubts import doubts
 from agent.config.expand import Written, expand, wrong_use
+from agent.config.fallbacks import check_fallbacks
 from agent.config.imported import SOURCE
 from agent.config.known_tags import KnownTags
 from agent.config.model import Configuration, File, HttpSection, StoreSection
@@ -144,6 +145,8 @@ class _Loading(Expanding):
             self.report(("sources", name, "client_id"), text)
         for source, pattern, text in tags.doubts():
             self.report(("sources", source, "tags", pattern), text, "warning", at_key=True)
+        for path, text, severity in check_fallbacks(destinations, self.named("destinations")):
+            self.report(path, text, severity)
         self.check_texts("sources", sources)
         self.check_texts("destinations", destinations)
 
