@@ -84,6 +84,24 @@ FIELDS: Final[Mapping[str, str]] = MappingProxyType(
         "problems": "why a changed configuration was refused",
         "destination": "the destination that a delivery event is about",
         "event_seq": "number of the event that was given up",
+        "event_previous": "the number before it that was addressed to that destination",
+        "high_water": "number of the newest event that was addressed to this destination",
+        "newest": "number of the newest event of all",
+        "waiting": "how many events wait for a destination",
+        "oldest_s": "for how many seconds the oldest of them has waited",
+        "dead": "how many are dead letters",
+        "given_up": "how many were given up for want of room",
+        "blind_intervals": "since when and until when nobody watched, since the last heartbeat",
+        "uptime_s": "for how many seconds the agent has run",
+        "share": "how much of the store's room is taken, from 0 to 1",
+        "size": "bytes that undelivered events take",
+        "what": "what was given up for want of room: undelivered, or dead letters",
+        "first": "the first number that was given up",
+        "last": "the last number that was given up",
+        "seqs": "the numbers that were given up, as pairs of first and last",
+        "destinations": "how many deliveries were given up, by destination",
+        "chains": "by destination, previous and last of each run that was given up",
+        "replaces": "the records of gaps whose place this one takes",
     }
 )
 
@@ -92,14 +110,17 @@ _AS_CONFIGURED: Final = frozenset(
     | {"bit", "response", "time_to_respond_s", "rules_hash"}
 )
 """What the rule says of itself, the same with every event of it; `limit` too, unless a tag gives it."""
+_OF_RULES: Final = ("alarm.", "tag.", "event.", "rule.")
+"""What the agent tells of itself (gaps, dead letters, heartbeats) is evidence, and always whole."""
 
 
 def scoped(document: dict[str, Json], scope: Scope) -> dict[str, Json]:
     """The body's document with as much in its `data` as the scope says."""
     data = document["data"]
-    if scope == "full" or not isinstance(data, dict):
+    whole = scope == "full" or not str(document["type"]).startswith(_OF_RULES)
+    if whole or not isinstance(data, dict):
         return document
-    keep = (*EVIDENCE, *scope) if isinstance(scope, tuple) else _changing(data)
+    keep = (*EVIDENCE, "late", "clock", *scope) if isinstance(scope, tuple) else _changing(data)
     return document | {"data": {name: value for name, value in data.items() if name in keep}}
 
 
