@@ -78,9 +78,8 @@ async def test_all_sources_of_a_gateway_share_one_connection(line, tmp_path):
         await by_unit(exchange)
 
     server = server_on(line, tmp_path, behave=counted)
-    patient = [
-        unit(server, number, timeout="10s") for number in range(1, 6)
-    ]  # a slow answer is not the matter here
+    # A slow answer is not the matter here.
+    patient = (unit(server, number, timeout="10s") for number in range(1, 6))
     async with server, plants(*patient) as sinks:
         for sink in sinks:
             await sink.polls(3)
@@ -240,7 +239,8 @@ async def test_sources_take_turns():
     ):
         await few.polls(20)
 
-    turns = [len(list(group)) for unit_id, group in itertools.groupby(order[60:]) if unit_id == 1]
+    # The first is from before the other had begun.
+    turns = [len(list(group)) for unit_id, group in itertools.groupby(order) if unit_id == 1][1:]
     # 10 ms of the other's 2 ms; the median, for a machine that stands still for a moment is no lack of turns.
     assert statistics.median(turns) < 15, turns
 
