@@ -24,6 +24,7 @@ from agent.delivery.identity import RANDOM_BYTES, mint
 from agent.desk import Desk, Terms
 from agent.errors import StoreUnavailable
 from agent.fallback import Fallbacks
+from agent.heartbeat import Heartbeats, Lapses, lasting
 from agent.intakes import Intakes
 from agent.model import EventType, Json
 from agent.notify import Systemd, feed_watchdog, stuck
@@ -99,6 +100,17 @@ class Agent:
         room.mint, room.tell, room.shrink = self.mint, self.pipeline.announce, self.recorder.shrink
         room.address = lambda event: Addressed(event, self.outlets.subscribers(event))
         self.intakes = Intakes(self.pipeline, clock, random.random, lambda: self.timekeeper.reckoning)
+        lapses = Lapses(clock, lambda: lasting(self.pipeline, self.intakes))
+        self.pipeline.on_blind = lapses.note
+        self.heartbeats = Heartbeats(
+            self.outlets,
+            store,
+            clock,
+            lapses,
+            mint=self.mint,
+            reckoning=lambda: self.timekeeper.reckoning,
+            dice=random.random,
+        )
         self.reloader = Reloader(self, path)
 
     def mint(self, at: int) -> str:
@@ -143,6 +155,7 @@ class Agent:
                 "files": self.reloader.watch(signals.reload),
                 "watchdog": feed_watchdog(self.systemd, self.stuck),
                 "destinations": self.outlets.run(),
+                "heartbeats": self.heartbeats.run(),
                 "fallbacks": self.fallbacks.run(),
                 "default route": watch_default_route(lambda: self.outlets.lost, self.outlets.way_is_back),
                 "monitor": serve_port(monitor_app(self), self.configuration.http.listen),

@@ -24,6 +24,7 @@ from agent.errors import StoreUnavailable
 from agent.holding import Holding, remedy
 from agent.metrics import OLDEST_AGE, QUEUE_DEPTH
 from agent.model import SECOND, Event, EventType, Json
+from agent.stamps import Reckoning
 from agent.store.alive import away, now
 from agent.store.records import Delivery, DestinationFacts
 from agent.store.store import Store
@@ -106,7 +107,9 @@ class Outlets:
         self, tasks: asyncio.TaskGroup, name: str, config: DestinationConfig, facts: DestinationFacts
     ) -> None:
         opened = AsyncExitStack()
-        destination = await opened.enter_async_context(open_destination(name, config, self._clock, self._house.identity))
+        destination = await opened.enter_async_context(
+            open_destination(name, config, self._clock, self._house.identity)
+        )
         dispatcher = Dispatcher(name, config, destination, self._store, self._house, facts)
 
         async def work() -> None:
@@ -186,6 +189,21 @@ class Outlets:
         offsets = {name: receiver.utc_offset for name, receiver in self._receivers.items()}
         return {name: offset for name, offset in offsets.items() if offset is not None}
 
+    # --- heartbeats -------------------------------------------------------------------------------------------
+
+    def hearing(self) -> list[str]:
+        """The destinations that are well and are sent heartbeats."""
+        well = DestinationState.HEALTHY
+        return [
+            name
+            for name, (dispatcher, _) in self._at_work.items()
+            if dispatcher.health.state[0] is well and _hears_heartbeats(self._configs[name])
+        ]
+
+    async def beat(self, name: str, event: Event, at: Reckoning) -> None:
+        """Make one attempt to send a heartbeat, whose outcome changes nothing."""
+        await self.dispatcher(name).beat(event, at)
+
     # --- what people ask -------------------------------------------------------------------------------------
 
     def dispatcher(self, name: str) -> Dispatcher:
@@ -233,3 +251,8 @@ class Outlets:
         for name, (dispatcher, _) in self._at_work.items():
             QUEUE_DEPTH.labels(name).set(dispatcher.status.in_memory)
             OLDEST_AGE.labels(name).set(self._oldest(name) or 0.0)
+
+
+def _hears_heartbeats(config: DestinationConfig) -> bool:
+    """A template speaks to people, as a rule: a room that is told every minute is read by nobody."""
+    return config.subscription().hears_heartbeats(by_name=config.format == "template")
