@@ -11,6 +11,7 @@ from agent.clock import Clock
 from agent.delivery.body import Identity
 from agent.destinations.base import Destination
 from agent.destinations.config import DestinationConfig
+from agent.destinations.expiry import about_to_expire
 from agent.destinations.mqtt.config import MqttDestination
 from agent.destinations.nats.config import NatsDestination
 from agent.destinations.webhook.config import WebhookDestination
@@ -38,5 +39,20 @@ def open_destination(
             from agent.destinations.mqtt.client import open_mqtt  # noqa: PLC0415 - as above
 
             return open_mqtt(name, config, clock, identity)
+        case _:
+            assert_never(config)
+
+
+def expiring(name: str, config: DestinationConfig, wall: int) -> list[str]:
+    """Say which certificates of a destination must be renewed, a sentence each; blocks on their files.
+
+    `wall` is nanoseconds UTC.
+    """
+    match config:
+        case WebhookDestination(auth=auth):
+            oauth2 = None if auth is None else auth.oauth2
+            return about_to_expire(name, (config.tls, None if oauth2 is None else oauth2.tls), wall)
+        case NatsDestination() | MqttDestination():
+            return about_to_expire(name, (config.tls,), wall)
         case _:
             assert_never(config)

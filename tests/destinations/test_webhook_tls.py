@@ -16,7 +16,7 @@ from rigs.raw_server import answers, raw_server
 from rigs.token_endpoint import token_endpoint
 from rigs.webhook import MESSAGE, MovedClock, opened, section
 
-from agent.destinations.webhook.expiry import expiring
+from agent.destinations import expiring
 from agent.destinations.webhook.trust import pin_of
 from agent.model import SECOND, Answer, Blocked, NoAnswer
 

@@ -23,9 +23,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from agent.clock import Clock
 from agent.destinations.webhook.access import TlsSection, written_pin
-from agent.destinations.webhook.threads import in_a_thread
 from agent.errors import SourceError
 from agent.model import SECOND
+from agent.threads import in_a_thread
 from agent.tls import client_context
 
 _log: Final = logging.getLogger(__name__)

@@ -1,29 +1,41 @@
 """Certificates of ours that are about to expire, or have; read from their files, no connection needed.
 
 Told when a third of a certificate's life is left, at most 60 days before its end: what lives for a day
-and is renewed by cron makes no noise, and a receiver's own certificate is the business of its people.
+and is renewed by cron makes no noise. A receiver's own certificate is the business of its people.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from cryptography import x509
-
-from agent.destinations.webhook.config import WebhookDestination
 
 _SOON: Final = timedelta(days=60)
 
 
-def expiring(name: str, config: WebhookDestination, wall: int) -> list[str]:
+class TlsFiles(Protocol):
+    """What the TLS section of a destination of any kind names."""
+
+    @property
+    def ca(self) -> Path | None:
+        """The authority that the receiver's certificate is signed by."""
+        ...
+
+    @property
+    def certificate(self) -> Path | None:
+        """The agent's own certificate."""
+        ...
+
+
+def about_to_expire(name: str, sections: Iterable[TlsFiles | None], wall: int) -> list[str]:
     """Say which certificates of a destination must be renewed, a sentence each; blocks on the files.
 
     `wall` is nanoseconds UTC.
     """
     now = datetime.fromtimestamp(wall / 1e9, UTC)
     found: dict[str, None] = {}
-    for whose, certificate in _certificates(config):
+    for whose, certificate in _certificates(sections):
         end = certificate.not_valid_after_utc
         if end - now <= min(_SOON, (end - certificate.not_valid_before_utc) / 3):
             ends = f"{'expires' if end > now else 'expired'} on {end:%Y-%m-%d}"
@@ -31,10 +43,9 @@ def expiring(name: str, config: WebhookDestination, wall: int) -> list[str]:
     return list(found)
 
 
-def _certificates(config: WebhookDestination) -> Iterator[tuple[str, x509.Certificate]]:
+def _certificates(sections: Iterable[TlsFiles | None]) -> Iterator[tuple[str, x509.Certificate]]:
     """Give whose they are, and the certificate: of several authorities in one file the one that lasts."""
-    oauth2 = None if config.auth is None else config.auth.oauth2
-    for tls in (config.tls, None if oauth2 is None else oauth2.tls):
+    for tls in sections:
         if tls is None:
             continue
         if own := _read(tls.certificate):
