@@ -143,7 +143,7 @@ def test_which_key_it_was():
 
 
 TEXTS = st.one_of(
-    st.text(st.characters(codec=None)), st.sampled_from([A.key, A.id, "1614265330", "whsec_", STRANGE])
+    st.text(st.characters(codec=None)), st.sampled_from([A.key, A.id, "1614265330", "whsec_", STRANGE, C.signature])
 )
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
