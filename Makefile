@@ -28,7 +28,7 @@ demo: .venv/.installed-demo
 	@$(BIN)/edge-relay demo $(ARGS)
 
 test: .venv/.installed-test lint $(PEERS)
-	@sh .ci/needs chromium:chromium mosquitto:mosquitto systemd-analyze:systemd
+	@sh .ci/needs chromium:chromium mosquitto:mosquitto nats-server:nats-server systemd-analyze:systemd
 	@$(BIN)/pytest -n 4 --dist worksteal $(ARGS)
 
 lint: .venv/.installed-test

@@ -41,3 +41,19 @@ def descriptors() -> list[str]:
         with suppress(OSError):  # the one that lists them
             found.append(str(each.readlink()))
     return found
+
+
+async def disconnected(port: int) -> None:
+    """Wait until nobody holds a connection to a port of loopback any more (what is over, the system keeps itself)."""
+    deadline = time.monotonic() + _PATIENCE
+    while any(_held_connections(port)):
+        assert time.monotonic() < deadline, f"still connected to {port}"
+        await asyncio.sleep(0.005)
+
+
+def _held_connections(port: int):
+    """What `/proc/net/tcp` has of clients of a port: one line each, with the inode of its descriptor, 0 of none."""
+    for line in Path("/proc/self/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if int(fields[2].rpartition(":")[2], 16) == port and fields[9] != "0":
+            yield line

@@ -10,10 +10,12 @@ import hmac
 import socket
 import struct
 from contextlib import suppress
+from types import MappingProxyType
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import TypeAdapter
+from rigs.broker_kinds import BROKERS
 from rigs.raw_server import answers, raw_server
 from rigs.signing_vectors import C_PUBLIC, C
 from standardwebhooks.webhooks import Webhook as StandardWebhook
@@ -62,6 +64,8 @@ class Webhook:
     """HTTP; `signing` as the configuration has it, and what an independent receiver makes of it."""
 
     type = "webhook"
+    keeps_connection = False
+    steps = MappingProxyType({})
 
     def __init__(self, scheme, signing, is_genuine) -> None:
         self.scheme = scheme
@@ -77,6 +81,14 @@ class Webhook:
     def receiver(self, behaviour, certificate=None):
         """`async with kind.receiver(204) as rig:`; a status, or one of the behaviours of this file."""
         return raw_server(answers(behaviour) if isinstance(behaviour, int) else behaviour, certificate)
+
+    async def requests(self, receiver, count):
+        """What arrived; an answer came after it."""
+        return receiver.requests
+
+    async def answers_once(self, rig, reader, writer):
+        """Answer, and close the connection without having said so."""
+        await answers_once(rig, reader, writer)
 
     def read(self, request):
         """The id and the body of what arrived."""
@@ -129,9 +141,10 @@ def _unsigned(headers, body):
 _HEX = {"scheme": "hex", "secret": SECRET, "header": "X-Hub-Signature-256", "prefix": "sha256="}
 # While the secret is changed: the receiver still has the one before.
 _CHANGING = {"secret": NEWER, "previous_secrets": [SECRET]}
-KINDS = {
+WEBHOOKS = {
     "webhook standard": Webhook("standard", _CHANGING, _standard(SECRET)),
     "webhook ed25519": Webhook("ed25519", {"scheme": "ed25519", "key": C.key}, _ed25519),
     "webhook hex": Webhook("hex", _HEX, _hex),
     "webhook none": Webhook("none", "none", _unsigned),
 }
+KINDS = WEBHOOKS | BROKERS
