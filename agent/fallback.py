@@ -45,9 +45,13 @@ class Fallbacks:
         """Look every few seconds for what has waited too long."""
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
-            for name, config in self._destinations().items():
-                if config.fallback is not None:
-                    await self._look(name, config.fallback)
+            await self.look()
+
+    async def look(self) -> None:
+        """Address what is late by now; a disk that takes nothing has it at the next look."""
+        for name, config in self._destinations().items():
+            if config.fallback is not None:
+                await self._look(name, config.fallback)
 
     async def _look(self, name: str, section: FallbackSection) -> None:
         oldest = self._store.oldest_waiting(name)

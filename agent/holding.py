@@ -82,9 +82,10 @@ class Holding:
         if health.paused is None:
             why = "" if health.disabled is None else f" but disabled: {health.disabled}{remedy(name)}"
             raise ImpossibleError(f"destination {name} is not paused{why}")
+        waited = self._store.waiting_count(name)
         self._resume(name)
         await self._kept(name)
-        return self._how_it_is(name)
+        return self._how_it_is(name) | {"waited": waited}
 
     async def enable(self, name: str) -> dict[str, Json]:
         """Take up a disabled destination again; how it is then.
@@ -112,7 +113,7 @@ class Holding:
 
     def _how_it_is(self, name: str) -> dict[str, Json]:
         state, reason = self._dispatcher(name).health.state
-        return {"state": state.value, "reason": reason, "waiting": self._store.waiting_count(name)}
+        return {"state": state.value, "reason": reason}
 
     # --- what passes ---------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, TypeAlias
 
+from agent.cli.tables import wrapped
 from agent.model import Json
 
 _A_PART: Final = 10_000
@@ -84,6 +85,7 @@ async def carry_out(
     parts: tuple[Part, Part],
     *,
     damaged_too: bool = False,
+    note: Callable[[Count], str] = lambda _: "",
 ) -> int:
     """Count with the first of `parts`, ask, and carry out with the second; the exit status.
 
@@ -93,12 +95,15 @@ async def carry_out(
         word: what the answers call the number that was moved: `resent`.
         parts: what counts, and what does it.
         damaged_too: it moves what cannot be sent as well.
+        note: what else a person should know of a count; empty: nothing.
     """
     count = await counted(parts[0])
     total = count.total + (_left(count) if damaged_too else 0)
     told: dict[str, Json] = {"counts": dict(count.found)}
     if not arguments.json and (arguments.dry_run or total != 1 or _left(count)):
         show(count, moves_all=damaged_too)
+    if not arguments.json and (text := note(count)):
+        print(wrapped(text))
     if arguments.dry_run:
         if not arguments.json and total:
             print(f"{total} {what}")

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 
 from agent.cli.arguments import add_config_option
 from agent.cli.asking import told
-from agent.cli.moving import Part, add_moving_options, carry_out
+from agent.cli.moving import Count, Part, add_moving_options, carry_out
 from agent.cli.opened import Outbox
 from agent.cli.selecting import moment
-from agent.model import Json
+from agent.clock import SystemClock
+from agent.config.fields import format_duration
+from agent.model import MILLISECOND, SECOND, Json
 from agent.web.orders import ReplayOrder, read
 
 SUMMARY = "send again what was delivered and is still kept"
@@ -54,9 +56,21 @@ def run(arguments: argparse.Namespace) -> int:
         async with Outbox(arguments.config) as outbox:
             parts = (_part(outbox, arguments, dry_run=True), _part(outbox, arguments, dry_run=False))
             to = f" to {arguments.to}" if arguments.to else " again"
-            return await carry_out(arguments, f"events would be sent{to}", "replayed", parts)
+            what = f"events would be sent{to}"
+            return await carry_out(
+                arguments, what, "replayed", parts, note=lambda count: _reach(arguments, count)
+            )
 
     return told(work)
+
+
+def _reach(arguments: argparse.Namespace, count: Count) -> str:
+    """Say how far back the store reaches, where more was asked for."""
+    keep = count.answer.get("keep_delivered_s")
+    if not isinstance(keep, int) or arguments.since * MILLISECOND >= SystemClock().wall() - keep * SECOND:
+        return ""
+    kept = format_duration(keep * SECOND)
+    return f"what was delivered is kept for {kept} (store: keep_delivered): older events are gone"
 
 
 def _part(outbox: Outbox, arguments: argparse.Namespace, *, dry_run: bool) -> Part:

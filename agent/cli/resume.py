@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"{name} is not paused any more, but disabled: {found['reason']}")
             print(f"to take it up: edge-relay enable destination:{name}")
             return 0
-        print(f"{name} is sent to again: {found.get('waiting')} events have waited")
+        print(f"{name} is sent to again; events that have waited: {found.get('waited')}")
         return 0
 
     async def work() -> int:

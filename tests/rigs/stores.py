@@ -26,6 +26,17 @@ class HandClock:
         return START_WALL + self.instant
 
 
+class Rebooted(HandClock):
+    """The monotonic clock of a machine that was just switched on; `wall` is its wall clock then."""
+
+    def __init__(self, wall) -> None:
+        self.instant = 5_000_000_000
+        self._offset = wall - self.instant
+
+    def wall(self):
+        return self._offset + self.instant
+
+
 def event(number=1, **changes: object):
     """An event that tells its number."""
     fields = {
