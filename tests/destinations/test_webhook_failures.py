@@ -16,9 +16,11 @@ from pathlib import Path
 import pytest
 import uvloop
 from rigs.authority import Authority
+from rigs.deaf import deaf_port
 from rigs.raw_server import answers, raw_server
 from rigs.webhook import MESSAGE, opened, section
 
+from agent.destinations.base import Message
 from agent.model import SECOND, Answer, NoAnswer
 
 CANARY = "c4n4ry"
@@ -57,6 +59,14 @@ async def drips_headers(rig, reader, writer):
         await asyncio.sleep(0.1)
 
 
+async def floods_headers(rig, reader, writer):
+    await rig.request(reader)
+    writer.write(b"HTTP/1.1 200 X\r\n")
+    while True:
+        writer.write(b"X-Y: z\r\n" * 1000)
+        await writer.drain()
+
+
 async def resets(rig, reader, writer):
     await rig.request(reader)
     writer.write(b"HTTP/1.1 200 X\r\nContent-")
@@ -89,6 +99,7 @@ NOT_HTTP = "the answer is not HTTP: check the port, and http or https"
 ANSWERS = {
     "silent": (silent, ["no answer within 1 s"]),
     "headers that never end": (drips_headers, ["no answer within 1 s"]),
+    "headers that never end, at once": (floods_headers, [NOT_HTTP]),
     "hangs up": (hangs_up, ["the receiver closed the connection before it answered"]),
     "resets": (resets, ["the connection broke: Connection reset by peer"]),
     "resets at once": (
@@ -160,6 +171,60 @@ def test_nobody_listens(run, free_port):
     assert outcome.unsent
 
 
+def test_packets_that_are_dropped(run, monkeypatch):
+    """A firewall that says nothing: connecting has its own time within that of the attempt."""
+    monkeypatch.setattr("agent.destinations.webhook.client.CONNECT_SECONDS", 0.2)
+
+    async def check():
+        with deaf_port() as port:
+            return await attempt(port, timeout="3s")
+
+    outcome = run(check())
+
+    assert outcome.why == "connect: no answer within 5 s"
+    assert outcome.unsent
+
+
+LARGE = Message("evt_large", b"x" * 1_000_000)  # more than the server reads unasked
+
+
+def test_a_reset_in_the_middle_of_the_request(run):
+    """Nobody knows how much of it was read."""
+
+    async def reads_a_little(rig, reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        reset(writer)
+
+    async def check():
+        async with nothing_left(), raw_server(reads_a_little) as server, opened(server.port) as destination:
+            return await destination.deliver(LARGE)
+
+    outcome = run(check())
+
+    assert isinstance(outcome, NoAnswer)
+    assert outcome.why in {
+        "the connection broke: Connection reset by peer",
+        "the connection broke: Broken pipe",
+        "the connection broke: closed while we sent",
+    }
+    assert not outcome.unsent
+
+
+def test_an_answer_before_the_request_was_read(run):
+    """Whoever finds a body too large says so at once, and hangs up: 413 is what splits a batch."""
+
+    async def too_large(rig, reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 413 X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+
+    async def check():
+        async with nothing_left(), raw_server(too_large) as server, opened(server.port) as destination:
+            return await destination.deliver(LARGE)
+
+    assert run(check()).status == 413
+
+
 def test_a_name_that_is_not_found(run):
     """The look-up is the step, its answer the cause."""
     outcome = run(attempt("http://no-such-host.invalid/hooks"))
@@ -205,6 +270,9 @@ def test_whether_somebody_can_answer_in_the_receivers_place(url, plain):
 # --- TLS -----------------------------------------------------------------------------------------------
 
 
+RENAME = "write `url` with a name that the certificate has"
+
+
 async def over_tls(certificate, url="https://127.0.0.1:{}/", handle=None):
     async with nothing_left(), raw_server(handle or answers(), certificate) as server:
         return await attempt(url.format(server.port)), server.requests
@@ -248,9 +316,21 @@ def test_only_a_verified_receiver_is_asked_what_time_it_is(authority, run):
 @pytest.mark.parametrize(
     ("issued", "url", "why"),
     [
-        ({"host": "192.0.2.1"}, "https://127.0.0.1:{}/", "IP address mismatch"),
-        ({"host": "cmms.example.com"}, "https://localhost:{}/", "Hostname mismatch"),
-        ({"ends_in": -dt.timedelta(hours=1)}, "https://127.0.0.1:{}/", "certificate has expired"),
+        (
+            {"host": "192.0.2.1"},
+            "https://127.0.0.1:{}/",
+            f"(IP address mismatch, certificate is not valid for '127.0.0.1'.): {RENAME}",
+        ),
+        (
+            {"host": "cmms.example.com"},
+            "https://localhost:{}/",
+            f"(Hostname mismatch, certificate is not valid for 'localhost'.): {RENAME}",
+        ),
+        (
+            {"ends_in": -dt.timedelta(hours=1)},
+            "https://127.0.0.1:{}/",
+            "(certificate has expired): check the clock, and have the receiver's certificate renewed",
+        ),
     ],
 )
 def test_a_certificate_that_does_not_fit_is_refused(issued, url, why, authority, run):
@@ -269,7 +349,9 @@ def test_a_certificate_of_an_unknown_authority_is_refused(tmp_path, run):
     outcome, requests = run(over_tls(Authority(tmp_path).issue("server")))
 
     assert "the certificate of 127.0.0.1 is not accepted" in outcome.why
-    assert "local issuer" in outcome.why
+    assert outcome.why.endswith(
+        "(unable to get local issuer certificate): name the PEM file of the authority that signed it as tls: {ca: FILE}"
+    )
     assert requests == []
 
 
@@ -290,6 +372,21 @@ def test_https_to_a_port_that_speaks_http(run):
 
     assert outcome.why.startswith(f"TLS: no secure connection with 127.0.0.1:{port} (WRONG_VERSION_NUMBER)")
     assert outcome.why.endswith("check the port, and http or https")
+
+
+def test_http_to_a_port_that_speaks_tls(authority, run):
+    """As a web server does that closes; one that answers 400 has answered."""
+
+    async def check():
+        async with nothing_left(), raw_server(answers(), authority.issue("server")) as server:
+            return await attempt(server.port), server.requests
+
+    outcome, requests = run(check())
+
+    assert outcome.why in {NOT_HTTP, "the receiver closed the connection before it answered"} or (
+        outcome.why.startswith("the connection broke: ")
+    )
+    assert requests == []
 
 
 def test_a_handshake_that_never_ends(run):
