@@ -125,12 +125,11 @@ def recipe(signatures: Iterable[str], subject: Subject) -> Recipe | None:
     keys = [*_hmac_tries(signatures, subject), *_ed25519_tries(signatures, subject)]
     bodies = [(None, subject.body), *candidates(subject.body)]
     layouts = list(_layouts(subject))
-    found: list[Recipe] = []
     for (number, key_clue, fits), (lay_clue, lay), (body_clue, body) in product(keys, layouts, bodies):
         clues = tuple(clue for clue in (body_clue, key_clue, lay_clue) if clue is not None)
         if len(clues) <= _MOST and (form := fits(lay(body))) is not None:
-            found.append(Recipe(number, clues + form))
-    return min(found, key=lambda recipe: len(recipe.clues), default=None)
+            return Recipe(number, clues + form)
+    return None
 
 
 def _hmac_tries(signatures: Sequence[str], subject: Subject) -> Iterator[tuple[int, Clue | None, _Try]]:

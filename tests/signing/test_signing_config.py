@@ -30,6 +30,14 @@ def test_a_section_signs_as_it_is_written(section, signatures):
     assert headers == {"webhook-signature": " ".join(signatures)}
 
 
+def test_while_a_secret_is_changed_both_sign():
+    """The new one first: receivers that look at one signature alone keep up with it."""
+    headers = signer(SIGNING.validate_python({"secret": B.key, "previous_secrets": [A.key]}))
+    first, second = headers(A.id, A.timestamp, A.body)["webhook-signature"].split()
+
+    assert (first == A.signature, second == A.signature) == (False, True)
+
+
 def test_while_keys_are_changed_every_one_signs():
     """The order: the current key, the keys before it, the secrets from before there were keys."""
     new = "whsk_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8DoQe/884Qvh1w3RjnS8CZZ+TWMJulDV8d3IZkElUxuA=="

@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 from rigs.signing_vectors import C_PUBLIC, A, B, C
 from rigs.strangers import Case, verdicts
-from rigs.webhook import opened
+from rigs.webhook import MESSAGE, MovedClock, opened
 
 from agent.destinations.base import Message
 
@@ -72,3 +72,17 @@ async def test_what_the_agent_sends_every_stranger_accepts_and_nothing_else(sign
     assert set().union(*answers[: len(good)]) == strangers
     assert all(all(of_case.values()) for of_case in answers[: len(good)])
     assert not any(any(of_case.values()) for of_case in answers[len(good) :])
+
+
+async def test_each_attempt_is_stamped_and_signed_anew():
+    """A message that was refused ten minutes ago is accepted now: libraries refuse what is older than five."""
+    clock = MovedClock(ahead=-600)
+    async with arrivals() as (port, kept), opened(port, clock, signing={"secret": A.key}) as destination:
+        await destination.deliver(MESSAGE)
+        destination.clock_offset = 0  # what it has learnt of the receiver's clock meanwhile is not the point
+        clock.ahead = 0
+        await destination.deliver(MESSAGE)
+    old, new = verdicts([Case(A.key, headers, body) for headers, body in kept])
+
+    assert set(old) == set(new) == HMAC
+    assert (any(old.values()), all(new.values())) == (False, True)
