@@ -58,6 +58,16 @@ async def test_a_compressed_body_is_signed_as_it_is_unpacked():
     assert LIBRARY.verify(gzip.decompress(body), headers)
 
 
+async def test_a_large_batch_is_compressed_elsewhere():
+    """On a thread, to the same bytes as on the loop."""
+    long = Message("evt_long", LARGE.body * 100)
+
+    _, headers, body = await request_of(long, compress="gzip")
+
+    assert body == gzip.compress(long.body, 6, mtime=0)
+    assert headers["content-encoding"] == "gzip"
+
+
 async def test_a_hex_signature_of_a_compressed_body_is_too():
     """GitHub's way: over what it unpacks."""
     signing = {"scheme": "hex", "secret": "x", "header": "X-Signature"}
