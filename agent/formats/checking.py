@@ -105,13 +105,17 @@ def _of_template(section: FormatSection, text: str, trial: Trial) -> Iterator[Mi
     except (SyntaxError, RecursionError):  # of the code that is made of it
         yield Mistake(("template",), "loops, conditions or brackets stand within each other too deep")
     else:
-        yield from _tried(text, formatter, trial)
+        yield from _tried(text, formatter, trial, said=section.content_type is not None)
 
 
-def _tried(text: str, formatter: Formatter, trial: Trial) -> Iterator[Mistake]:
-    """What comes of a sample of each type; of many that fail alike, the first are named."""
+def _tried(text: str, formatter: Formatter, trial: Trial, *, said: bool) -> Iterator[Mistake]:
+    """What comes of a sample of each type; of many that fail alike, the first are named.
+
+    `said`: the configuration says what the content type is.
+    """
     from agent.formats.template import UnfilledError  # noqa: PLC0415 - as above
 
+    quotes = _QUOTES if said else f"{_QUOTES}; if it is not to be JSON, say content_type: text/plain"
     failed: dict[tuple[int, str], tuple[UnfilledError, dict[str, None]]] = {}
     tried: dict[str, None] = {}
     for event in samples(trial.wanted, floods=trial.floods):
@@ -123,7 +127,7 @@ def _tried(text: str, formatter: Formatter, trial: Trial) -> Iterator[Mistake]:
             types[event.type.value] = None
     for first, types in failed.values():
         line = f"line {first.line}: " if first.line else ""
-        near = f", after `{first.near}`: {_QUOTES}" if first.near else ""
+        near = f", after `{first.near}`: {quotes}" if first.near else ""
         fewer = "; or ask for other `events`" if len(types) < len(tried) else ""
         told = f"{line}of {_some(list(types))}, {first.why}{near}{fewer}"
         yield Mistake(("template",), told, _column(text, first.line, ""))

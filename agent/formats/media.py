@@ -11,7 +11,9 @@ _JSON: Final = re.compile(r"(?:application|text)/(?:[\w.+-]+\+)?json")
 _JSON_LINES: Final = re.compile(r"(?:application|text)/(?:x-)?(?:ndjson|jsonl|jsonlines|json-lines)")
 _LINES: Final = re.compile(r"text/(?!xml|html)[\w.+-]+")
 # What is no text of the body itself: `{{ ... }}`, `{% ... %}`, `{# ... #}` and blanks.
-_BEGINS_AS_JSON: Final = re.compile(r"(?:\s|\{%.*?%\}|\{#.*?#\})*(?:\{(?![{%#])|\[)", re.DOTALL)
+_NO_TEXT: Final = r"(?:\s|\{%.*?%\}|\{#.*?#\})*"
+# A text may well begin with `[{{ priority }}]`.
+_BEGINS_AS_JSON: Final = re.compile(rf'{_NO_TEXT}(?:\[{_NO_TEXT})*(?:\{{(?![{{%#])|\[\s*["\]])', re.DOTALL)
 
 
 def media_type(section: FormatSection) -> str:

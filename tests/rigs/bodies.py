@@ -5,6 +5,7 @@ import re
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
+from agent.config.fields import TAG_NAME
 from agent.delivery.body import Identity, Place, sendable
 from agent.destinations.config import DestinationConfig
 from agent.model import SECOND, Event, EventType, Priority
@@ -37,6 +38,7 @@ def events(draw, kinds=tuple(EventType)):
     data |= {"fields": draw(st.dictionaries(TEXTS, JSON, max_size=2))}
     texts = ("message", "unit", "level", "condition", "reason", "response", "quality")
     data |= {name: draw(TEXTS) for name in texts if name in data}
+    data |= {"value": draw(st.none() | st.booleans() | NUMBERS | TEXTS)} if "value" in data else {}
     return sendable(
         Event(
             "evt_01937f3e-7c00-7000-8000-000000000001",
@@ -46,8 +48,8 @@ def events(draw, kinds=tuple(EventType)):
             draw(st.sampled_from(Priority)),
             data,
             {},
-            draw(NAMES | st.just("")),
-            draw(NAMES | st.just("")),
+            draw(NAMES.filter(TAG_NAME.fullmatch).filter(lambda name: name.rstrip("\\")) | st.just("")),
+            draw(st.sampled_from(["", "R1", "Прес-1", "a.b_c"])),
         )
     )
 

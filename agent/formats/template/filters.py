@@ -71,9 +71,14 @@ def to_json(value: object) -> str:
         value = list(islice(value, LARGEST_TEXT))
     _count(value, 0)
     try:
-        return Ready(orjson.dumps(value).decode())
+        return Ready(orjson.dumps(value, default=_absent_as_null).decode())
     except TypeError:
         raise FormatError("`| json` was given something that has no JSON form") from None
+
+
+def _absent_as_null(value: object) -> None:
+    if not isinstance(value, Undefined):
+        raise TypeError
 
 
 def _count(value: object, so_far: int) -> int:

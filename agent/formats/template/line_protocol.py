@@ -37,7 +37,7 @@ def value(given: object) -> str:
         case bool():
             return "true" if given else "false"
         case int() | float() if math.isfinite(given):
-            return orjson.dumps(given).decode()
+            return orjson.dumps(float(given)).decode()
         case str():
             return '"' + _IN_A_TEXT.sub(r"\\\1", _BREAKS.sub(" ", given)) + '"'
         case _:

@@ -10,13 +10,12 @@ Rules for whoever changes this: a filter that can make its input larger says no 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
-import orjson
 from jinja2 import ChainableUndefined
 from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from agent.formats.errors import FormatError
-from agent.formats.template.filters import FILTERS, LARGEST_TEXT, Ready, is_absent, listed, text_of
+from agent.formats.template.filters import FILTERS, LARGEST_TEXT, Ready, is_absent, listed, text_of, to_json
 
 FILE: Final = "<the destination's template>"
 """What the code of a template calls its file: how its lines are found in a traceback."""
@@ -122,12 +121,10 @@ def _joined(parts: Iterable[object]) -> str:
 
 
 def _in_json(value: object) -> str:
-    """As it stands in a JSON body: a text for the inside of quotes, everything else as it is in JSON."""
+    """As it stands in a JSON body: JSON that was asked for as it is, everything else for the inside of quotes."""
     text = text_of(value)
-    # Not a part of a character's surrogate pair: what has none is refused with the whole body.
-    if isinstance(value, str) and not isinstance(value, Ready):
-        return orjson.dumps(text.encode(errors="replace").decode()).decode()[1:-1]
-    return text
+    # Half a character has no JSON: a question mark, as everywhere.
+    return text if isinstance(value, Ready) else to_json(text.encode(errors="replace").decode())[1:-1]
 
 
 def _bounded(use: Callable[..., Any]) -> Callable[..., Any]:
