@@ -12,8 +12,8 @@ from typing import Final
 from agent.cli.verify_hints import about_versions, hints, missing, unreadable
 from agent.cli.verify_input import Keys, Request
 from agent.config.fields import format_duration
+from agent.delivery.clue import Clue
 from agent.delivery.mismatch import Recipe, Subject, recipe
-from agent.delivery.rewritten import Clue
 from agent.delivery.verifying import (
     FIVE_MINUTES,
     Fault,

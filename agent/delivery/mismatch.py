@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Final, TypeAlias
 
+from agent.delivery.clue import Clue
 from agent.delivery.keys import HMAC_PREFIX, PublicKey
-from agent.delivery.rewritten import Clue, candidates
+from agent.delivery.rewritten import candidates
 
 _HASHES: Final = {16: "md5", 20: "sha1", 32: "sha256", 48: "sha384", 64: "sha512"}
 _HEX: Final = re.compile(r"(?:[0-9a-fA-F]{2})+")

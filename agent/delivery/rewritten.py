@@ -9,53 +9,17 @@ the work is bounded.
 import base64
 import gzip
 import io
-import json
-import re
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
+from agent.delivery.clue import Clue
+from agent.delivery.reserialised import rewritings
+
 _LONGEST: Final = 16_000_000  # bytes that a compressed body may become
-_TOKEN: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\s]+|[^"\s]', re.DOTALL)
 _GZIP: Final = b"\x1f\x8b"
 _BOM: Final = b"\xef\xbb\xbf"
-_RAW: Final = (
-    "Verify the bytes as they arrive, before anything parses them "
-    "(Flask: request.get_data(); Django: request.body; Express: express.raw(); PHP: php://input)."
-)
 
-
-@dataclass(frozen=True, slots=True)
-class Clue:
-    """One thing that was done otherwise.
-
-    Attributes:
-        word: for scripts.
-        text: what was signed or computed, as the end of a sentence: `over this body without ...`.
-        remedy: who did it, and what to do, in a sentence of its own.
-    """
-
-    word: str
-    text: str
-    remedy: str
-
-
-_COMPACT: Final = Clue(
-    "body_reserialised",
-    "over this body without the white space between its JSON tokens",
-    f"It was parsed and written again on the way. {_RAW}",
-)
-_SPACED: Final = Clue(
-    "body_reserialised",
-    "over this body with other white space between its JSON tokens",
-    f"It was parsed and written again on the way. {_RAW}",
-)
-_ESCAPES: Final = Clue(
-    "body_reserialised",
-    "over this body with its letters or numbers written otherwise (\\u escapes, 1.0 for 1)",
-    f"It was parsed and written again on the way. {_RAW}",
-)
 _MORE_AT_END: Final = Clue(
     "newline_added",
     "over this body without the white space at its end",
@@ -92,11 +56,6 @@ _BASE64: Final = Clue(
     "over this body decoded from base64",
     "An API gateway hands it over like that: decode it first, then verify.",
 )
-_QUOTED: Final = Clue(
-    "body_quoted",
-    "over the text that this body holds as a JSON string",
-    "It was encoded twice, or taken from a log: verify what arrived.",
-)
 _CHARSET: Final = Clue(
     "body_charset",
     "over this body in UTF-8 as it was before it was read as Latin-1",
@@ -128,38 +87,8 @@ def _ways(body: bytes) -> Iterator[tuple[Clue, bytes]]:
     yield _COMPRESSED, _gunzipped(body)
     yield _BASE64, _decoded(body)
     yield _CHARSET, _latin(body)
-    yield from _json_ways(body)
+    yield from rewritings(body)
     yield _EMPTY, b""
-
-
-def _json_ways(body: bytes) -> Iterator[tuple[Clue, bytes]]:
-    """White space first, token by token, which keeps every number and letter; then as languages write JSON."""
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        return
-    if isinstance(value, str):
-        yield _QUOTED, value.encode(errors="surrogatepass")
-        return
-    yield _COMPACT, _respaced(body, b",", b":")
-    yield _SPACED, _respaced(body, b", ", b": ")
-    for ascii_only in (False, True):
-        for clue, separators, indent in (
-            (_ESCAPES, (",", ":"), None),
-            (_ESCAPES, (", ", ": "), None),
-            (_SPACED, None, 2),
-            (_SPACED, None, 4),
-        ):
-            try:
-                text = json.dumps(value, ensure_ascii=ascii_only, separators=separators, indent=indent)
-            except RecursionError:  # it is written less deep than it is read
-                return
-            yield clue, text.encode(errors="surrogatepass")
-
-
-def _respaced(body: bytes, comma: bytes, colon: bytes) -> bytes:
-    kept = (token for token in _TOKEN.findall(body.strip()) if not token.isspace())
-    return b"".join({b",": comma, b":": colon}.get(token, token) for token in kept)
 
 
 def _gunzipped(body: bytes) -> bytes:

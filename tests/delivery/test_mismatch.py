@@ -4,6 +4,7 @@ import base64
 import gzip
 import hmac
 import json
+import subprocess
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,9 @@ from agent.delivery.signing import sign_standard
 
 BODY = '{"type":"alarm.raised","data":{"message":"Kläranlage / \\n","value":1e-7,"limit":8.50,"n":[1,2]}}'.encode()
 PLAIN = b'{"type":"x","data":{"text":"\xc3\xa4/b","n":[1,2.5],"none":null}}'
+# An event as Edge Relay writes it, and as JSON.stringify(JSON.parse(...)) writes it again.
+EVENT = b'{"schema":1,"seq":7,"previous":6,"severity":3,"occurrence":2,"repeat":1,"value":172.0,"limit":170.0,"deadband":0.5,"n":3,"small":1e-7,"text":"\\u00e4 2.0"}'
+JAVASCRIPT = '{"schema":1,"seq":7,"previous":6,"severity":3,"occurrence":2,"repeat":1,"value":172,"limit":170,"deadband":0.5,"n":3,"small":1e-7,"text":"ä 2.0"}'.encode()
 LITERAL, BARE = A.key.encode(), A.key.removeprefix("whsec_")
 
 
@@ -67,6 +71,8 @@ def content(*parts, dot="."):
         (dumped(PLAIN, indent=2), PLAIN, "body_reserialised"),
         (PLAIN, dumped(PLAIN, separators=(",", ":")).replace(b"/", b"\\/"), "body_reserialised"),
         (dumped(PLAIN), PLAIN, "body_reserialised"),
+        (JAVASCRIPT, EVENT, "body_reserialised"),
+        (EVENT.replace(rb"\u00e4", "ä".encode()), JAVASCRIPT, "body_reserialised"),
         (b"", BODY, "body_empty"),
     ],
 )
@@ -142,8 +148,37 @@ def test_which_key_it_was():
     assert recipe([C.signature.removeprefix("v1a,")], subject).key == 1
 
 
+NUMBERS = [
+    "0",
+    "-0.0",
+    "20.0",
+    "1e-7",
+    "0.000001",
+    "1E21",
+    "1e20",
+    "123456789012345678901",
+    "1.50",
+    "-7e-3",
+    "1e400",
+    "5e-324",
+]
+
+
+def test_numbers_are_written_as_javascript_does():
+    """Asked of Node itself: what its JSON.stringify makes of them."""
+    text = f"[{','.join(NUMBERS)}]"
+    script = "process.stdout.write(JSON.stringify(JSON.parse(require('fs').readFileSync(0, 'utf8'))))"
+    node = subprocess.run(
+        ["node", "-e", script], input=text.encode(), capture_output=True, timeout=60, check=True
+    )
+    ours = [other for clue, other in candidates(text.encode()) if "JavaScript writes" in clue.text]
+
+    assert ours == [node.stdout]
+
+
 TEXTS = st.one_of(
-    st.text(st.characters(codec=None)), st.sampled_from([A.key, A.id, "1614265330", "whsec_", STRANGE, C.signature])
+    st.text(st.characters(codec=None)),
+    st.sampled_from([A.key, A.id, "1614265330", "whsec_", STRANGE, C.signature]),
 )
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
@@ -173,7 +208,7 @@ def test_no_candidate_is_the_body_itself_or_comes_twice(body):
     others = [other for _, other in candidates(body)]
 
     assert body not in others
-    assert len(others) == len(set(others)) < 40
+    assert len(others) == len(set(others)) < 300
 
 
 def test_a_compressed_body_of_endless_zeros_takes_bounded_memory():
