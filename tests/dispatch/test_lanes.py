@@ -221,17 +221,17 @@ def test_without_lanes_subjects_take_turns_in_plain_order():
 
 
 def cost(subjects):
-    """Seconds for 300 rounds of taking, settling and failing among so many subjects."""
+    """CPU seconds for 300 rounds of taking, settling and failing among so many subjects."""
     queued = Queued()
     for number in range(max(subjects, 400)):
         queued.add(f"s{number % subjects}", (LOW, HIGH)[number % 2], LIVE)
-    before = time.perf_counter()
+    before = time.thread_time()
     for _ in range(300):
         queued.sent(1)
         queued.fail()
-    return time.perf_counter() - before
+    return time.thread_time() - before
 
 
 def test_the_cost_does_not_grow_with_the_subjects():
     """Two thousand of them cost as much as ten, but for the machine's caches."""
-    assert min(cost(2_000) for _ in range(3)) < 5 * min(cost(10) for _ in range(3))
+    assert min(cost(2_000) for _ in range(5)) < 10 * min(cost(10) for _ in range(5))
