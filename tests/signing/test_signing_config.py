@@ -1,8 +1,12 @@
 """The sections of signing: what they sign with, in which order, and that rules can be proved without keys."""
 
+import subprocess
+import sys
+
 import pytest
 from pydantic import TypeAdapter, ValidationError
 from rigs.signing_vectors import C_PUBLIC, A, B, C
+from rigs.source_tree import ROOT
 
 from agent.config.secrets import NOT_NEEDED, SecretPlaces
 from agent.delivery.verifying import Fault, Genuine
@@ -85,3 +89,19 @@ def test_rules_are_proved_without_keys():
     section = {"scheme": "ed25519", "key": "${file:nowhere}", "previous_secrets": ["${env:NOWHERE}"]}
 
     assert SIGNING.validate_python(section, context=places).scheme == "ed25519"
+
+
+def test_nothing_is_paid_for_ed25519_without_a_key_of_it():
+    """Its library takes megabytes, which an agent that signs with a secret does not have to have."""
+    script = (
+        "import sys\n"
+        "from agent.signing.config import StandardSigning\n"
+        "from agent.signing.verifier import verifier\n"
+        f"signing = StandardSigning(secret={A.key!r})\n"
+        f"print(verifier(signing)({A.headers()!r}, {A.body!r}, {A.timestamp}).key, 'cryptography' in sys.modules)"
+    )
+    child = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False
+    )
+
+    assert (child.stdout, child.stderr) == ("0 False\n", "")
