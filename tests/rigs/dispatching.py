@@ -42,7 +42,7 @@ class Outbox:
     def __init__(self, *deliveries, lazy=False):
         self.rows = {delivery.stored.seq: delivery for delivery in deliveries}
         self.marks = []
-        self._over = set()
+        self.over = set()
         self.reads = 0
         self.lazy = lazy
         self.failures = []
@@ -55,7 +55,7 @@ class Outbox:
             raise self.failures.pop()
         numbers = list(self.rows)
         rows = (self.rows[seq] for seq in numbers[bisect_right(numbers, after) :])
-        fitting = (row for row in rows if fits(row, part, subject) and row.stored.seq not in self._over)
+        fitting = (row for row in rows if fits(row, part, subject) and row.stored.seq not in self.over)
         page = list(islice(fitting, limit))
         await asyncio.sleep(0.001)
         return page
@@ -66,7 +66,7 @@ class Outbox:
             row = self.rows[mark.seq]
             self.rows[mark.seq] = replace(row, charged=row.charged + 1, due_wall=mark.due_wall)
         elif self.lazy:
-            self._over.add(mark.seq)
+            self.over.add(mark.seq)
         else:
             del self.rows[mark.seq]
 
