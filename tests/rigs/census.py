@@ -47,7 +47,7 @@ async def disconnected(port: int) -> None:
     """Wait until nobody holds a connection to a port of loopback any more (what is over, the system keeps itself)."""
     deadline = time.monotonic() + _PATIENCE
     while any(_held_connections(port)):
-        assert time.monotonic() < deadline, f"still connected to {port}"
+        assert time.monotonic() < deadline, f"still connected to {port}: {list(_held_connections(port))}"
         await asyncio.sleep(0.005)
 
 

@@ -41,7 +41,9 @@ class NatsServer:
 
     def configure(self, extra: str) -> None:
         """Write the configuration that the next start reads."""
-        store = f'jetstream {{ store_dir: "{self._folder / f"streams-{self.port}"}" }}' if self._jetstream else ""
+        store = (
+            f'jetstream {{ store_dir: "{self._folder / f"streams-{self.port}"}" }}' if self._jetstream else ""
+        )
         self._configuration.write_text(f"listen: 127.0.0.1:{self.port}\n{store}\n{extra}\n")
 
     def __enter__(self) -> Self:
@@ -76,6 +78,14 @@ class NatsServer:
     def freeze(self) -> None:
         """Let it hang: connections stay open, nothing is answered. `thaw` or `kill` ends it."""
         self._process.send_signal(signal.SIGSTOP)
+        deadline = time.monotonic() + _PATIENCE
+        while any(state != "T" for state in self._states()) and time.monotonic() < deadline:
+            time.sleep(0.001)  # each of its threads still answers until it is told
+
+    def _states(self) -> list[str]:
+        """What each of its threads does: T, it is stopped."""
+        stats = Path(f"/proc/{self._process.pid}/task").glob("*/stat")
+        return [stat.read_text().rpartition(")")[2].split()[0] for stat in stats]
 
     def thaw(self) -> None:
         """Let it go on after `freeze`."""
@@ -90,7 +100,9 @@ class NatsServer:
         finally:
             await client.close()
 
-    async def stream(self, name: str = "PLANT", subjects=("plant.>",), /, login=None, **limits: object) -> None:
+    async def stream(
+        self, name: str = "PLANT", subjects=("plant.>",), /, login=None, **limits: object
+    ) -> None:
         """Make a stream, or change one."""
         async with self.official(**(login or {})) as jetstream:
             config = StreamConfig(name=name, subjects=list(subjects), **limits)

@@ -90,39 +90,33 @@ class NatsClient:
         """See the protocol."""
         began = self._clock.monotonic()
         subject = self.address(message)
-        asked: Connection | None = None
-        heard = 0
+        sign: _SignOfLife | None = None
         why = ""
         said: Said | None = None
         try:
-            async with asyncio.timeout(self._config.timeout / SECOND):
+            async with asyncio.timeout(self._config.timeout / SECOND) as limit:
                 connection = await self._connected()
                 if (size := len(message.body) + _HEADERS) > connection.largest:
                     said = too_large(size, connection.largest)
                 else:
-                    asked, heard = connection, connection.heard
-                    said = await self._publish(connection, subject, message)
+                    sign = _SignOfLife(connection, limit)
+                    with sign:
+                        said = await self._publish(connection, subject, message)
         except Lost as lost:
             why = str(lost)
         except TurnedAway as turned_away:
             said = turned_away.said
         except TimeoutError:
-            why = silence(self._config, subject, alive=asked is not None and asked.heard > heard)
-            if asked is not None and asked.heard == heard:
-                asked.close()
+            why = silence(self._config, subject, alive=sign is not None and sign.seen)
+            if sign is not None and not sign.seen:
+                sign.connection.close()
         latency = (self._clock.monotonic() - began) / SECOND
         if said is None:
-            return NoAnswer(why, latency, unsent=asked is None)
+            return NoAnswer(why, latency, unsent=sign is None)
         return Answer(said.status, {}, latency, said.words, said.words)
 
     async def _publish(self, connection: Connection, subject: str, message: Message) -> Said:
-        answer = connection.ask(subject, self.headers(message), message.body)
-        # Halfway to its timeout the server is asked for a sign of life: was it the link, or the stream?
-        half = asyncio.get_running_loop().call_later(self._config.timeout / SECOND / 2, connection.ping)
-        try:
-            arrived = await answer
-        finally:
-            half.cancel()
+        arrived = await connection.ask(subject, self.headers(message), message.body)
         if arrived.status == _NOBODY:
             return nobody_listens(subject, await self._who_takes(connection, subject))
         return acknowledged(arrived.payload, subject)
@@ -168,3 +162,30 @@ class NatsClient:
             except OSError as error:
                 reasons.append(not_connected(server, self._config, error))
         raise Lost("; ".join(reasons))
+
+
+class _SignOfLife:
+    """Asks the server for one halfway to the end of an attempt: was it the link that failed, or the stream?"""
+
+    def __init__(self, connection: Connection, limit: asyncio.Timeout) -> None:
+        self.connection = connection
+        self._heard: int | None = None
+        loop = asyncio.get_running_loop()
+        ends = limit.when()
+        half = 0.0 if ends is None else max(0.0, ends - loop.time()) / 2
+        self._timer = loop.call_later(half, self._ask)
+
+    @property
+    def seen(self) -> bool:
+        """Something came after it was asked."""
+        return self._heard is not None and self.connection.heard > self._heard
+
+    def _ask(self) -> None:
+        self._heard = self.connection.heard
+        self.connection.ping()
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
