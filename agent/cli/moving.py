@@ -63,8 +63,7 @@ async def counted(part: Part) -> Count:
     async for answer in _parts(part, None):
         count.add(answer)
         count.upto = count.upto or _whole(answer["upto"])
-        _progress(f"{count.total} found so far")
-    _progress("")
+        _progress(answer, f"{count.total} found so far")
     return count
 
 
@@ -73,8 +72,7 @@ async def moved(part: Part, word: str, count: Count) -> int:
     done = 0
     async for answer in _parts(part, count.upto):
         done += _whole(answer[word])
-        _progress(f"{done} of {count.total} {word}")
-    _progress("")
+        _progress(answer, f"{done} of {count.total} {word}")
     return done
 
 
@@ -150,16 +148,18 @@ async def _parts(part: Part, upto: int | None) -> AsyncIterator[Mapping[str, Jso
     after: int | None = 0
     while after is not None:
         place = {"after": after, "limit": _A_PART}
-        answer = await part(place if upto is None else {**place, "upto": upto})
+        answer = {"after": after, **await part(place if upto is None else {**place, "upto": upto})}
         upto = _whole(answer["upto"]) if upto is None else upto
         after = None if answer["next"] is None else _whole(answer["next"])
         yield answer
 
 
-def _progress(text: str) -> None:
-    """Say on a terminal how far it is; with an empty text the line is left clean."""
-    if sys.stderr.isatty():
-        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+def _progress(answer: Mapping[str, Json], text: str) -> None:
+    """Say on a terminal how far a long order is; after its last part the line is left clean."""
+    if sys.stderr.isatty() and (answer["next"] is not None or _whole(answer["after"])):
+        print(
+            "\r\x1b[K" if answer["next"] is None else f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True
+        )
 
 
 def _sum(one: Mapping[str, Json], other: Mapping[str, Json]) -> dict[str, Json]:

@@ -72,8 +72,12 @@ async def dead_letters(folder):
     """List, show, resend and drop: with the agent, and on what it left; the webhook-id stays."""
     async with small_plant(folder) as (plc, receiver, agent):
         first, second, third, fourth = await refused_alarms(plc, receiver, agent)
-        show = json.loads(await good(agent, "deadletters", "show", "cloud", str(first["seq"])))
+        show = json.loads(await good(agent, "deadletters", "show", "cloud", str(first["seq"]), "--json"))
         assert (show["attempts"][-1]["status"], show["state"]) == (400, "dead")
+        assert json.loads(show["body"])["data"]["previous"] == show["previous"]
+        assert "answered 400 after" in await good(agent, "deadletters", "show", first["id"])
+        exit_status, _, errors = await agent.command("deadletters", "drop", "--reason", "the receiver asked")
+        assert (exit_status, "4 dead letters would be given up for good; --yes" in errors) == (2, True)
         assert await good(agent, "deadletters", "resend", "--seq", str(first["seq"])) == "1 resent\n"
         await until(lambda: first["id"] in receiver.kept["/"], agent.log)
         assert json.loads(receiver.kept["/"][first["id"]][0])["data"]["late"] is True
@@ -85,7 +89,9 @@ async def dead_letters(folder):
         left = json.loads(await good(agent, "deadletters", "list", "--json"))
         assert [letter["seq"] for letter in left] == [third["seq"], fourth["seq"]]
         assert (
-            json.loads(await good(agent, "deadletters", "show", "cloud", str(third["seq"])))["state"]
+            json.loads(await good(agent, "deadletters", "show", "cloud", str(third["seq"]), "--json"))[
+                "state"
+            ]
             == "dead"
         )
         assert await good(agent, "deadletters", "drop", "--seq", str(fourth["seq"])) == "1 dropped\n"
@@ -158,6 +164,43 @@ async def enabled(folder):
         await until(lambda: len(alarms(receiver)) == 2, agent.log)
         await until(agent.healthy, agent.log)
         assert len(agent.said("destination cloud is disabled")) == 1
+        await paused_and_replayed(plc, receiver, agent)
+
+
+async def paused_and_replayed(plc, receiver, agent):
+    """What is for a paused destination waits over a kill, comes in order when it is resumed, and is replayed later."""
+    before = [event["data"]["id"] for event in alarms(receiver)]
+    assert "paused until somebody resumes it" in await good(
+        agent, "pause", "destination:cloud", "--by", "anna"
+    )
+    plc.added = 100
+    await until(lambda: waits(agent, 1), agent.log)
+    await agent.kill()
+    plc.added = 0
+    await agent.start()
+    status, text = await agent.get("/health")
+    assert (status, "destination cloud is paused by anna" in json.loads(text)["warnings"][0]) == (200, True)
+    await until(lambda: waits(agent, 2), agent.log)
+    assert [event["data"]["id"] for event in alarms(receiver)] == before
+    assert "is sent to again" in await good(agent, "resume", "destination:cloud")
+    await until(lambda: len(alarms(receiver)) == 4, agent.log)
+    assert [event["type"] for event in alarms(receiver)] == ["alarm.raised", "alarm.returned"] * 2
+    assert [len(bodies) for bodies in receiver.kept["/"].values()] == [1] * len(receiver.kept["/"])
+    await until(lambda: waits(agent, 0), agent.log)
+    words = ("replay", "--since", "1h", "--destination", "cloud", "--type", "alarm.*")
+    told = await good(agent, *words, "--yes")
+    assert (told.startswith("cloud: 4 events, of "), told.endswith("4 replayed\n")) == (True, True)
+    ids = [event["data"]["id"] for event in alarms(receiver)]
+    await until(lambda: all(len(receiver.kept["/"][id_]) == 2 for id_ in ids), agent.log)
+    assert all(json.loads(receiver.kept["/"][id_][1])["data"]["late"] is True for id_ in ids)
+
+
+async def waits(agent, number):
+    """So many alarms, at the least, have no outcome; 0: nothing at all."""
+    waiting = (await agent.status())["store"]["waiting"]
+    if not number:
+        return waiting == 0
+    return len(await agent.ask("/api/events?type=alarm.&state=pending")) >= number
 
 
 async def test_commands(tmp_path):

@@ -73,9 +73,10 @@ class WebhookReceiver:
         return f"http{'s' if self._tls else ''}://127.0.0.1:{self.port}{path}"
 
     def events(self, path: str) -> list[dict]:
-        """Every event once, in the order of `seq`."""
+        """Every event once, in the order of `seq`; heartbeats, which have none, are left out."""
         bodies = [json.loads(bodies[0]) for bodies in self.kept[path].values()]
-        return sorted(bodies, key=lambda event: event["data"]["seq"])
+        numbered = [body for body in bodies if "seq" in body["data"]]
+        return sorted(numbered, key=lambda event: event["data"]["seq"])
 
     def of_type(self, path: str, *types: str) -> list[dict]:
         return [event for event in self.events(path) if event["type"] in types]
