@@ -20,7 +20,7 @@ from agent.codec import nats
 from agent.codec.nats import Arrived, Info, Ping, Pong, ProtocolError, Reader, Refusal
 from agent.codec.nkeys import credentials, user_key
 from agent.destinations.nats.config import NatsDestination, ServerUrl
-from agent.destinations.nats.reasons import no_nats, no_tls, turned_away
+from agent.destinations.nats.reasons import hung_up, no_nats, no_tls, turned_away
 from agent.destinations.said import Lost, TurnedAway
 from agent.dns import look_up
 from agent.errors import SourceError
@@ -50,6 +50,7 @@ class Connection(asyncio.Protocol):
         self._asked: dict[str, tuple[str, asyncio.Future[Arrived]]] = {}
         self._inbox = f"{config.inbox_prefix}.{secrets.token_hex(11)}"
         self._count = 0
+        self._encrypted = False
         self._over: Lost | TurnedAway | None = None
 
     # --- the protocol's side -------------------------------------------------------------------------
@@ -70,6 +71,10 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio."""
+        if (
+            self._encrypted and not self._welcome.done()
+        ):  # with TLS 1.3 the verdict on our certificate comes late
+            self._end(Lost(hung_up(self._server, self._config)))
         why = f"the connection broke ({exc.strerror})" if isinstance(exc, OSError) and exc.strerror else ""
         self._end(Lost(f"{self._server}: {why or 'the server closed the connection before it answered'}"))
 
@@ -166,6 +171,7 @@ class Connection(asyncio.Protocol):
                 self._transport = await loop.start_tls(
                     plain, self, context, server_hostname=self._server.host
                 )
+                self._encrypted = True
             finally:
                 if self._transport is None:
                     plain.abort()

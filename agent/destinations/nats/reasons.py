@@ -166,6 +166,15 @@ def no_tls(server: ServerUrl) -> str:
     return f"TLS: no secure connection with {server} (it offers none): check the port, or write nats://"
 
 
+def hung_up(server: ServerUrl, config: NatsDestination) -> str:
+    """A server that ends a secure connection instead of greeting us."""
+    if config.tls and config.tls.certificate:
+        remedy = "check that it trusts the certificate in tls: certificate:"
+    else:
+        remedy = "check whether it asks for a client certificate (tls: {certificate: FILE, key: FILE})"
+    return f"TLS: {server} ended the secure connection before it greeted: {remedy}"
+
+
 def no_nats(server: ServerUrl) -> str:
     """Whoever listens there."""
     return f"connect: what listens at {server} does not speak NATS: check `servers`"
