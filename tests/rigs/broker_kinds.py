@@ -17,6 +17,8 @@ from types import MappingProxyType
 import nats
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 from pydantic import TypeAdapter
 from rigs import mqtt_packets
 from rigs.mosquitto import Mosquitto
@@ -226,7 +228,8 @@ class Mqtt(Broker):
 class subscriber:  # noqa: N801 - used as a function
     """An official client that keeps what is published; `with subscriber(port) as requests:`."""
 
-    def __init__(self, port: int, client_id: str = "", topic: str = "#") -> None:
+    def __init__(self, port: int, client_id: str = "", topic: str = "#", session: int = 0) -> None:
+        """`session`: seconds for which the broker keeps what comes while the subscriber is away."""
         self._port = port
         self._topic = topic
         self._subscribed = False
@@ -234,6 +237,9 @@ class subscriber:  # noqa: N801 - used as a function
         self._client = Client(
             CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTProtocolVersion.MQTTv5
         )
+        self._session = Properties(PacketTypes.CONNECT)
+        self._session.SessionExpiryInterval = session
+        self._client.reconnect_delay_set(1, 1)
         self._client.on_message = self._keep
         self._client.on_connect = lambda client, *_: client.subscribe(topic, qos=1)
         self._client.on_subscribe = self._granted
@@ -246,7 +252,8 @@ class subscriber:  # noqa: N801 - used as a function
         self.requests.append((told, bytes(message.payload)))
 
     def __enter__(self):
-        self._client.connect("127.0.0.1", self._port)
+        clean = not self._session.SessionExpiryInterval
+        self._client.connect("127.0.0.1", self._port, clean_start=clean, properties=self._session)
         self._client.loop_start()
         deadline = time.monotonic() + _PATIENCE
         while not self._subscribed:
