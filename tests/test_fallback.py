@@ -8,6 +8,7 @@ from rigs.stores import HandClock, Rebooted, event, full_disk, numbers, opened
 from agent.destinations.base import DestinationSection
 from agent.fallback import Fallbacks
 from agent.model import SECOND
+from agent.store import fallback
 from agent.store.records import Addressed, MarkDelivered, Step
 from agent.store.store import Store
 
@@ -113,8 +114,9 @@ async def test_while_nothing_is_late_the_disk_is_not_asked(tmp_path):
         assert statements != []
 
 
-async def test_a_disk_without_room_has_it_at_the_next_look(tmp_path):
-    """The agent goes on; what is late stays late."""
+async def test_a_disk_without_room_has_it_at_the_next_look(tmp_path, monkeypatch):
+    """The agent goes on; what is late stays late, and goes in as many bites as it takes."""
+    monkeypatch.setattr(fallback, "_CEILING", fallback._CEILING.replace("LIMIT 500", "LIMIT 90"))
     clock = HandClock()
     async with opened(tmp_path / "store.db", "a", "b", clock=clock) as store:
         for number in range(400):

@@ -71,6 +71,7 @@ async def test_what_is_for_a_paused_destination_waits_and_comes_in_order(tmp_pat
             why = await outlets.holding.pause("cloud", None, "anna (root)", "their database moves")
             assert why.startswith("by anna (root) since 20")
             assert why.endswith("Z: their database moves")
+            assert (await store.destination_facts())["cloud"].paused == why, "on disk before anybody is told"
             await commit(store, 2, 3)
             await eventually(lambda: values(receiver, "/room") == [1, 2, 3])
             assert outlets.status()["cloud"]["state"] == "paused"
@@ -184,10 +185,17 @@ async def test_a_second_pause_replaces_the_first_one():
     assert resumed == ["cloud"]
 
 
-async def test_a_pause_ends_by_itself_and_the_events_go(tmp_path):
-    """With nobody there."""
-    async with WebhookReceiver() as receiver, house(tmp_path / "events.db", receiver) as (store, outlets):
-        await outlets.holding.pause("cloud", SECOND // 5, "anna", "")
-        await commit(store, 1)
-        await eventually(lambda: values(receiver, "/cloud") == [1], 20)
-        assert outlets.status()["cloud"]["state"] == "healthy"
+async def test_a_pause_ends_by_itself_and_the_events_go(tmp_path, monkeypatch):
+    """With nobody there, and also when the agent was started anew meanwhile: its end is kept with it."""
+    path = tmp_path / "events.db"
+    async with WebhookReceiver() as receiver:
+        async with house(path, receiver) as (store, outlets):
+            await outlets.holding.pause("cloud", 4 * MINUTE, "anna", "")
+            await commit(store, 1)
+            await eventually(lambda: values(receiver, "/room") == [1])
+            outlets.holding.look()
+            assert outlets.status()["cloud"]["state"] == "paused"
+        monkeypatch.setattr(CLOCK, "ahead", 4 * 60)
+        async with house(path, receiver) as (_, outlets):
+            await eventually(lambda: values(receiver, "/cloud") == [1], 20)
+            assert outlets.status()["cloud"]["state"] == "healthy"

@@ -88,7 +88,7 @@ async def test_a_selection_means_the_same_to_all_three(tmp_path, selection, expe
 
 
 async def test_a_long_order_is_done_a_stretch_at_a_time(tmp_path, monkeypatch):
-    """Each goes on where the one before ended; what dies meanwhile, beyond the end that was set, is left."""
+    """Each goes on where the one before ended; what dies again meanwhile, or beyond the end that was set, is left."""
     monkeypatch.setattr(dead_letters, "BITE", 2)
     async with opened(tmp_path / "store.db", "a") as store:
         await store.commit(step(*range(1, 8)))
@@ -99,9 +99,11 @@ async def test_a_long_order_is_done_a_stretch_at_a_time(tmp_path, monkeypatch):
             walked = await store.letters.resend(Selection(), Stretch(after, upto=6, limit=3))
             stretches.append((walked.count, walked.next))
             after = walked.next
+            if after == 4:
+                store.mark(MarkDead("a", 4, 200, "again"))
 
         assert stretches == [(4, 4), (2, None)]
-        assert keys(await store.letters.dead(Selection(), 10)) == [("a", 7)]
+        assert keys(await store.letters.dead(Selection(), 10)) == [("a", 4), ("a", 7)]
 
 
 async def test_a_count_says_what_stays_where_it_is(tmp_path):
