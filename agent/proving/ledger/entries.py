@@ -74,17 +74,18 @@ class Gap:
     """The agent had to let go of events (`store.overflow`).
 
     Attributes:
-        id: of the event that tells it.
+        seq: of the event that tells it.
         first, last: the numbers between which they stood.
         count: how many they were.
         numbers: which ones exactly, as first and last of each run; None: the record does not say.
         chains: by destination, what was let go of as `[previous, last]`: of the numbers between, all that
             were addressed to it.
         counts: by destination, how many of its events were among them.
+        replaces: numbers of earlier records, all of which this one says again.
     """
 
     who: Who
-    id: str
+    seq: int
     at: int
     first: int
     last: int
@@ -92,6 +93,7 @@ class Gap:
     numbers: tuple[Span, ...] | None
     chains: Mapping[str, tuple[Span, ...]]
     counts: Mapping[str, int]
+    replaces: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +182,7 @@ def _event(value: Mapping[str, Json], fields: Mapping[str, Json], path: str) -> 
     yield Numbered(who, seq, _number(fields, "previous"), at, fields.get("late") is True)
     match kind:
         case EventType.STORE_OVERFLOW:
-            yield from _gap(who, at, fields)
+            yield from _gap(who, seq, at, fields)
         case EventType.DELIVERY_DEAD if (dead := _number(fields, "event_seq")) is not None:
             destination, reason = _text(fields, "destination"), _text(fields, "reason")
             yield Death(who, destination, dead, _previous(fields, "event_previous"), reason)
@@ -193,7 +195,7 @@ def _beat(who: Who, at: int, fields: Mapping[str, Json]) -> Beat:
     return Beat(who, at, _text(fields, "destination"), _number(fields, "high_water"), waiting)
 
 
-def _gap(who: Who, at: int, fields: Mapping[str, Json]) -> Iterator[Gap]:
+def _gap(who: Who, seq: int, at: int, fields: Mapping[str, Json]) -> Iterator[Gap]:
     first, last, count = (_number(fields, name) for name in ("first", "last", "count"))
     if first is None or last is None:
         return
@@ -210,7 +212,8 @@ def _gap(who: Who, at: int, fields: Mapping[str, Json]) -> Iterator[Gap]:
         for name, number in (told.items() if isinstance(told, dict) else ())
         if isinstance(number, int)
     }
-    yield Gap(who, _text(fields, "id"), at, first, last, count or 0, numbers, known, counts)
+    replaces = _spans(fields.get("replaces")) or ()
+    yield Gap(who, seq, at, first, last, count or 0, numbers, known, counts, replaces)
 
 
 def _spans(value: Json) -> tuple[Span, ...] | None:

@@ -4,12 +4,12 @@ Rules for whoever changes this: pure. Nothing is called complete that is not pro
 say enough, what is left counts as a hole, and says so. A cause is a guess and reads like one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 from agent.proving.ledger.chain import UNKNOWN, Hole, Stretch, Stretches, holes, overlapping, union, without
-from agent.proving.ledger.entries import Who
+from agent.proving.ledger.entries import Span, Who
 from agent.proving.ledger.streams import Said, Stream, Streams
 
 _MOST: Final = 1_000
@@ -130,7 +130,8 @@ class _Record:
     def __init__(self, stream: Stream, said: Said, name: str) -> None:
         self._stream = stream
         self._name = name
-        self._gaps = said.gaps.values()
+        again = list(union(_numbers(each for gap in said.gaps.values() for each in gap.replaces)))
+        self._gaps = [gap for seq, gap in said.gaps.items() if not any(overlapping(again, seq - 1, seq))]
         candidates = [each for each in said.deaths if (each == name if name else each not in stream.told_of)]
         self._deaths = [(each, reason, of) for each in candidates for reason, of in said.deaths[each].items()]
         self._alone = len(candidates) == 1  # else one destination's chain would cover another's holes
@@ -163,8 +164,8 @@ class _Record:
         for gap in self._gaps:
             if self._name and gap.chains:
                 continue  # it says more than this
-            for first, last in ((gap.first, gap.last),) if gap.numbers is None else gap.numbers:
-                found.add(Stretch(first - 1, last))
+            for stretch in _numbers(((gap.first, gap.last),) if gap.numbers is None else gap.numbers):
+                found.add(stretch)
         for _, _, deaths in self._deaths:
             for stretch in deaths.numbers:
                 found.add(stretch)
@@ -184,6 +185,14 @@ class _Record:
                 count = sum(each.high - each.low for each in found)
                 cause = f"dead letter for {destination or 'a destination'}: {reason}"
                 yield Declared(found[0].low + 1, found[-1].high, count, cause)
+
+
+def _numbers(spans: Iterable[Span]) -> Stretches:
+    """Numbers from first to last of each."""
+    found = Stretches()
+    for first, last in spans:
+        found.add(Stretch(first - 1, last))
+    return found
 
 
 def _told(hole: Hole, stream: Stream, *, certain: bool) -> Missing:

@@ -97,12 +97,12 @@ class Said:
     """What one agent said in one epoch of events that do not come.
 
     Attributes:
-        gaps: records of gaps by the id of their event.
+        gaps: records of gaps by the number of their event.
         deaths: by destination and reason.
         lost: why the epoch began anew.
     """
 
-    gaps: dict[str, Gap] = field(default_factory=dict)
+    gaps: dict[int, Gap] = field(default_factory=dict)
     deaths: dict[str, dict[str, Deaths]] = field(default_factory=dict)
     lost: StateLost | None = None
 
@@ -142,7 +142,7 @@ class Streams:
             case Numbered() | Beat():
                 pass
             case Gap():
-                self._said(entry.who).gaps[entry.id or f"{entry.first}/{entry.last}"] = entry
+                self._said(entry.who).gaps[entry.seq] = entry
             case Death():
                 self._said(entry.who).die(entry)
                 if not beside:

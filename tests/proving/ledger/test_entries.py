@@ -93,13 +93,16 @@ def test_an_event_is_found_in_every_envelope(line, expected):
                 "seqs": [[2, 4], [6, 6]],
                 "chains": {"cmms": [[None, 4], [5, 6]], "odd": [[1]]},
                 "destinations": {"cmms": 3, "odd": "?"},
+                "replaces": [[1, 1]],
             },
             [
                 SEVEN,
-                Gap(WHO, "evt_7", AT, 2, 6, 4, ((2, 4), (6, 6)), {"cmms": ((0, 4), (5, 6))}, {"cmms": 3}),
+                Gap(
+                    WHO, 7, AT, 2, 6, 4, ((2, 4), (6, 6)), {"cmms": ((0, 4), (5, 6))}, {"cmms": 3}, ((1, 1),)
+                ),
             ],
         ),
-        ("store.overflow", {"first": 2, "last": 6}, [SEVEN, Gap(WHO, "evt_7", AT, 2, 6, 0, None, {}, {})]),
+        ("store.overflow", {"first": 2, "last": 6}, [SEVEN, Gap(WHO, 7, AT, 2, 6, 0, None, {}, {})]),
         ("store.overflow", {}, [SEVEN]),
     ],
 )

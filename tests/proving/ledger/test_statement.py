@@ -38,7 +38,7 @@ def dead(seq, about, previous, destination="cloud", after=None):
     )
 
 
-def overflow(seq, previous, seqs, chains=None, counts=None):
+def overflow(seq, previous, seqs, chains=None, counts=None, **data: object):
     return line(
         "store.overflow",
         seq=seq,
@@ -48,6 +48,7 @@ def overflow(seq, previous, seqs, chains=None, counts=None):
         count=sum(last - first + 1 for first, last in seqs),
         seqs=seqs,
         destinations=counts or {},
+        **data,
         **({} if chains is None else {"chains": chains}),
     )
 
@@ -254,6 +255,18 @@ def test_dead_letters_are_no_holes_where_another_receiver_was_told_of_them(lines
 def test_a_gap_covers_exactly_what_it_says(lines, options, expected):
     """By its chain; without it by the numbers, and what is left then is not proved."""
     assert holes(*lines, **options) == expected
+
+
+def test_a_record_that_takes_the_place_of_another_says_it_again():
+    """A log beside this one may hold both; what they name is counted once."""
+    before = overflow(3, None, [[2, 2]], {"cloud": [[1, 2]]}, {"cloud": 1})
+    after = overflow(7, 6, [[2, 3], [5, 5]], {"cloud": [[1, 5]]}, {"cloud": 2}, replaces=[[3, 3]])
+    came = [alarm(1, None), alarm(6, 5), alarm(8, 7)]
+    [statement] = proved(*came, after, beside=[before], destination="cloud")
+    [beside] = proved(*came, beside=[before, after], destination="cloud")
+
+    assert [(each.first, each.last, each.count) for each in statement.declared] == [(2, 5, 2)]
+    assert (statement.complete, [(hole.first, hole.last) for hole in beside.holes]) == (True, [(7, 7)])
 
 
 def test_what_is_told_of_a_stream():
