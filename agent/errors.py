@@ -4,6 +4,7 @@
     ├── ConfigError        the operator mends the file; carries every problem found, with positions
     ├── SourceError        weather at a PLC or broker; the supervisor backs off and reconnects
     ├── StoreRefused       the operator acts: the store's file cannot be opened by this program
+    │   └── StoreDamaged   nobody needs to: opening it anew salvages what can be read
     └── StoreUnavailable   the disk does not take it now; nothing was accepted, offer it again
 
 Rules for whoever adds one: name its owner, put the remedy into the message, never a secret. An
@@ -50,6 +51,10 @@ class SourceError(EdgeRelayError):
 
 class StoreRefused(EdgeRelayError):  # noqa: N818 - a state of the store, as the design names it
     """The store cannot be opened: in use, written by a newer program, not a store at all."""
+
+
+class StoreDamaged(StoreRefused):
+    """The store's file is damaged: the next start moves it aside and salvages what can be read."""
 
 
 class StoreUnavailable(EdgeRelayError):  # noqa: N818 - a state of the store, as the design names it

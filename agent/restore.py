@@ -3,15 +3,16 @@
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent import __version__
 from agent.intakes import DOWN
-from agent.model import SECOND, EventType, Json
+from agent.model import SECOND, EventType, Json, Priority
 from agent.pipeline import Pipeline
 from agent.store.alive import Moment, away, read_alive
 from agent.store.records import EventFilter
+from agent.store.salvage import LOST_KEY
 from agent.store.store import Store
 
 _log = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ async def restored(pipeline: Pipeline, store: Store, last: Away | None) -> None:
     if since is not None:
         pipeline.announce(pipeline.blind(since, started.at, "restart"))
         _log.info("back after %.0f s; %d rules have a state", (started.at - since) / SECOND, len(rules))
+    await _tell_lost(pipeline, stored)
     taken = pipeline.engine.restore(rules, times, shift=shift, away_since=since, flood=stored.get("flood"))
     await pipeline.settle(taken)
     pipeline.checkpoint()  # since when nobody watched: a kill before the first value must not forget it
@@ -81,3 +83,20 @@ async def _tell_untold(pipeline: Pipeline, stored: Mapping[str, bytes], last: Aw
                 await pipeline.tell(event, {key: None})
             else:  # all of it is told as the agent's own absence
                 pipeline.remember({key: None})
+
+
+async def _tell_lost(pipeline: Pipeline, stored: Mapping[str, bytes]) -> None:
+    """Tell what a damaged store could not give back; until that is on disk every start tells it anew."""
+    if LOST_KEY not in stored:
+        return
+    word = json.loads(stored[LOST_KEY])
+    waiting, dead, missing = word["waiting"], word["dead"], word["unreadable"] + word["left"]
+    known = sum(last - first + 1 for pieces in word["lost"].values() for first, last in pieces)
+    word["message"] = (
+        f"the store was damaged and begins anew: {waiting} waiting events and {dead} dead letters are salvaged, {known} events "
+        f"that waited are lost, and up to {missing} more cannot be read; the old file is {word['file']}: see to the disk, and "
+        "delete the file when nobody needs it"
+    )
+    event = replace(pipeline.event(EventType.AGENT_STATE_LOST, word), priority=Priority.HIGH)
+    _log.error("%s", word["message"])
+    await pipeline.tell(event, {LOST_KEY: None})

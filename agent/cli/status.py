@@ -10,6 +10,7 @@ from agent.cli.asking import add_json_option, ask, told
 from agent.cli.tables import print_table, seconds
 from agent.config.agent_section import load_agent
 from agent.model import Json
+from agent.store.notices import size_text
 
 SUMMARY = "show what the running agent is doing"
 _ALARMS: Final = 20  # as many as leave room for the rest on one screen
@@ -51,6 +52,7 @@ def _show(status: Mapping[str, Json]) -> None:
         f"{store['seq']} events stored, {store['waiting']} waiting, {store['dead']} dead letters, "
         f"{len(_list(status['alarms']))} alarms open"
     )
+    _show_room(_map(store["room"]))
     clock = _map(status["clock"])
     print(f"the wall clock is {clock['standing']}: {clock['why']}")
     for problem in _list(status["problems"]):
@@ -65,6 +67,18 @@ def _show(status: Mapping[str, Json]) -> None:
     for name, destination in _map(status["destinations"]).items():
         for note in _progress(_map(destination)):
             print(f"  {name}: {note}")
+
+
+def _show_room(room: Mapping[str, Json]) -> None:
+    if "size" not in room:
+        return  # nobody has looked yet
+    share = round(100 * _number(room["undelivered_share"]))
+    print(
+        f"the store takes {size_text(int(_number(room['size'])))} of {size_text(int(_number(room['limit'])))}, "
+        f"undelivered events {share} % of its room{' (filling)' if room['filling'] else ''}"
+    )
+    for name, lost in _map(room["lost"]).items():
+        print(f"  {name}: {lost} events were given up for want of room; each is named by a store.overflow")
 
 
 def _show_rejected(rejected: list[Json]) -> None:

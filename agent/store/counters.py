@@ -28,10 +28,10 @@ from agent.store.records import (
 )
 
 _DESTINATIONS: Final = (
-    "SELECT id, name, (SELECT max(seq) FROM delivery WHERE delivery.destination = known.id), lost "
+    "SELECT id, name, (SELECT max(seq) FROM delivery WHERE delivery.destination = known.id AND seq > ?), lost "
     "FROM destination AS known"
 )
-_ENDS: Final = "SELECT (SELECT min(seq) FROM event), (SELECT max(seq) FROM event)"
+_ENDS: Final = "SELECT (SELECT min(seq) FROM event), (SELECT max(seq) FROM event), (SELECT value FROM meta WHERE key = 'salvaged')"
 _WAITING: Final = "SELECT destination, count(*) FROM delivery INDEXED BY delivery_pending WHERE state = 0 GROUP BY destination"
 _DEAD: Final = (
     "SELECT destination, count(*) FROM delivery INDEXED BY delivery_dead WHERE state = 2 GROUP BY destination"
@@ -102,10 +102,12 @@ class Counters:
         Raises:
             sqlite3.Error: the file cannot be read.
         """
-        [(first, seq)] = await connection.execute_fetchall(_ENDS)
-        self.seq = seq or 0
+        [(first, last, salvaged)] = await connection.execute_fetchall(_ENDS)
+        # What was salvaged with its outcome keeps a number of the epoch before: nothing goes on from there.
+        before = int(salvaged or 0)
+        self.seq = max(last or 0, before)
         self.blocks = Blocks(first or 0, self.seq)
-        rows = await connection.execute_fetchall(_DESTINATIONS)
+        rows = await connection.execute_fetchall(_DESTINATIONS, (before,))
         self.destinations = {name: Counter(key, newest, lost=lost) for key, name, newest, lost in rows}
         self.doubt()
         await self.refresh(connection, ())

@@ -15,14 +15,18 @@ from typing import Final
 
 import aiosqlite
 
-from agent.errors import StoreRefused
-from agent.store.failures import explain
+from agent.errors import StoreDamaged, StoreRefused
+from agent.store.failures import explain, is_damage
 from agent.store.migrations import migrate
 
 WAL_BYTES: Final = 4 * 1024 * 1024
 _PAGE_BYTES: Final = 4096
 _APPLICATION_ID: Final = 0x45524C59
 _FULL: Final = 2
+_OURS: Final = {"event", "delivery", "destination", "meta"}
+# Page size, reserved space and fractions, UTF-8 (sqlite.org/fileformat2.html, "The Database Header").
+_FIXED: Final = (b"\x10\0", b"\0\x40\x20\x20", b"\0\0\0\x01")
+_SMALL: Final = 32_000_000  # bytes: 0.1 s
 _BUSY_SECONDS: Final = 1.0
 
 # Before the first read: opens on a full disk (no -shm file) and refuses a second process.
@@ -45,7 +49,8 @@ async def open_connection(path: Path) -> aiosqlite.Connection:
 
     Raises:
         StoreRefused: in use by another process, written by a newer program, another program's
-            file, damaged beyond opening, or not writable; the message says which.
+            file, or not writable; the message says which.
+        StoreDamaged: it is no store, or none any more.
     """
     # Asked before, because a thread of aiosqlite that could not connect dies later than its loop.
     if not os.access(path if os.access(path, os.F_OK) else path.parent, os.R_OK | os.W_OK):
@@ -53,6 +58,7 @@ async def open_connection(path: Path) -> aiosqlite.Connection:
             f"the store {path} cannot be opened: its folder must exist, and both must be writable for "
             "the user that edge-relay runs as"
         )
+    header_is_sound(path)
     try:
         connection = await aiosqlite.connect(path, timeout=_BUSY_SECONDS)
     except (sqlite3.Error, OSError) as error:
@@ -69,23 +75,44 @@ async def closed_on_error(connection: aiosqlite.Connection, path: Path) -> Async
 
     Raises:
         StoreRefused: in place of what SQLite said.
+        StoreDamaged: what it said is that the file is damaged.
     """
     try:
         yield
     except (sqlite3.Error, OSError) as error:
         await connection.close()
-        raise StoreRefused(explain(path, error)) from error
+        refused = StoreDamaged if is_damage(error) else StoreRefused
+        raise refused(explain(path, error)) from error
     except BaseException:
         await connection.close()
         raise
+
+
+def header_is_sound(path: Path) -> None:
+    """SQLite takes a flipped bit in the header for a choice: read-only, another encoding, an older format.
+
+    Raises:
+        StoreDamaged: it is ours, and not as we write it.
+    """
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        header = file.read(100)
+    ours = header[68:72] == _APPLICATION_ID.to_bytes(4, "big")
+    fixed = (header[16:18], header[20:24], header[56:60])
+    if ours and (fixed != _FIXED or not {header[18], header[19]} <= {1, 2} or header[60:62] != b"\0\0"):
+        raise StoreDamaged(f"the store {path} is damaged: its first page is not as it was")
 
 
 async def _prepare(connection: aiosqlite.Connection, path: Path) -> None:
     # A flipped bit may make a text no UTF-8: it has to reach the checksum, not fail the whole query.
     connection.text_factory = _lenient_text
     await connection.execute_fetchall(_LOCK)
-    tables = await connection.execute_fetchall("SELECT name FROM sqlite_schema LIMIT 1")
+    tables = await connection.execute_fetchall("SELECT name FROM sqlite_schema")
+    await _look_for_damage(connection, path)
     [(application_id,)] = await connection.execute_fetchall("PRAGMA application_id")
+    if application_id != _APPLICATION_ID and {name for (name,) in tables} >= _OURS:
+        raise StoreDamaged(f"the store {path} is damaged: its first page is not as it was")
     if application_id != _APPLICATION_ID and tables:
         raise StoreRefused(
             f"{path} is the database of another program: move it aside, or set another data_dir"
@@ -101,6 +128,15 @@ async def _prepare(connection: aiosqlite.Connection, path: Path) -> None:
                 f"the store {path} would lose events in a power cut: PRAGMA {pragma} is {value}, not {wanted}; "
                 "put data_dir on a local disk"
             )
+
+
+async def _look_for_damage(connection: aiosqlite.Connection, path: Path) -> None:
+    """What is small is read whole: better found now than when it is needed. What is large takes too long."""
+    [(pages,)] = await connection.execute_fetchall("PRAGMA page_count")
+    if pages * _PAGE_BYTES <= _SMALL:
+        [(verdict,)] = await connection.execute_fetchall("PRAGMA quick_check(1)")
+        if verdict != "ok":
+            raise StoreDamaged(f"the store {path} is damaged: {verdict}")
 
 
 def _lenient_text(raw: bytes) -> str:

@@ -117,5 +117,13 @@ def decode_event(row: Sequence[Any]) -> Stored | None:
     return Stored(seq, event, boot, offset, standing)
 
 
+def renumbered(row: Sequence[Any], seq: int) -> EventRow:
+    """A sound row of EVENT_COLUMNS under another number."""
+    _, *columns, boot, offset, content, _ = row
+    ident, kind, priority, subject, tag, rule, at = columns
+    checksum = _checksum(seq, boot, offset, orjson.dumps(columns), content)
+    return (seq, ident, kind, priority, subject, tag, rule, at, boot, offset, content, checksum)
+
+
 def _checksum(seq: int, boot: str, offset: int, head: bytes, content: bytes) -> int:
     return crc32(content, crc32(head, crc32(f"{seq} {boot} {offset} ".encode())))

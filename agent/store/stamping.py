@@ -138,3 +138,18 @@ def _decode(kept: bytes) -> tuple[Correction, ...]:
         )
         for after, until, offset, standing, seen in orjson.loads(kept)
     )
+
+
+def moved(kept: bytes, by: int) -> bytes:
+    """What was kept, for events that all have a number so much higher now."""
+    return _encode(
+        tuple(
+            Correction(
+                each.after + by,
+                each.until + by,
+                each.reckoning,
+                {name: frozenset(seq + by for seq in seen) for name, seen in each.seen.items()},
+            )
+            for each in _decode(kept)
+        )
+    )

@@ -24,7 +24,7 @@ async def write_states(connection: aiosqlite.Connection, states: Mapping[str, by
     Raises:
         sqlite3.Error: see the writer.
     """
-    put = [(key, value, _checksum(key, value)) for key, value in states.items() if value is not None]
+    put = [(key, value, checksum_of(key, value)) for key, value in states.items() if value is not None]
     if put:
         await connection.executemany(_PUT, put)
     if len(put) < len(states):
@@ -39,7 +39,7 @@ async def read_states(connection: aiosqlite.Connection) -> dict[str, bytes]:
     """
     states: dict[str, bytes] = {}
     for key, value, checksum in await connection.execute_fetchall("SELECT key, value, checksum FROM state"):
-        if _checksum(key, value) == checksum:
+        if checksum_of(key, value) == checksum:
             states[key] = value
         else:
             _log.error("the stored state %s is damaged: it begins anew", key)
@@ -53,11 +53,12 @@ async def read_state(connection: aiosqlite.Connection, wanted: str) -> bytes | N
         sqlite3.Error: the file cannot be read.
     """
     for value, checksum in await connection.execute_fetchall(_GET, (wanted,)):
-        if _checksum(wanted, value) == checksum:
+        if checksum_of(wanted, value) == checksum:
             return bytes(value)
         _log.error("the stored state %s is damaged: it begins anew", wanted)
     return None
 
 
-def _checksum(key: str, value: bytes) -> int:
+def checksum_of(key: str, value: bytes) -> int:
+    """CRC-32 over both."""
     return crc32(value, crc32(key.encode()))

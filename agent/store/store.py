@@ -25,7 +25,7 @@ from agent.stamps import Reckoning
 from agent.store import destinations, queries, retention, stamping
 from agent.store.counters import Counters
 from agent.store.letters import Letters
-from agent.store.opening import closed_on_error, open_connection
+from agent.store.loading import open_or_rescue
 from agent.store.records import (
     Delivery,
     DestinationFacts,
@@ -40,7 +40,7 @@ from agent.store.records import (
 )
 from agent.store.room import Room
 from agent.store.stamping import Stamps
-from agent.store.states import read_state, read_states
+from agent.store.states import read_states
 from agent.store.turns import Turns
 from agent.store.writer import Writer
 
@@ -127,14 +127,9 @@ class Store:
             tick: nanoseconds after which outcomes and checkpoints go to disk at the latest.
 
         Raises:
-            StoreRefused: in use, from a newer program, not a store, not writable: the message says which.
+            StoreRefused: in use, from a newer program, another's, not writable: the message says which.
         """
-        connection = await open_connection(path)
-        counters = Counters()
-        async with closed_on_error(connection, path):
-            [(epoch,)] = await connection.execute_fetchall("SELECT value FROM meta WHERE key = 'epoch'")
-            await counters.load(connection)
-            kept = await read_state(connection, stamping.KEY)
+        connection, epoch, counters, kept = await open_or_rescue(path, clock)
         stamps = Stamps(kept, counters.seq)
         store = cls(Turns(connection, path), counters, stamps, epoch, clock, boot, tick)
         store.on_commit, store.on_failure = on_commit, on_failure

@@ -16,8 +16,9 @@ from typing import Any, Final, TypeVar
 
 import aiosqlite
 
-from agent.errors import StoreUnavailable
-from agent.store.failures import explain
+from agent.errors import StoreDamaged, StoreUnavailable
+from agent.store.failures import explain, is_damage
+from agent.store.rescue import suspect
 
 _T = TypeVar("_T")
 
@@ -67,6 +68,7 @@ class Turns:
                 future.set_result(attempt.result())
             elif isinstance(error, sqlite3.Error | OSError):
                 future.set_exception(StoreUnavailable(explain(self.path, error)))
+                self.see_to(error)
             else:
                 future.set_exception(error)
 
@@ -76,6 +78,16 @@ class Turns:
             return await future
         finally:
             self._waiting.discard(future)
+
+    def see_to(self, error: sqlite3.Error | OSError) -> None:
+        """A damaged file ends the storing: a page that cannot be read today is not read tomorrow, and is salvaged anew.
+
+        Raises:
+            StoreDamaged: it is; the next start knows.
+        """
+        if is_damage(error):
+            suspect(self.path)
+            raise StoreDamaged(explain(self.path, error)) from error
 
     def refuse_if_closed(self) -> None:
         """Raise StoreUnavailable when no job will run any more."""

@@ -178,6 +178,7 @@ class Writer:
             # A connection that cannot even roll back is not to be trusted: the error ends the writer.
             await self._turns.connection.rollback()
             self._fall(explain(self._turns.path, error))
+            self._turns.see_to(error)
             return False
         finally:
             self.writing_since = None
@@ -256,6 +257,7 @@ class Writer:
             if not self._upkeep_failed:
                 _log.warning("upkeep waits: %s", explain(self._turns.path, error))
             self._upkeep_failed = True
+            self._turns.see_to(error)
         else:
             self._upkeep_failed = False
         if self._wal_used or self._upkeep_failed:

@@ -99,20 +99,13 @@ async def test_the_database_of_another_program_is_refused(tmp_path):
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize(
-    ("content", "path", "message"),
-    [
-        (b"not a database, but long enough to be looked at" * 100, "store.db", "not a store"),
-        (b"", "missing/store.db", "folder must exist"),
-    ],
-)
-async def test_what_cannot_be_opened_is_refused_with_the_remedy(tmp_path, content, path, message):
+async def test_what_cannot_be_opened_is_refused_with_the_remedy(tmp_path):
     """The message names the file and what to do."""
-    (tmp_path / "store.db").write_bytes(content)
+    path = tmp_path / "missing" / "store.db"
 
-    with pytest.raises(StoreRefused, match=message) as caught:
-        await open_connection(tmp_path / path)
-    assert str(tmp_path / path) in str(caught.value)
+    with pytest.raises(StoreRefused, match="folder must exist") as caught:
+        await open_connection(path)
+    assert str(path) in str(caught.value)
 
 
 async def test_migrations_go_on_from_where_a_store_is(tmp_path):
