@@ -63,6 +63,9 @@ class SubjectsApart:
         self._unread: set[str] = set()
         self._due: tuple[OrderedDict[str, None], ...] = tuple(OrderedDict() for _ in Lane)
 
+    def __bool__(self) -> bool:
+        return bool(self._known)
+
     def get(self, subject: str) -> Apart | None:
         """What is known of a subject that is read apart; None: it is not."""
         return self._known.get(subject)

@@ -7,7 +7,7 @@ from typing import Final
 from prometheus_client import Counter
 
 from agent.delivery.judge import Crash, Verdict
-from agent.dispatch.queue import Entry
+from agent.dispatch.entry import Entry
 from agent.metrics import ATTEMPTS, DELIVERY_LATENCY
 from agent.model import Answer, NoAnswer
 from agent.store.records import Attempt

@@ -22,9 +22,10 @@ from typing import Final
 
 from agent.clock import Clock
 from agent.dispatch.apart import EVERYTHING, Apart, SubjectsApart
+from agent.dispatch.entry import Entry
 from agent.dispatch.lanes import Lane, Lanes
 from agent.dispatch.outbox import Outbox
-from agent.dispatch.queue import Entry, SubjectQueues
+from agent.dispatch.queue import SubjectQueues
 from agent.dispatch.room import Room
 from agent.errors import StoreUnavailable
 from agent.store.records import Delivery, Part
@@ -81,14 +82,14 @@ class Backlog:
         if beyond and delivery.resent:
             self._note_arrival(delivery)
             return False
-        if (apart := self._apart.get(self.queue.subject(delivery))) is not None:
+        if self._apart and (apart := self._apart.get(self.queue.subject(delivery))) is not None:
             return self._offer_apart(delivery, apart)
         if beyond:
             return self._leave_beyond(delivery)
         if self.queue.holds(delivery) if delivery.resent else seq <= self._cursor:
             return False
         lane = self._lanes.of(delivery)
-        if self._room.left(self.queue, lane) <= 0 and lane is Lane.REST and not delivery.resent:
+        if lane is Lane.REST and not delivery.resent and self._room.left(self.queue, lane) <= 0:
             self.behind = True
             self._note_arrival(delivery)
             return False

@@ -12,7 +12,7 @@ done for one subject costs the same with thousands of them.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 from typing import Final, TypeAlias
 
@@ -108,7 +108,7 @@ class Ready:
             return self._promoted, rest, live, urgent, self._tried
         return self._promoted, live, urgent, rest, self._tried
 
-    def sent(self, lanes: Iterable[Lane]) -> None:
+    def sent(self, lanes: Sequence[Lane]) -> None:
         """Subjects of these lanes go together in one request: whether it passed the rest over."""
         if Lane.REST in lanes:
             self._passed = 0

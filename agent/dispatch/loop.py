@@ -15,10 +15,10 @@ from typing import Final
 
 from agent.destinations.base import Destination, DestinationSection
 from agent.dispatch.backlog import Backlog
+from agent.dispatch.entry import Entry
 from agent.dispatch.health import Health, House
 from agent.dispatch.outbox import Outbox
 from agent.dispatch.pace import Pace
-from agent.dispatch.queue import Entry
 from agent.dispatch.sending import Sending
 from agent.dispatch.status import DestinationState, DestinationStatus
 from agent.model import SECOND, Event

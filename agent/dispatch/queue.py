@@ -8,72 +8,13 @@ Rules for whoever changes this file: instants are monotonic nanoseconds; the tim
 """
 
 import heapq
-import sys
-from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import Final
 
+from agent.dispatch.entry import Entry, Subject
 from agent.dispatch.lanes import Lane, Lanes, Ready
 from agent.store.records import Delivery
-
-ALL: Final = sys.maxsize
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One delivery in memory, and what its attempts in this process taught.
-
-    Attributes:
-        delivery: as the store has it; its `charged` is kept up to date.
-        not_before: its own schedule, monotonic.
-        passed_at: how many events the destination had taken when the previous attempt ended;
-            None: not tried in this process.
-        counts_from: when it was first tried in this process or last charged, monotonic.
-        company: how many may go in one request with it, itself among them; a refused batch is split.
-    """
-
-    delivery: Delivery
-    not_before: int = 0
-    passed_at: int | None = None
-    counts_from: int = 0
-    company: int = ALL
-
-    @property
-    def seq(self) -> int:
-        """The event's number."""
-        return self.delivery.stored.seq
-
-
-class _Subject:
-    """One subject that has something in memory.
-
-    Attributes:
-        entries: what waits, in order; while some are under way together, they are the first.
-        tally: how many of them belong to each lane by themselves.
-        lane: the most urgent of these, or of what is still in the store.
-        under_way: the first ones are being tried.
-        failed: its last attempt failed, and not for its own fault.
-        held_until: its own schedule; None: it is not held.
-    """
-
-    __slots__ = ("entries", "failed", "held_until", "lane", "tally", "under_way")
-
-    def __init__(self) -> None:
-        self.entries: deque[Entry] = deque()
-        self.tally = [0] * len(Lane)
-        self.lane = Lane.REST
-        self.under_way = False
-        self.failed = False
-        self.held_until: int | None = None
-
-    def own_lane(self) -> Lane:
-        """The most urgent one's of what is in memory."""
-        live, urgent, _ = self.tally
-        if live:
-            return Lane.LIVE
-        return Lane.URGENT if urgent else Lane.REST
 
 
 class SubjectQueues:
@@ -82,7 +23,7 @@ class SubjectQueues:
     def __init__(self, lanes: Lanes, *, strict: bool = False) -> None:
         self.lanes: Final = lanes
         self._strict = strict
-        self._subjects: dict[str, _Subject] = {}
+        self._subjects: dict[str, Subject] = {}
         self._ready = Ready()
         self._held: list[tuple[int, str]] = []  # may name subjects that are held no more
         self._expected: dict[str, Lane] = {}
@@ -140,7 +81,7 @@ class SubjectQueues:
         known = self._subjects.get(name)
         self._length += 1
         if known is None:
-            known = self._subjects[name] = _Subject()
+            known = self._subjects[name] = Subject()
             known.lane = min(lane, self._expected.get(name, lane))
             self._counts[known.lane] += 1
             known.entries.append(entry)
@@ -190,20 +131,19 @@ class SubjectQueues:
             if self._is_held(due, name):
                 self._place(name, self._subjects[name])
         taken: list[Entry] = []
-        lanes: set[Lane] = set()
+        lanes: list[Lane] = []
         for ring in self._ready.rings():
-            while ring:
+            while ring and len(taken) < most:
                 known = self._subjects[next(iter(ring))]
-                together = _front(known, now, most, len(taken))
+                together = known.front(now, most, len(taken))
                 if not together:
                     break
                 ring.popitem(last=False)
                 known.under_way = True
-                lanes.add(known.lane)
+                lanes.append(known.lane)
                 taken += together
-                most = min(most, *(entry.company for entry in together))
-            if len(taken) >= most:
-                break
+                for entry in together:
+                    most = min(most, entry.company)
         if taken:
             self._ready.sent(lanes)
         return taken
@@ -213,7 +153,7 @@ class SubjectQueues:
 
         `failed`: the destination did not take it, whatever was sent: the others go first until it recovers.
         """
-        for name, group in groupby(entries, lambda entry: self.subject(entry.delivery)):
+        for name, group in self._by_subject(entries):
             known = self._subjects[name]
             for place, entry in enumerate(group):
                 known.entries[place] = entry
@@ -223,16 +163,21 @@ class SubjectQueues:
 
     def settle(self, entries: Sequence[Entry], now: int) -> None:
         """What was taken together is over; its subjects go on."""
-        for name, group in groupby(entries, lambda entry: self.subject(entry.delivery)):
+        for name, group in self._by_subject(entries):
             known = self._subjects[name]
             for _ in group:
                 self._drop_first(known)
-            known.under_way = known.failed = False
-            if known.entries:
-                self._sort(name, known)
-                self._schedule(name, known, now)
-            else:
+            if not known.entries:
                 del self._subjects[name]
+                continue
+            known.under_way = known.failed = False
+            self._sort(name, known)
+            self._schedule(name, known, now)
+
+    def _by_subject(self, entries: Sequence[Entry]) -> Iterable[tuple[str, Iterable[Entry]]]:
+        if len(entries) == 1:
+            return ((self.subject(entries[0].delivery), entries),)
+        return groupby(entries, lambda entry: self.subject(entry.delivery))
 
     def withdraw(self, over: Callable[[Entry], bool], now: int) -> list[Entry]:
         """Take out, from the front of every subject that is not under way, what is `over`."""
@@ -251,14 +196,15 @@ class SubjectQueues:
                     del self._subjects[name]
         return gone
 
-    def _drop_first(self, known: _Subject) -> Entry:
+    def _drop_first(self, known: Subject) -> Entry:
         entry = known.entries.popleft()
-        known.tally[self.lanes.of(entry.delivery)] -= 1
         self._length -= 1
         self._counts[known.lane] -= 1
+        if known.entries:
+            known.tally[self.lanes.of(entry.delivery)] -= 1
         return entry
 
-    def _sort(self, name: str, known: _Subject) -> None:
+    def _sort(self, name: str, known: Subject) -> None:
         """Have the subject in the lane where it belongs by now."""
         before, after = known.lane, known.own_lane()
         if self._expected:
@@ -269,7 +215,7 @@ class SubjectQueues:
             self._counts[after] += len(known.entries)
             self._ready.change_lane(name, before, after)
 
-    def _schedule(self, name: str, known: _Subject, now: int) -> None:
+    def _schedule(self, name: str, known: Subject, now: int) -> None:
         not_before = known.entries[0].not_before
         if not_before > now:
             known.held_until = not_before
@@ -277,7 +223,7 @@ class SubjectQueues:
         else:
             self._place(name, known)
 
-    def _place(self, name: str, known: _Subject) -> None:
+    def _place(self, name: str, known: Subject) -> None:
         known.held_until = None
         if known.failed:
             self._ready.add_tried(name)
@@ -287,14 +233,3 @@ class SubjectQueues:
     def _is_held(self, due: int, name: str) -> bool:
         known = self._subjects.get(name)
         return known is not None and known.held_until == due
-
-
-def _front(known: _Subject, now: int, most: int, others: int) -> list[Entry]:
-    """The first of a subject that may go with so many others."""
-    front: list[Entry] = []
-    for entry in known.entries:
-        most = min(most, entry.company)
-        if others + len(front) >= most or entry.not_before > now:
-            break
-        front.append(entry)
-    return front

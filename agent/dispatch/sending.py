@@ -17,10 +17,10 @@ from agent.delivery.schedule import own_wait
 from agent.destinations.base import Destination, DestinationSection, Message
 from agent.dispatch.attempts import Attempts, attempt_record
 from agent.dispatch.backlog import Backlog
+from agent.dispatch.entry import Entry
 from agent.dispatch.health import Health, House
 from agent.dispatch.outbox import Outbox
 from agent.dispatch.pace import Pace
-from agent.dispatch.queue import Entry
 from agent.formats import FormatError, open_format
 from agent.metrics import DEAD_LETTERS
 from agent.model import Answer, Event, EventType, NoAnswer

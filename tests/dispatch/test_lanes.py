@@ -6,8 +6,9 @@ from collections import Counter
 import pytest
 from rigs.dispatching import BOOT, delivery
 
+from agent.dispatch.entry import Entry
 from agent.dispatch.lanes import Lane, Lanes
-from agent.dispatch.queue import Entry, SubjectQueues
+from agent.dispatch.queue import SubjectQueues
 from agent.model import Priority
 
 START = 1_000
