@@ -3,7 +3,10 @@
 import asyncio
 import datetime as dt
 import shutil
+import socket
 import ssl
+import threading
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 
 import pytest
@@ -83,8 +86,52 @@ def test_the_receiver_knows_the_agent_by_its_certificate(password, authority, ru
     assert len(requests) == 1
 
 
-def test_without_its_certificate_nothing_arrives(authority, run):
-    """The receiver's refusal is no answer."""
+@contextmanager
+def asks_for_a_certificate(authority, version):
+    """A server that says in TLS why it hangs up, as OpenSSL's do; asyncio's only hangs up."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.issue("server"))
+    context.load_verify_locations(authority.certificate)
+    context.verify_mode, context.maximum_version = ssl.CERT_REQUIRED, version
+
+    def refuse(listener):
+        with suppress(OSError):
+            connection, _ = listener.accept()
+            plain = connection.dup()
+            with connection, plain, suppress(OSError):
+                with suppress(ssl.SSLError):
+                    context.wrap_socket(connection, server_side=True)
+                plain.shutdown(socket.SHUT_WR)
+                while plain.recv(65_536):
+                    pass  # unread, it would be a reset, which overtakes the alert
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=refuse, args=(listener,), daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        thread.join(5)
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_2])
+def test_a_receiver_that_asks_for_a_certificate_is_told_as_such(version, authority, run):
+    """Its alert is named, and the keys that are missing."""
+
+    async def check():
+        with asks_for_a_certificate(authority, version) as port:
+            async with opened(
+                f"https://127.0.0.1:{port}/", tls={"ca": str(authority.certificate)}
+            ) as destination:
+                return await destination.deliver(MESSAGE)
+
+    outcome = run(check())
+
+    assert isinstance(outcome, NoAnswer)
+    assert "ALERT" in outcome.why or "while we sent" in outcome.why  # it may overtake our request, or not
+    assert outcome.why.endswith("if it asks for a certificate, write tls: {certificate: FILE, key: FILE}")
+
+
+def test_one_that_hangs_up_without_a_word_may_have_asked_for_one(authority, run):
+    """Nothing has arrived."""
     tls = {"ca": str(authority.certificate)}
 
     outcome, requests = run(attempt(authority.issue("server"), tls, authority.certificate))

@@ -20,6 +20,7 @@ from agent.model import Blocked
 _TOO_LATE: Final = (10,)  # X509_V_ERR_CERT_HAS_EXPIRED, of OpenSSL
 _UNKNOWN: Final = (18, 19, 20, 21)  # it signs itself, or nobody who is trusted has signed it
 _ANOTHERS: Final = (62, 63, 64)  # it is for another name or address
+_SHOW_ONE: Final = "if it asks for a certificate, write tls: {certificate: FILE, key: FILE}"
 _MAY_PASS: Final = frozenset({408, 425, 429})
 
 
@@ -50,10 +51,11 @@ def explain(error: aiohttp.ClientError, way: Way) -> Failure:
         case aiohttp.ClientConnectorSSLError(os_error=cause):
             reason = getattr(cause, "reason", None) or cause.strerror or "the handshake failed"
             place = f"{error.host}:{error.port}"
-            why = f"TLS: no secure connection with {place} ({reason}): check the port, and http or https"
+            # An alert is the receiver's own word; it has none for "your certificate, please" before TLS 1.3.
+            remedy = _SHOW_ONE if "ALERT" in reason else "check the port, and http or https"
+            why = f"TLS: no secure connection with {place} ({reason}): {remedy}"
         case aiohttp.ClientConnectorError(os_error=ConnectionResetError(errno=None)):
-            remedy = "if it asks for a certificate, write tls: {certificate: FILE, key: FILE}"
-            why = f"TLS: {error.host}:{error.port} hung up in the handshake: check the port; {remedy}"
+            why = f"TLS: {error.host}:{error.port} hung up in the handshake: check the port; {_SHOW_ONE}"
         case aiohttp.ClientConnectorError(os_error=cause):
             # Two addresses that failed of different things have one error between them, without a number.
             why = f"connect: {error.host}:{error.port}: {_reason(cause, 'none of its addresses answers')}"
@@ -71,8 +73,9 @@ def _of_connection(error: aiohttp.ClientError, way: Way) -> str:
         case aiohttp.ServerDisconnectedError():
             return f"{who} closed the connection before it answered"
         case aiohttp.ClientOSError(__cause__=ssl.SSLError(reason=str(reason))):
-            remedy = "if it asks for a certificate, write tls: {certificate: FILE, key: FILE}"
-            return f"TLS: the receiver ended the connection ({reason}): {remedy}"
+            return f"TLS: the receiver ended the connection ({reason}): {_SHOW_ONE}"
+        case aiohttp.ClientOSError(errno=None) if way.encrypted:
+            return f"TLS: the receiver ended the connection while we sent: {_SHOW_ONE}"
         case aiohttp.ClientOSError():
             return f"the connection broke: {_reason(error, 'closed while we sent')}"
         case aiohttp.ClientResponseError():

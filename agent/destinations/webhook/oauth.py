@@ -17,6 +17,7 @@ from urllib.parse import quote_plus, urlencode
 import aiohttp
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from agent import __version__
 from agent.clock import Clock
 from agent.destinations.webhook.access import OAuth2, basic
 from agent.destinations.webhook.errors import Failure, explain, of_token_endpoint
@@ -171,6 +172,7 @@ def _request(config: OAuth2, way: Way) -> tuple[Mapping[str, str], bytes]:
     form = {"grant_type": "client_credentials", "scope": config.scope, "audience": config.audience}
     headers = {
         "Content-Type": "application/x-www-form-urlencoded",
+        "User-Agent": f"edge-relay/{__version__}",
         "Accept": "application/json",
         "Accept-Encoding": "identity",
         **way.request_headers,

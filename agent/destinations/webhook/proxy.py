@@ -12,7 +12,7 @@ and the message's own headers never a proxy that only tunnels; no proxy is taken
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_network
 
 from agent.destinations.webhook.access import ProxySection, basic
@@ -25,6 +25,7 @@ class Way:
 
     Attributes:
         target: HOST:PORT of it, for a message.
+        encrypted: it is spoken to over TLS.
         proxy: the proxy's address; None: straight.
         via: HOST:PORT of the proxy, for a message; empty: straight.
         connect_headers: what only the proxy is told, when it is asked for a tunnel.
@@ -32,6 +33,7 @@ class Way:
     """
 
     target: str
+    encrypted: bool
     proxy: str | None = None
     via: str = ""
     connect_headers: Mapping[str, str] = field(default_factory=dict)
@@ -40,17 +42,16 @@ class Way:
 
 def way_to(url: str, section: ProxySection | None) -> Way:
     """Decide it for an address; nothing is looked up."""
+    plain = is_plain(url)
     target = place_of(url)
     if section is None or any(_covers(entry, host_of(url)) for entry in section.no_proxy):
-        return Way(target)
+        return Way(target, not plain)
     headers = {}
     if section.user:
         password = section.password.reveal() if section.password else ""
         headers["Proxy-Authorization"] = basic(section.user, password)
-    via = place_of(section.url)
-    if is_plain(url):
-        return Way(target, section.url, via, request_headers=headers)
-    return Way(target, section.url, via, connect_headers=headers)
+    way = Way(target, not plain, section.url, place_of(section.url))
+    return replace(way, request_headers=headers) if plain else replace(way, connect_headers=headers)
 
 
 def _covers(entry: str, host: str) -> bool:
