@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+import uvloop
 from pydantic import ValidationError
 from rigs.authority import Authority
 from rigs.nats_server import NatsServer
@@ -178,7 +179,8 @@ async def test_a_token(tmp_path, free_port):
         assert (await once(server.port, token="wrong")).status == 401
 
 
-async def test_tls_proves_both_sides(tmp_path, free_port):
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def test_tls_proves_both_sides(tmp_path, free_port, loop):
     """The server's authority is known and the agent has a certificate of it; without either there is no answer."""
     authority = Authority(tmp_path)
     certificate, key = authority.issue("server")
@@ -188,10 +190,10 @@ async def test_tls_proves_both_sides(tmp_path, free_port):
     known = {"ca": ca, "certificate": str(mine), "key": str(my_key)}
     with NatsServer(tmp_path, free_port(), extra) as server:
         url = f"tls://127.0.0.1:{server.port}"
-        accepted = await once(server.port, servers=[url], tls=known)
-        stranger = await once(server.port, servers=[url], tls={"ca": ca})
-        unknown = await once(server.port, servers=[url])
-        missing = await once(server.port, servers=[url], tls={"ca": str(tmp_path / "nowhere.pem")})
+        with asyncio.Runner(loop_factory=loop) as runner:
+            ways = known, {"ca": ca}, None, {"ca": str(tmp_path / "nowhere.pem")}
+            outcomes = [runner.run(once(server.port, servers=[url], tls=tls)) for tls in ways]
+    accepted, stranger, unknown, missing = outcomes
 
     assert "no stream takes the subject" in accepted.said  # it got that far
     assert isinstance(stranger, NoAnswer)

@@ -13,7 +13,7 @@ import secrets
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from agent import __version__
 from agent.codec import nats
@@ -57,8 +57,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio."""
-        if isinstance(transport, asyncio.Transport):
-            self._transport = transport
+        # uvloop's transports do all of asyncio's, and inherit nothing from them.
+        self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         """See asyncio."""
