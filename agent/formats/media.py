@@ -11,9 +11,11 @@ _JSON: Final = re.compile(r"(?:application|text)/(?:[\w.+-]+\+)?json")
 _JSON_LINES: Final = re.compile(r"(?:application|text)/(?:x-)?(?:ndjson|jsonl|jsonlines|json-lines)")
 _LINES: Final = re.compile(r"text/(?!xml|html)[\w.+-]+")
 # What is no text of the body itself: `{{ ... }}`, `{% ... %}`, `{# ... #}` and blanks.
-_NO_TEXT: Final = r"(?:\s|\{%.*?%\}|\{#.*?#\})*"
+# Possessive, or a template with many `{% %}` would be tried in every way in which it can be taken apart.
+_NO_TEXT: Final = r"(?>\s+|\{%.*?%\}|\{#.*?#\})*+"
 # A text may well begin with `[{{ priority }}]`.
-_BEGINS_AS_JSON: Final = re.compile(rf'{_NO_TEXT}(?:\[{_NO_TEXT})*(?:\{{(?![{{%#])|\[\s*["\]])', re.DOTALL)
+_OBJECT: Final = r"\{(?![{%#])"
+_BEGINS_AS_JSON: Final = re.compile(rf'{_NO_TEXT}(?:{_OBJECT}|\[{_NO_TEXT}(?:{_OBJECT}|["\[\]]))', re.DOTALL)
 
 
 def media_type(section: FormatSection) -> str:

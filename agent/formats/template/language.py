@@ -88,7 +88,7 @@ def _wrong(node: nodes.Node, sandbox: Sandbox, secrets: Collection[str]) -> Iter
         case nodes.Getattr(node=nodes.Name(name="secrets"), attr=name) if name not in secrets:
             known = did_you_mean(name, secrets) if secrets else ": write it under `secrets`"
             yield Slip(line, name, f"there is no secret `{name}`{known}")
-        case nodes.Getattr(node=nodes.Name(name="data"), attr=name) if name not in FIELDS:
+        case nodes.Getattr(node=nodes.Name(name="data"), attr=name) if name not in {*FIELDS, *_CALLS}:
             yield Slip(line, name, f"no event has `data.{name}`{did_you_mean(name, FIELDS)}")
         case _ if not isinstance(node, _LAWFUL) and not isinstance(node, nodes.Helper):
             word = type(node).__name__.lower()
