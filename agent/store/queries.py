@@ -102,13 +102,14 @@ async def find_waiting(
     async def bite() -> tuple[int, bool]:
         """Add what is found; the last `seq` looked at, and whether there may be more."""
         wanted = limit - len(found)
-        marks: dict[int, list[Mark]] = {}
-        for mark in unwritten():
-            marks.setdefault(mark.seq, []).append(mark)
         sql, parameters = _WAITING[which.part], which.parameters(last, wanted)
         rows: Sequence[Row] = list(await turns.connection.execute_fetchall(sql, parameters))
+        marks: dict[int, list[Mark]] = {row[0]: [] for row in rows}
+        for mark in unwritten():  # thousands, and hardly one of them of these rows
+            if mark.seq in marks:
+                marks[mark.seq].append(mark)
         for row in rows:
-            _read_waiting(row, which, marks.get(row[0], []), found, damaged)
+            _read_waiting(row, which, marks[row[0]], found, damaged)
         return (rows[-1][0] if rows else last), len(rows) == wanted
 
     while more and len(found) < limit:
