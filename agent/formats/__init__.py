@@ -8,20 +8,17 @@ library that only one format needs is imported when it is configured.
 """
 
 from collections.abc import Sequence
-from typing import Protocol, TypeVar, assert_never
+from typing import Protocol, assert_never
 
-from agent.config.secrets import Secret
 from agent.delivery.body import Identity, Place
 from agent.formats.cloudevents import CloudEventsFormat
 from agent.formats.config import FormatSection
+from agent.formats.covering import covered, shown
 from agent.formats.errors import FormatError
 from agent.formats.standard import StandardFormat
 from agent.model import Event
 
-__all__ = ["FormatError", "Formatter", "open_format", "shown"]
-
-HIDDEN = "(not shown)"
-AnySection = TypeVar("AnySection", bound=FormatSection)
+__all__ = ["FormatError", "Formatter", "covered", "open_format", "shown"]
 
 
 class Formatter(Protocol):
@@ -61,8 +58,3 @@ def open_format(section: FormatSection, identity: Identity) -> Formatter:
             return TemplateFormat(section, identity)
         case _:
             assert_never(section.format)
-
-
-def shown(section: AnySection) -> AnySection:
-    """The section for a body that a person is shown: written as it would be sent, without its secrets."""
-    return section.model_copy(update={"secrets": {name: Secret(HIDDEN) for name in section.secrets}})

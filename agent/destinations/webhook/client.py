@@ -26,6 +26,7 @@ from agent.destinations.webhook.network import CONNECT_SECONDS, Resolver, open_s
 from agent.destinations.webhook.oauth import NoTokenError, Tokens
 from agent.destinations.webhook.proxy import Way, way_to
 from agent.destinations.webhook.trust import Trust, UnusableError
+from agent.formats.covering import covered
 from agent.model import SECOND, Answer, Blocked, NoAnswer
 from agent.signing.signer import signer
 from agent.threads import in_a_thread
@@ -97,6 +98,7 @@ class WebhookClient:
         self._name = name
         self._method = config.method
         self._url = config.url
+        self._secrets = config.secrets
         self._plain = config.plain_http
         self._timeout = config.timeout / SECOND
         self._sign = signer(config.signing)
@@ -134,7 +136,7 @@ class WebhookClient:
         latency = self._since(began)
         if heard.response is None:
             return NoAnswer(failure.why, latency, failure.unsent and not heard.sent, failure.blocked)
-        excerpt = heard.excerpt.decode(errors="replace")
+        excerpt = covered(heard.excerpt.decode(errors="replace"), self._secrets)
         return Answer(heard.response.status, heard.response.headers, latency, excerpt)
 
     async def _attempt(self, message: Message, heard: _Heard) -> None:
