@@ -6,6 +6,7 @@ import pytest
 import uvloop
 from pydantic import ValidationError
 from rigs.authority import Authority
+from rigs.nats_operator import Operator
 from rigs.nats_server import NatsServer
 from rigs.nats_session import destination, message, once, section
 from rigs.raw_server import raw_server
@@ -177,6 +178,18 @@ async def test_a_token(tmp_path, free_port):
 
         assert (await once(server.port, token="right")).status == 200
         assert (await once(server.port, token="wrong")).status == 401
+
+
+async def test_a_credentials_file_is_told_from_one_of_another_account(tmp_path, free_port):
+    """A token of the account and the key that belongs to it are let in; a stranger is a matter of configuration."""
+    plant, elsewhere = Operator(), Operator()
+    with NatsServer(tmp_path, free_port(), plant.configuration, jetstream=False) as server:
+        accepted = await once(server.port, credentials=plant.credentials)
+        refused = await once(server.port, credentials=elsewhere.credentials)
+
+    assert "no stream takes the subject" in accepted.said, "it got that far"
+    assert (refused.status, fault(refused)) == (401, Fault.CONFIGURATION)
+    assert "has not expired" in refused.said
 
 
 @pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
