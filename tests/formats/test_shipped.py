@@ -18,7 +18,7 @@ from agent.formats.samples import samples
 from agent.model import EventType
 
 SHIPPED = Path(__file__).parents[2] / "config" / "destinations"
-NAMES = sorted(path.stem for path in SHIPPED.glob("*.yaml"))
+NAMES = sorted(path.stem for path in SHIPPED.glob("*.yaml") if "format: template" in path.read_text())
 CANARY = "canary4711"
 KEY = "0123456789abcdef0123456789abcdef"
 

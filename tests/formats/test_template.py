@@ -69,7 +69,7 @@ def test_what_a_template_says(template, expected):
         ("{{ none > 5 }}", "it reckons with, or compares, what is unknown or no number; `| default(0)` is for what may be unknown", 1),
         ("\n\n{{ value / 0 }}", "it divides by zero", 3),
         ("{{ peak }}", "it writes nothing", 0),
-        ("{{ time | local('Europe/Berln') }}", 'there is no time zone "Europe/Berln": expected one such as Europe/Berlin', 1),
+        ("{{ time | local('Europe/Berln') }}", "`| local` was given no time zone that there is: expected one such as Europe/Berlin", 1),
         ("{{ tag | local('Europe/Berlin') }}", "`| local` is for times: time, onset, source_time", 1),
         ("{{ peak | influx_value }}", "InfluxDB has no word for an unknown value: put {% if value is known %} around it", 1),
         ("{{ '\\ud800' }}x", "it writes half a character, which no receiver can read", 0),

@@ -144,10 +144,10 @@ def _local(value: object, zone: str, form: str = _DAY) -> object:
         return value
     try:
         place = ZoneInfo(zone)
-    except (ValueError, OSError, TypeError):  # ZoneInfoNotFoundError is a KeyError
-        raise FormatError("`| local` needs a time zone, such as Europe/Berlin") from None
-    except KeyError:
-        raise FormatError(f'there is no time zone "{zone}": expected one such as Europe/Berlin') from None
+    except (ValueError, OSError, TypeError, KeyError):  # what was given may be anything, and is not repeated
+        raise FormatError(
+            "`| local` was given no time zone that there is: expected one such as Europe/Berlin"
+        ) from None
     try:
         return datetime.fromisoformat(text_of(value)).astimezone(place).strftime(form)
     except (ValueError, OverflowError):

@@ -67,7 +67,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
         """`x.name`; overrides what would find methods."""
         if isinstance(obj, LoopContext):
             return super().getattr(obj, attribute)
-        return self.getitem(obj, attribute)
+        found = self.getitem(obj, attribute)
+        return self.undefined(obj=obj, name=attribute) if isinstance(found, Absent) else found
 
     def getitem(self, obj: object, argument: object) -> object:
         """`x["name"]`, `x[0]`; overrides what would find methods."""
@@ -77,7 +78,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
             case list() | tuple() | str(), int() if -len(obj) <= argument < len(obj):
                 return obj[argument]
             case _:
-                return self.undefined(obj=obj, name=argument if isinstance(argument, str) else None)
+                return self.undefined()  # without a name: what was looked for may be a secret
 
     def call_binop(self, context: Context, operator: str, left: object, right: object) -> object:  # noqa: ARG002 - the base's signature
         """`+`, `*` and `%`: of numbers, and `+` of two texts or two lists."""
