@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Final, NoReturn
 
@@ -24,13 +25,21 @@ class Renewals:
         self.expiring: Sequence[str] = ()
         self._clock = clock
         self._configs = configs
+        self._changed = asyncio.Event()
+
+    def look(self) -> None:
+        """Look soon: destinations have changed."""
+        self._changed.set()
 
     async def run(self) -> NoReturn:
         """Look until cancelled."""
         while True:
+            self._changed.clear()
             look = partial(_expiring, self._configs(), self._clock.wall())
             self.expiring = await in_a_thread("certificates of destinations", look)
-            await asyncio.sleep(_LOOK_EVERY_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_EVERY_S):
+                    await self._changed.wait()
 
 
 def _expiring(configs: Mapping[str, DestinationConfig], wall: int) -> list[str]:

@@ -28,8 +28,12 @@ async def test_each_destination_names_its_own(tmp_path):
         "bare": {"type": "webhook", "url": "https://x/", "signing": "none"},
     }
     configs = {name: _SECTION.validate_python(section) for name, section in sections.items()}
-    renewals = Renewals(MovedClock(ahead=25 * 86_400), lambda: configs)
+    at_work: dict[str, object] = {}
+    renewals = Renewals(MovedClock(ahead=25 * 86_400), lambda: dict(at_work))
     watching = asyncio.create_task(renewals.run())
+    await asyncio.sleep(0)  # it has begun, and finds nothing
+    at_work.update(configs)
+    renewals.look()
     async with asyncio.timeout(10):
         while not renewals.expiring:
             await asyncio.sleep(0.005)
