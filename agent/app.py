@@ -23,8 +23,8 @@ from agent.delivery.body import Identity
 from agent.delivery.identity import RANDOM_BYTES, mint
 from agent.desk import Desk, Terms
 from agent.errors import StoreUnavailable
-from agent.fallback import Fallbacks
 from agent.heartbeat import Heartbeats, Lapses, lasting
+from agent.holding import Holding
 from agent.intakes import Intakes
 from agent.model import EventType, Json
 from agent.notify import Systemd, feed_watchdog, stuck
@@ -85,8 +85,6 @@ class Agent:
         self.pipeline.note, self.flush_samples = self.recorder.note, self.recorder.flush
         self.hand = Hand(self.pipeline, clock)
         self.outlets.announce = self.pipeline.announce
-        self.holding = self.outlets.holding
-        self.fallbacks = Fallbacks(store, clock, lambda: self.configuration.destinations)
         self.timekeeper = Timekeeper(
             clock,
             self.pipeline.emit,
@@ -159,7 +157,6 @@ class Agent:
                 "watchdog": feed_watchdog(self.systemd, self.stuck),
                 "destinations": self.outlets.run(),
                 "heartbeats": self.heartbeats.run(),
-                "fallbacks": self.fallbacks.run(),
                 "default route": watch_default_route(lambda: self.outlets.lost, self.outlets.way_is_back),
                 "monitor": serve_port(monitor_app(self), self.configuration.http.listen),
                 "control": serve_socket(control_app(self), data_dir / CONTROL_SOCKET),
@@ -223,6 +220,11 @@ class Agent:
     def status(self) -> dict[str, Json]:
         """What is going on."""
         return status(self)
+
+    @property
+    def holding(self) -> Holding:
+        """The operator's hand on the destinations."""
+        return self.outlets.holding
 
     def terms(self) -> Terms:
         """What deliveries by hand are subject to."""

@@ -21,6 +21,7 @@ from agent.dispatch.loop import Dispatcher
 from agent.dispatch.notices import notice
 from agent.dispatch.status import DestinationState
 from agent.errors import StoreUnavailable
+from agent.fallback import Fallbacks
 from agent.holding import Holding, remedy
 from agent.metrics import OLDEST_AGE, QUEUE_DEPTH
 from agent.model import SECOND, Event, EventType, Json
@@ -64,6 +65,7 @@ class Outlets:
         self._facts: dict[str, DestinationFacts] = {}
         self._changed = asyncio.Event()
         self.holding = Holding(store, clock, self.dispatcher, self.kept)
+        self._fallbacks = Fallbacks(store, clock, self._sections)
         self._tasks: asyncio.TaskGroup | None = None
 
     # --- the pipeline's side -----------------------------------------------------------------------------
@@ -89,6 +91,7 @@ class Outlets:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as self._tasks:
             self._tasks.create_task(self._look_forever(), name="destinations by hand")
+            self._tasks.create_task(self._fallbacks.run(), name="fallbacks")
             await self._keep_forever()
 
     async def change(self, configs: Mapping[str, DestinationConfig]) -> None:
@@ -119,6 +122,9 @@ class Outlets:
         self._configs[name], self._receivers[name] = config, destination
         self.holding.take_up(name, facts)
         self._at_work[name] = dispatcher, tasks.create_task(work(), name=f"destination {name}")
+
+    def _sections(self) -> Mapping[str, DestinationConfig]:
+        return {name: self._configs[name] for name in self._at_work}
 
     async def _look_forever(self) -> NoReturn:
         """Look each second whether a pause is over."""
