@@ -99,6 +99,16 @@ def test_http_is_passed_on(run):
     assert "proxy-authorization" not in headers
 
 
+async def test_what_is_shown_has_no_credentials_of_the_proxy():
+    """`send-test` prints the headers that the receiver gets."""
+    proxied = {"url": "http://proxy.plant:3128", "user": USER, "password": PASSWORD}
+    async with opened("http://cmms.plant/hooks", proxy=proxied) as destination:
+        shown = destination.headers(MESSAGE)
+
+    assert CREDENTIALS not in shown.values()
+    assert "webhook-signature" in shown
+
+
 async def test_the_token_endpoint_is_reached_by_the_same_proxy():
     """And the receiver straight, if `no_proxy` says so."""
     async with token_endpoint() as endpoint, http_proxy({"login.plant": endpoint.port}) as proxy:

@@ -24,7 +24,7 @@ from agent.destinations.webhook.config import WebhookDestination
 from agent.destinations.webhook.errors import Failure, explain, of_token_endpoint
 from agent.destinations.webhook.network import CONNECT_SECONDS, Resolver, open_socket
 from agent.destinations.webhook.oauth import NoTokenError, Tokens
-from agent.destinations.webhook.proxy import Way, way_to
+from agent.destinations.webhook.proxy import way_to
 from agent.destinations.webhook.trust import Trust, UnusableError
 from agent.formats.covering import covered
 from agent.model import SECOND, Answer, Blocked, NoAnswer
@@ -104,7 +104,8 @@ class WebhookClient:
         self._sign = signer(config.signing)
         self._compresses = config.compress == "gzip"
         self._way = way_to(config.url, config.proxy)
-        self._headers = _fixed_headers(config, self._way)
+        self._shown = _fixed_headers(config)
+        self._headers = {**self._shown, **self._way.request_headers}
         self._own_type = any(header.lower() == "content-type" for header in config.headers)
         self._clock = clock
         self._session = session
@@ -175,8 +176,8 @@ class WebhookClient:
         return heard.response.status
 
     def headers(self, message: Message) -> dict[str, str]:
-        """See the protocol; a token is not fetched for this."""
-        shown = self._headers | self._stamp(message)
+        """See the protocol; a token is not fetched for this, and what only a proxy is told is left out."""
+        shown = self._shown | self._stamp(message)
         if self._tokens is not None:
             shown["Authorization"] = f"Bearer <a token from {self._tokens.place}>"
         return shown
@@ -233,11 +234,10 @@ async def _read_excerpt(content: aiohttp.StreamReader, excerpt: bytearray) -> No
         excerpt += chunk
 
 
-def _fixed_headers(config: WebhookDestination, way: Way) -> dict[str, str]:
+def _fixed_headers(config: WebhookDestination) -> dict[str, str]:
     headers = {
         "User-Agent": f"edge-relay/{__version__}",
         "Accept-Encoding": "identity",
-        **way.request_headers,
     }
     if config.auth is not None and config.auth.bearer is not None:
         headers["Authorization"] = f"Bearer {config.auth.bearer.reveal()}"
