@@ -9,6 +9,7 @@ from rigs.stores import HandClock, Rebooted, eventually
 from rigs.webhook import MovedClock, section
 from rigs.webhook_receiver import SECRET, WebhookReceiver
 
+from agent import fallback
 from agent.delivery.body import Identity
 from agent.desk import UnknownError
 from agent.holding import Holding
@@ -24,10 +25,11 @@ CLOCK = MovedClock()
 
 
 @asynccontextmanager
-async def house(path, receiver, *names: str):
+async def house(path, receiver, **of_cloud: object):
     """A store and its destinations at work; left, everything stops where it stands."""
-    names = names or ("cloud", "room")
+    names = ("cloud", "room")
     configs = {name: section(receiver.url(f"/{name}"), signing={"secret": SECRET}) for name in names}
+    configs["cloud"] = section(receiver.url("/cloud"), signing={"secret": SECRET}, **of_cloud)
     async with await Store.open(path, clock=CLOCK, boot="boot") as store:
         identity = Identity("dresden", "line-4", store.epoch)
         outlets = Outlets(store, identity, CLOCK, lambda: 0.5, lambda at: f"evt_notice_{at}")
@@ -43,18 +45,12 @@ async def house(path, receiver, *names: str):
             await asyncio.wait([running])
 
 
-async def commit(store, *numbers: int):
-    """Events for both, of one subject; the room has them when the cloud would."""
+async def commit(store, *numbers: int, to=("cloud", "room"), ago=0):
+    """Events of one subject, for both unless told; the room has them when the cloud would."""
     for number in numbers:
-        made = Event(
-            f"evt_{number}",
-            EventType.ALARM_CHANGED,
-            CLOCK.monotonic(),
-            "R1",
-            Priority.HIGH,
-            {"value": number},
-        )
-        await store.commit(Step([Addressed(made, ("cloud", "room"))]))
+        at = CLOCK.monotonic() - ago
+        made = Event(f"evt_{number}", EventType.ALARM_CHANGED, at, "R1", Priority.HIGH, {"value": number})
+        await store.commit(Step([Addressed(made, to)]))
 
 
 def values(receiver, path):
@@ -183,6 +179,26 @@ async def test_a_second_pause_replaces_the_first_one():
     holding.look()
     holding.look()
     assert resumed == ["cloud"]
+
+
+async def test_a_paused_destination_falls_back_as_well(tmp_path, monkeypatch):
+    """What is late by now goes to the other, under the same id, and to the first one when it is resumed."""
+    monkeypatch.setattr(fallback, "_LOOK_EVERY_S", 0.02)
+    way = {"to": "room", "after": "10m"}
+    async with (
+        WebhookReceiver() as receiver,
+        house(tmp_path / "events.db", receiver, fallback=way) as (store, outlets),
+    ):
+        await outlets.holding.pause("cloud", None, "anna", "")
+        await commit(store, 1, to=("cloud",), ago=11 * MINUTE)
+        await commit(store, 2, to=("cloud",), ago=9 * MINUTE)
+        await eventually(lambda: values(receiver, "/room") == [1])
+        [told] = receiver.events("/room")
+        assert (told["data"]["id"], told["data"]["late"]) == ("evt_1", True)
+        await outlets.holding.resume("cloud")
+        await eventually(lambda: values(receiver, "/cloud") == [1, 2])
+        assert all("late" not in event["data"] for event in receiver.events("/cloud"))
+        assert values(receiver, "/room") == [1]
 
 
 async def test_a_pause_ends_by_itself_and_the_events_go(tmp_path, monkeypatch):
