@@ -188,3 +188,10 @@ def without(hole: Hole, declared: Sequence[Stretch]) -> Iterator[Hole]:
         low = stretch.high
     if low < hole.high:
         yield hole._replace(low=low)
+
+
+def common(one: Iterable[Stretch], other: Sequence[Stretch]) -> Iterator[Stretch]:
+    """What both hold; `other` is disjoint and in order."""
+    for stretch in one:
+        for part in overlapping(other, stretch.low, stretch.high):
+            yield Stretch(max(stretch.low, part.low), min(stretch.high, part.high))

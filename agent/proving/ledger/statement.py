@@ -8,8 +8,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from agent.proving.ledger.chain import UNKNOWN, Hole, Stretch, Stretches, holes, overlapping, union, without
-from agent.proving.ledger.entries import Span, Who
+from agent.proving.ledger.chain import (
+    UNKNOWN,
+    Hole,
+    Stretch,
+    Stretches,
+    common,
+    holes,
+    overlapping,
+    union,
+    without,
+)
+from agent.proving.ledger.entries import Gap, Span, Who
 from agent.proving.ledger.streams import Said, Stream, Streams
 
 _MOST: Final = 1_000
@@ -60,9 +70,10 @@ class Statement:
     Attributes:
         who: whose numbers they are.
         destination: its name in the agent's configuration, empty if nothing tells.
-        received: events that came in the usual way.
-        again: arrivals of events that were there already.
-        late: events that came late: sent again by hand, replayed, or as another destination's fallback.
+        received: events that came.
+        again: arrivals of events that were there already, as far as their numbers tell.
+        late: how many of all came out of their order: sent again by hand, replayed, as another destination's
+            fallback, or as history that a device delivered late.
         first, last: the lowest and the highest number that came; None: none did.
         began, ended: when these happened, UTC ms or UNKNOWN.
         holes: what is missing, at most a thousand.
@@ -107,11 +118,12 @@ def _statement(stream: Stream, said: Said, who: Who, destination: str) -> Statem
     name = destination or (min(stream.destinations) if len(stream.destinations) == 1 else "")
     record = _Record(stream, said, name)
     missing = list(record.missing())
+    late_again = _count(common(stream.late, list(stream.received)))
     return Statement(
         who,
         name,
-        received=stream.received.added,
-        again=stream.received.again + stream.late.again,
+        received=stream.received.added + stream.late.added - late_again,
+        again=stream.received.again + stream.late.again + late_again,
         late=stream.late.added,
         first=None if stream.lowest is None else stream.lowest.seq,
         last=None if stream.highest is None else stream.highest.seq,
@@ -162,9 +174,9 @@ class _Record:
         """Single numbers that are named, and nothing beside them."""
         found = Stretches()
         for gap in self._gaps:
-            if self._name and gap.chains:
-                continue  # it says more than this
-            for stretch in _numbers(((gap.first, gap.last),) if gap.numbers is None else gap.numbers):
+            for stretch in (
+                () if self._name and gap.chains else self._gone(gap)
+            ):  # else it says more than this
                 found.add(stretch)
         for _, _, deaths in self._deaths:
             for stretch in deaths.numbers:
@@ -172,19 +184,39 @@ class _Record:
         return found
 
     def declared(self) -> Iterator[Declared]:
-        """What the agent named of all that did not come."""
+        """What the agent named of all that did not come; what was given up twice is told once."""
         came = union(self._stream.received, self._stream.claimed)
         absent = [Stretch(hole.low, hole.high) for hole in holes(came, self._stream.named)]
-        for gap in self._gaps:
-            count = gap.counts.get(self._name, 0) if self._name and gap.counts else gap.count
-            if count and any(overlapping(absent, gap.first - 1, gap.last)):
-                yield Declared(gap.first, gap.last, count, "the store was full (store.overflow)")
+        gone = list(common(union(*map(self._gone, self._gaps)), absent))
+        if gone:
+            most = sum(
+                gap.counts.get(self._name, 0) if self._name and gap.counts else gap.count
+                for gap in self._gaps
+            )
+            count = min(most, _count(gone))
+            records = f"{len(self._gaps)} records" if len(self._gaps) > 1 else "1 record"
+            yield Declared(
+                gone[0].low + 1, gone[-1].high, count, f"the store was full (store.overflow, {records})"
+            )
         for destination, reason, deaths in self._deaths:
-            found = [each for each in deaths.numbers if any(overlapping(absent, each.low, each.high))]
-            if found:
-                count = sum(each.high - each.low for each in found)
+            found = list(common(deaths.numbers, absent))
+            if count := _count(found) - _count(common(found, gone)):
                 cause = f"dead letter for {destination or 'a destination'}: {reason}"
                 yield Declared(found[0].low + 1, found[-1].high, count, cause)
+
+    def _gone(self, gap: Gap) -> Stretches:
+        """The numbers in a record, those of this destination as far as it says."""
+        numbers = _numbers(((gap.first, gap.last),) if gap.numbers is None else gap.numbers)
+        if not (self._name and gap.chains):
+            return numbers
+        runs, found = gap.chains.get(self._name, ()), Stretches()
+        for stretch in common(numbers, [Stretch(low, high) for low, high in runs]):
+            found.add(stretch)
+        return found
+
+
+def _count(stretches: Iterable[Stretch]) -> int:
+    return sum(stretch.high - stretch.low for stretch in stretches)
 
 
 def _numbers(spans: Iterable[Span]) -> Stretches:

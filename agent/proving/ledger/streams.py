@@ -20,8 +20,9 @@ OTHER_REASONS: Final = "other reasons"
 class Stream:
     """What one destination was sent of one epoch.
 
-    What comes late (sent again by hand, replayed, or fallen back from another destination) stands beside the
-    chain of the others: it may name as `previous` what was newest here when it was sent on.
+    What comes late (sent again by hand, replayed, or fallen back from another destination) may stand beside the
+    chain of the others: it then names as `previous` what was newest here when it was sent on. (History that a
+    device delivered late looks the same, and stands in the chain.)
 
     Attributes:
         received: what the events account for that came in the usual way.

@@ -275,7 +275,7 @@ def test_what_is_told_of_a_stream():
     lines = [CHAIN[0], CHAIN[0], *CHAIN[2:3], record, alarm(3, 1, late=True), beat(20, waiting=4)]
     [statement] = proved(*lines)
 
-    assert (statement.received, statement.again, statement.late) == (3, 1, 1)
+    assert (statement.received, statement.again, statement.late) == (4, 1, 1)
     assert (statement.first, statement.last, statement.destination) == (1, 12, "cloud")
     assert statement.ended - statement.began == 11_000
     assert [(each.first, each.last, each.count) for each in statement.declared] == [(7, 9, 2)]
