@@ -56,7 +56,8 @@ def samples(wanted: Subscription, *, floods: bool = True) -> Iterator[Event]:
         for event in _of(kind):
             ours = event.rule or kind is EventType.AGENT_FLOOD  # of a rule's priority, which can be any
             told = replace(event, priority=loudest) if ours and loudest is not None else event
-            if like.wants(told):
+            beat = kind is EventType.AGENT_HEARTBEAT and not wanted.hears_heartbeats(by_name=True)
+            if like.wants(told) and not beat:
                 yield told
 
 
