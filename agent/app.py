@@ -34,7 +34,6 @@ from agent.paths import ALIVE, CONTROL_SOCKET, SAMPLES
 from agent.pipeline import Pipeline
 from agent.recorder import Recorder
 from agent.reload import Reloader, pass_over_what_stays
-from agent.renewals import Renewals
 from agent.restore import Away, restored
 from agent.rules.engine import Engine
 from agent.status import health, measure, status, warnings
@@ -110,7 +109,6 @@ class Agent:
             reckoning=lambda: self.timekeeper.reckoning,
             dice=random.random,
         )
-        self.renewals = Renewals(clock, lambda: self.configuration.destinations)
         self.reloader = Reloader(self, path)
 
     def mint(self, at: int) -> str:
@@ -151,7 +149,6 @@ class Agent:
                 "wall clock": self.timekeeper.run(),
                 "sources": self.intakes.look_forever(),
                 "certificates": self.intakes.watch_certificates(),
-                "certificates of destinations": self.renewals.run(),
                 "reloads": self.reloader.run(signals.reload),
                 "files": self.reloader.watch(signals.reload),
                 "watchdog": feed_watchdog(self.systemd, self.stuck),

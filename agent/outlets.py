@@ -25,6 +25,7 @@ from agent.fallback import Fallbacks
 from agent.holding import Holding, remedy
 from agent.metrics import OLDEST_AGE, QUEUE_DEPTH
 from agent.model import SECOND, Event, EventType, Json
+from agent.renewals import Renewals
 from agent.stamps import Reckoning
 from agent.store.alive import away, now
 from agent.store.records import Delivery, DestinationFacts
@@ -42,6 +43,7 @@ class Outlets:
     Attributes:
         announce: takes the `delivery.*` events; set by whoever wires the house.
         holding: the operator's hand on them.
+        renewals: their certificates.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Outlets:
         self._changed = asyncio.Event()
         self.holding = Holding(store, clock, self.dispatcher, self.kept)
         self._fallbacks = Fallbacks(store, clock, self._sections)
+        self.renewals = Renewals(clock, self._sections)
         self._tasks: asyncio.TaskGroup | None = None
 
     # --- the pipeline's side -----------------------------------------------------------------------------
@@ -92,6 +95,7 @@ class Outlets:
         async with asyncio.TaskGroup() as self._tasks:
             self._tasks.create_task(self._look_forever(), name="destinations by hand")
             self._tasks.create_task(self._fallbacks.run(), name="fallbacks")
+            self._tasks.create_task(self.renewals.run(), name="certificates of destinations")
             await self._keep_forever()
 
     async def change(self, configs: Mapping[str, DestinationConfig]) -> None:
@@ -105,6 +109,7 @@ class Outlets:
             if name not in self._at_work:
                 known = facts.get(name, DestinationFacts())
                 await self._begin(self._tasks, name, config, known)
+        self.renewals.look()
 
     async def _begin(
         self, tasks: asyncio.TaskGroup, name: str, config: DestinationConfig, facts: DestinationFacts

@@ -79,7 +79,7 @@ def warnings(agent: "Agent") -> Sequence[str]:
         for name, intake in at_work
         if intake.late
     ]
-    found += [*agent.intakes.expiring, *agent.renewals.expiring]
+    found += [*agent.intakes.expiring, *agent.outlets.renewals.expiring]
     found += agent.outlets.holding.warnings()
     rejected = agent.reloader.rejected
     if rejected:
