@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent import __version__
+from agent.errors import StoreUnavailable
 from agent.intakes import DOWN
 from agent.model import SECOND, EventType, Json, Priority
 from agent.pipeline import Pipeline
+from agent.rules.taken import Taken
 from agent.store.alive import Moment, away, read_alive
 from agent.store.records import EventFilter
 from agent.store.salvage import LOST_KEY
@@ -49,10 +51,10 @@ async def time_away(path: Path, store: Store, now: Moment) -> Away | None:
 
 
 async def restored(pipeline: Pipeline, store: Store, last: Away | None) -> None:
-    """Give the rules their state back, and tell that the agent is back.
+    """Give the rules their state back, and tell that the agent is back; also on a disk that is full.
 
     Raises:
-        StoreUnavailable: the store does not take it; the process starts anew.
+        StoreUnavailable: the store cannot be read; the process starts anew.
     """
     stored = await store.states()
     rules = {key.removeprefix("rule/"): kept for key, kept in stored.items() if key.startswith("rule/")}
@@ -67,8 +69,19 @@ async def restored(pipeline: Pipeline, store: Store, last: Away | None) -> None:
         pipeline.announce(pipeline.blind(since, started.at, "restart"))
         _log.info("back after %.0f s; %d rules have a state", (started.at - since) / SECOND, len(rules))
     await _tell_lost(pipeline, stored)
-    taken = pipeline.engine.restore(rules, times, shift=shift, away_since=since, flood=stored.get("flood"))
-    await pipeline.settle(taken)
+
+    def restore() -> Taken:
+        return pipeline.engine.restore(rules, times, shift=shift, away_since=since, flood=stored.get("flood"))
+
+    try:
+        await pipeline.settle(restore())
+    except StoreUnavailable:
+        # It fell back behind its own beginning. What is restored is on disk as it was: it may count as kept.
+        taken = restore()
+        pipeline.engine.keep(taken)
+        pipeline.remember(taken.states)
+        for event in taken.events:
+            pipeline.announce(event)
     pipeline.checkpoint()  # since when nobody watched: a kill before the first value must not forget it
 
 

@@ -26,7 +26,7 @@ from agent.rules.spec import FloodSpec, RuleSpec
 from agent.sources import SourceConfig
 
 _DAY: Final = 86_400 * SECOND
-_LEAST_STORE: Final = 20_000_000  # bytes
+_LEAST_STORE: Final = 50_000_000  # bytes
 _LEAST_SAMPLES: Final = 1_000_000  # bytes
 _LARGEST_PORT: Final = 65_535
 

@@ -29,7 +29,7 @@ class Ballast:
 
     Attributes:
         held: it is there, whole.
-        spent: it was let go because the disk was full, and could not be taken again yet.
+        spent: the disk was full, and there was no room to take it again yet.
     """
 
     def __init__(self, path: Path) -> None:
@@ -42,15 +42,15 @@ class Ballast:
         """Have a ballast of so many bytes, if the disk has plenty of room."""
         self.held = await self._do(lambda: self._take(size))
         if self.held and self.spent:
-            _log.warning("the disk has room again: the ballast %s is back", self._path)
+            _log.warning("the disk has room again: there is a ballast again, %s", self._path)
             self.spent = False
 
     async def release(self) -> bool:
         """Give its room to the store; False: there is none to give."""
+        self.spent = True
         if not self.held:
             return False
         self.held = False
-        self.spent = True
         _log.warning("the disk is full: the ballast %s is let go for outcomes and events", self._path)
         return await self._do(self._release)
 

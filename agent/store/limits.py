@@ -22,8 +22,8 @@ ENOUGH: Final = 0.98
 
 
 def ballast_for(max_size: int) -> int:
-    """How large the ballast of a store of this size is."""
-    return min(BALLAST, max_size // 8)
+    """How large the ballast of a store of this size is: more than the log, which it must let SQLite fold in."""
+    return min(BALLAST, max_size // 5)
 
 
 @dataclass(frozen=True, slots=True)

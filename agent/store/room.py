@@ -84,7 +84,7 @@ class Room:
         self._written = 0
         self._wanted = asyncio.Event()
         writer.on_written = self._note_written
-        writer.make_room = self.ballast.release
+        writer.make_room = self._make_room
 
     async def run(self) -> None:
         """Keep the bounds until cancelled."""
@@ -195,6 +195,11 @@ class Room:
             _log.error("%s", event.data["message"])
         self._said = True
         return self.address(event)
+
+    async def _make_room(self) -> bool:
+        """The disk is full: what is delivered goes at once, while the ballast lets it be deleted."""
+        self._wanted.set()
+        return await self.ballast.release()
 
     def _note_written(self, size: int) -> None:
         self._written += size

@@ -3,14 +3,13 @@
 import asyncio
 from contextlib import asynccontextmanager
 
-import pytest
 from rigs.stores import HandClock, event, numbers, opened, recorded, sql
 
 from agent.model import SECOND, EventType, Priority
 from agent.store.gaps import told
 from agent.store.records import Addressed, Attempt, EventFilter, MarkCharged, MarkDead, MarkDelivered, Step
 
-LIMIT = 2_000_000  # 1.25 MB are for events, the rest for the log and the ballast
+LIMIT = 2_300_000  # 1.27 MB are for events, the rest for the log and the ballast
 DAY = 86_400 * SECOND
 
 
@@ -66,7 +65,7 @@ async def test_what_is_delivered_goes_first_and_is_no_loss(tmp_path):
         assert heard == []
         assert set(range(200, 301)) | {100} <= set(left)
         assert len(left) < 300
-        assert store.waiting_count("a"), store.waiting_count("b") == (101, 2)
+        assert (store.waiting_count("a"), store.waiting_count("b")) == (101, 2)
 
 
 async def test_what_is_owed_goes_by_its_priority_the_oldest_first(tmp_path):
@@ -147,6 +146,7 @@ async def test_samples_go_before_anything_that_is_owed(tmp_path):
         assert asked == [1_000_000]
         for seq in range(1, 199):
             store.mark(MarkDelivered("a", seq, 0))
+        await store.flush()
         await store.prune(0)
         await store.room.keep()
 
@@ -278,8 +278,7 @@ async def test_when_nothing_but_critical_is_left_the_oldest_goes(tmp_path):
         assert store.room.usage.share <= 1
 
 
-@pytest.mark.parametrize("seconds", [0.02])
-async def test_it_keeps_the_bound_by_itself_while_events_pour_in(tmp_path, seconds):
+async def test_it_keeps_the_bound_by_itself_while_events_pour_in(tmp_path):
     """The file never grows beyond the limit, whatever comes; commits go between."""
     path = tmp_path / "store.db"
     async with bounded(path, limit=LIMIT) as (store, _):
@@ -298,4 +297,3 @@ async def test_it_keeps_the_bound_by_itself_while_events_pour_in(tmp_path, secon
         )  # the log may be at its full size, which a real limit has room for
         listed = await store.events(EventFilter(), 5)
         assert listed[-1].seq == store.seq
-    assert seconds
