@@ -23,6 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--shared", action="store_true", help="the other sources of its connection too (Modbus)"
     )
     add_config_option(parser)
+    parser.set_defaults(usage=parser.error)
     parser.epilog = """examples:
   edge-relay resume source:plc-line1
   edge-relay resume destination:cmms     what waited is sent, in order
@@ -34,6 +35,8 @@ A destination that is disabled, not paused, is taken up by `edge-relay enable`.
 def run(arguments: argparse.Namespace) -> int:
     """Have it resumed."""
     kind, name = arguments.what
+    if kind == "destination" and arguments.shared:
+        arguments.usage(f"--shared is for sources: {name} is a destination")
 
     async def resume_destination() -> int:
         directory = load_agent(arguments.config).data_dir

@@ -4,6 +4,7 @@ import pytest
 from aiohttp import web
 from rigs.commissioning import write
 
+from agent.cli import main
 from agent.cli.commissioning import hint_of_pause
 from agent.cli.pause import sharing
 from agent.paths import CONTROL_SOCKET
@@ -57,3 +58,28 @@ async def test_only_what_the_agent_holds_is_to_be_paused(tmp_path):
 
     assert [hint.partition(":")[0] for hint in hints] == ["plc"]
     assert await hint_of_pause(tmp_path, {"plc": "no answer"}) == [], "no agent runs"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["pause", "source:plc"], "the following arguments are required: DURATION"),
+        (
+            ["pause", "plc", "25h"],
+            "a pause lasts a day at the most, because nothing is watched meanwhile; got 1d1h",
+        ),
+        (["pause", "plc", "0s"], "a pause lasts a day at the most"),
+        (["pause", "plc", "10m", "--reason", "a test"], "--reason is for destinations"),
+        (["pause", "destination:cmms", "0s"], "without a DURATION it lasts until `edge-relay resume`"),
+        (["pause", "destination:cmms", "--shared"], "--shared is for sources: cmms is a destination"),
+        (["resume", "destination:cmms", "--shared"], "--shared is for sources: cmms is a destination"),
+        (["pause", "rule:R1", "10m"], "expected source:NAME or destination:NAME, got 'rule:R1'"),
+        (["resume", "destination:"], "expected source:NAME or destination:NAME, got 'destination:'"),
+    ],
+)
+def test_what_cannot_be_paused_so_is_usage(words, sentence, capsys):
+    """Status 2, before anybody is asked: a source needs an end, a destination does not."""
+    with pytest.raises(SystemExit) as end:
+        main(words)
+
+    assert (end.value.code, sentence in capsys.readouterr().err) == (2, True)
