@@ -120,8 +120,9 @@ class SubjectsApart:
         """A page has shown one that is read apart: it says how urgent what is unread of its subject is."""
         lane, seq = self._lanes.of(delivery), delivery.stored.seq
         if lane is not Lane.REST and known.unread and seq >= max(known.first, known.last[lane]):
-            known.last[lane] = seq
-            self._note(self._queue.subject(delivery), known)
+            before, known.last[lane] = known.lane, seq
+            if known.lane is not before:
+                self._note(self._queue.subject(delivery), known)
 
     def begin(self, known: Apart) -> tuple[int, int]:
         """A subject is being read from here to there; what is left to the store meanwhile is told by `leave`."""

@@ -16,9 +16,8 @@ subject. The store's marks are not committed at once, so no number that is in me
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, assert_never
 
 from agent.clock import Clock
 from agent.dispatch.apart import EVERYTHING, Apart, SubjectsApart
@@ -26,6 +25,7 @@ from agent.dispatch.entry import Entry
 from agent.dispatch.lanes import Lane, Lanes
 from agent.dispatch.outbox import Outbox
 from agent.dispatch.queue import SubjectQueues
+from agent.dispatch.reads import Kind, Read, Reads
 from agent.dispatch.room import Room
 from agent.errors import StoreUnavailable
 from agent.store.records import Delivery, Part
@@ -60,9 +60,9 @@ class Backlog:
         self._room = room or Room()
         self._strict = strict
         self._apart = SubjectsApart(self.queue, self._lanes)
+        self._reads = Reads(self._room, self.queue, self._apart)
         self._cursor = 0
         self._searched: int | None = 0 if self._lanes.on else None
-        self._page_next = False
         self._reading = False
         self._arrived: list[Delivery] = []
         self._missed = False
@@ -167,10 +167,10 @@ class Backlog:
         while True:
             self._wanted.clear()
             self._unannounced = 0
-            while (read_page := self._next_page()) is not None:
+            while (read := self._next_read()) is not None:
                 live = self._apart.due(Lane.LIVE)
                 try:
-                    await read_page()
+                    await self._read(read)
                 except StoreUnavailable:
                     # The store itself says so, once; here only patience helps.
                     await asyncio.sleep(_STORE_PAUSE)
@@ -181,30 +181,26 @@ class Backlog:
             await self._wanted.wait()
 
     def _wake(self) -> None:
-        if not self._wanted.is_set() and self._next_page() is not None:
+        if not self._wanted.is_set() and self._next_read() is not None:
             self._wanted.set()
 
-    def _next_page(self) -> Callable[[], Awaitable[None]] | None:
-        """What is to be read now, if there is anything to read and room for it."""
-        for lane in Lane:
-            left, due = self._room.left(self.queue, lane), self._apart.due(lane)
-            if left < self._room.wanted(lane):
-                continue
-            page: Callable[[], Awaitable[None]] | None = None
-            if lane is Lane.URGENT and self._searched is not None:
-                page = self._search
-            elif lane is Lane.REST and self.behind:
-                page = self._read_on
-            # They take turns: neither may use up the room that the other waits for.
-            if due and not (page and self._page_next):
-                return partial(self._read_subject, *self._apart.first(lane), self._room.part(left, due))
-            if page:
-                return page
-        return None
+    def _next_read(self) -> Read | None:
+        return self._reads.next(behind=self.behind, searching=self._searched is not None)
+
+    async def _read(self, read: Read) -> None:
+        self._reads.begin(read)
+        match read.kind:
+            case Kind.SUBJECT:
+                await self._read_subject(*self._apart.first(read.lane), read.limit)
+            case Kind.SEARCH:
+                await self._search()
+            case Kind.PAGE:
+                await self._read_on()
+            case _:
+                assert_never(read.kind)
 
     async def _read_on(self) -> None:
         """Read the next page behind the cursor; the last one ends being behind."""
-        self._page_next = False
         self._reading, self._missed = True, False
         self._arrived.clear()
         try:
@@ -223,7 +219,6 @@ class Backlog:
 
     async def _search(self) -> None:
         """Find the subjects of the next urgent ones that waited when this began; each is read apart."""
-        self._page_next = False
         after = max(self._searched or 0, self._cursor)
         page = await self._outbox.waiting(self._destination, after, self._room.page, Part.URGENT)
         self._searched = page[-1].stored.seq if len(page) == self._room.page else None
@@ -236,7 +231,6 @@ class Backlog:
 
     async def _read_subject(self, subject: str, apart: Apart, limit: int) -> None:
         """Read the next of a subject of which nothing is in memory."""
-        self._page_next = True
         part = Part.ALL if self._strict else Part.SUBJECT
         left, until = first, last = self._apart.begin(apart)
         page: Sequence[Delivery] = ()

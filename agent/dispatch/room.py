@@ -24,9 +24,14 @@ class Room:
     memory: int = MEMORY
     page: int = PAGE
 
+    @property
+    def own(self) -> int:
+        """What each lane has to itself."""
+        return self.memory // _OWN
+
     def left(self, queue: SubjectQueues, lane: Lane) -> int:
         """How many more deliveries of a lane there is room for; in plain order (one lane) all that is left."""
-        left, own = self.memory - len(queue), self.memory // _OWN
+        left, own = self.memory - len(queue), self.own
         if not queue.lanes.on:
             return left
         least = left - own * (len(Lane) - 1)
