@@ -14,7 +14,7 @@ from agent.model import Answer, Event, EventType, NoAnswer, Priority
 
 if TYPE_CHECKING:
     from agent.config.model import Configuration
-    from agent.delivery.body import Place
+    from agent.delivery.body import Identity, Place
     from agent.destinations.config import DestinationConfig
     from agent.formats import Formatter
 
@@ -65,7 +65,7 @@ async def _send(arguments: argparse.Namespace) -> int:
     place, formats = Place(0, None, offset), open_format(config, whose)
     message = Message(identity, _body(formats, event, place), formats.content_type, (event,))
     async with open_destination(name, config, clock, whose) as destination:
-        where, hidden = _where(config)
+        where, hidden = _where(config, event, whose)
         # The signature is that of the body that is sent; the body that is shown has no secret in it.
         body = _body(open_format(shown(config), whose), event, place)
         _show_request(where, destination.headers(message), hidden, body)
@@ -98,7 +98,7 @@ def _known(name: str, names: Collection[str]) -> str:
     return did_you_mean(name, names) if names else ": the configuration has none"
 
 
-def _where(config: "DestinationConfig") -> tuple[str, set[str]]:
+def _where(config: "DestinationConfig", event: Event, whose: "Identity") -> tuple[str, set[str]]:
     """Say where it goes, and the names of the headers that are sent and not shown."""
     from urllib.parse import urlsplit
 
@@ -112,9 +112,12 @@ def _where(config: "DestinationConfig") -> tuple[str, set[str]]:
             where = f"{config.method} {parts.scheme}://{parts.netloc}{parts.path}"
             return where, {*config.headers, "Authorization"}
         case NatsDestination():
-            return f"publish to NATS {', '.join(map(str, config.servers))}: {config.subject}", set()
+            return (
+                f"publish to NATS {', '.join(map(str, config.servers))}: {config.address([event], whose)}",
+                set(),
+            )
         case MqttDestination():
-            return f"publish to MQTT {config.url}: {config.topic}", set()
+            return f"publish to MQTT {config.url}: {config.address([event], whose)}", set()
         case _:
             assert_never(config)
 

@@ -12,9 +12,8 @@ from contextlib import asynccontextmanager
 from agent.clock import Clock
 from agent.delivery.body import Identity
 from agent.destinations.base import Message
-from agent.destinations.mqtt.config import DELICATE, SEPARATOR, MqttDestination
+from agent.destinations.mqtt.config import MqttDestination
 from agent.destinations.mqtt.session import Session
-from agent.destinations.placeholders import Template
 from agent.destinations.said import Lost, Said, TurnedAway
 from agent.errors import SourceError
 from agent.model import SECOND, Answer, NoAnswer
@@ -44,7 +43,6 @@ class MqttClient:
         self._config = config
         self._clock = clock
         self._identity = identity
-        self._topic = Template(config.topic, SEPARATOR, DELICATE)
         self._sign = signer(config.signing)
         self._session: Session | None = None
         self._task: asyncio.Task[None] | None = None
@@ -67,10 +65,6 @@ class MqttClient:
             told |= self._sign(message.id, timestamp, message.body)
         return told
 
-    def address(self, message: Message) -> str:
-        """The topic that a message is published to."""
-        return self._topic.fill(message.events, self._identity)
-
     async def deliver(self, message: Message) -> Answer | NoAnswer:
         """See the protocol."""
         began = self._clock.monotonic()
@@ -82,7 +76,12 @@ class MqttClient:
                 opened = await self._opened()
                 told = self.headers(message)
                 session = opened
-                said = await session.publish(self.address(message), message.body, message.content_type, told)
+                said = await session.publish(
+                    self._config.address(message.events, self._identity),
+                    message.body,
+                    message.content_type,
+                    told,
+                )
         except (Lost, SourceError) as error:
             why = str(error)
         except TurnedAway as turned_away:

@@ -4,14 +4,17 @@ Rules for whoever changes this: nothing of paho is imported here; what can be wr
 here, when the file is loaded, and not at the first alarm.
 """
 
+from collections.abc import Sequence
+from functools import cached_property
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from agent.config.fields import Duration
+from agent.delivery.body import Identity
 from agent.destinations.base import DestinationSection
 from agent.destinations.placeholders import Template
-from agent.model import SECOND
+from agent.model import SECOND, Event
 from agent.mqtt.broker import BrokerSection
 from agent.signing.config import Signing
 
@@ -51,3 +54,11 @@ class MqttDestination(DestinationSection, BrokerSection):
         if self.signing != "none" and self.protocol != "5":
             raise ValueError('a signature travels in user properties, which MQTT 5 has: write protocol: "5"')
         return self
+
+    def address(self, events: Sequence[Event], identity: Identity) -> str:
+        """The topic that a message is published to."""
+        return self._filled.fill(events, identity)
+
+    @cached_property
+    def _filled(self) -> Template:
+        return Template(self.topic, SEPARATOR, DELICATE)

@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 _MOST: Final = 65_535  # packets on their way, where the broker names no number
 _FRAME: Final = 1024  # bytes of a packet beside topic and payload, at most
 _NOBODY_SUBSCRIBES: Final = 0x10
-_MOST_WARNINGS: Final = 20
+_MOST_TOLD: Final = 20
 # MQTT 5, 3.4.2.1 and 3.2.2.2: what is wrong with us or the section, and what is only so now.
 _STATUSES: Final = {
     "Bad user name or password": 401,
@@ -203,10 +203,10 @@ class Session:
         self, _client: Client, _userdata: object, mid: int, reason: ReasonCode, _properties: Properties | None
     ) -> None:
         topic, answer = self._asked.get(mid, ("", None))
-        few = topic not in self._unheard and len(self._unheard) < _MOST_WARNINGS
+        few = topic not in self._unheard and len(self._unheard) < _MOST_TOLD
         if reason.value == _NOBODY_SUBSCRIBES and few:
             self._unheard.add(topic)
-            _log.warning(
+            _log.info(
                 "destination %s: the broker takes events on %s, and nobody subscribes to them: it keeps none",
                 self._name,
                 topic,

@@ -14,7 +14,7 @@ from typing import Final
 from agent.clock import Clock
 from agent.delivery.body import Identity
 from agent.destinations.base import Message
-from agent.destinations.nats.config import DELICATE, SEPARATOR, NatsDestination
+from agent.destinations.nats.config import NatsDestination
 from agent.destinations.nats.connection import Connection, open_connection
 from agent.destinations.nats.reasons import (
     acknowledged,
@@ -23,7 +23,6 @@ from agent.destinations.nats.reasons import (
     silence,
     too_large,
 )
-from agent.destinations.placeholders import Template
 from agent.destinations.said import Lost, Said, TurnedAway
 from agent.errors import SourceError
 from agent.model import SECOND, Answer, NoAnswer
@@ -58,7 +57,6 @@ class NatsClient:
         self._config = config
         self._clock = clock
         self._identity = identity
-        self._subject = Template(config.subject, SEPARATOR, DELICATE)
         self._sign = signer(config.signing)
         self._connection: Connection | None = None
         self._connecting = asyncio.Lock()
@@ -82,14 +80,10 @@ class NatsClient:
             told |= self._sign(message.id, timestamp, message.body)
         return told
 
-    def address(self, message: Message) -> str:
-        """The subject that a message is published to."""
-        return self._subject.fill(message.events, self._identity)
-
     async def deliver(self, message: Message) -> Answer | NoAnswer:
         """See the protocol."""
         began = self._clock.monotonic()
-        subject = self.address(message)
+        subject = self._config.address(message.events, self._identity)
         sign: _SignOfLife | None = None
         why = ""
         said: Said | None = None

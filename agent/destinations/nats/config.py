@@ -5,7 +5,9 @@ and not at the first alarm; keys that contradict each other are refused; no mess
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
 
@@ -14,8 +16,10 @@ from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, With
 from agent.codec.nkeys import credentials, user_key
 from agent.config.fields import FilePath, Section
 from agent.config.secrets import NOT_NEEDED, Secret, SecretPlaces
+from agent.delivery.body import Identity
 from agent.destinations.base import DestinationSection
 from agent.destinations.placeholders import Template
+from agent.model import Event
 from agent.signing.config import Signing
 
 DELICATE: Final = "*>"
@@ -180,3 +184,11 @@ class NatsDestination(DestinationSection):
         if self.tls and not any(each.tls for each in self.servers):
             raise ValueError("`tls` has no effect on nats://: write servers: [tls://HOST:4222]")
         return self
+
+    def address(self, events: Sequence[Event], identity: Identity) -> str:
+        """The subject that a message is published to."""
+        return self._filled.fill(events, identity)
+
+    @cached_property
+    def _filled(self) -> Template:
+        return Template(self.subject, SEPARATOR, DELICATE)

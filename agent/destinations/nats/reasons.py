@@ -5,6 +5,7 @@ holds a password, a token or a key. What says nothing against the event (no lead
 503, so that a lone event is not given up for it.
 """
 
+import os
 import ssl
 from typing import Final
 
@@ -157,8 +158,11 @@ def not_connected(server: ServerUrl, config: NatsDestination, error: OSError) ->
             )
         case ConnectionResetError() | ConnectionAbortedError() if server.tls:
             return f"TLS: no secure connection with {server} (it hung up): check the port"
+        case ConnectionRefusedError():
+            return f"connect: {server}: connection refused: check that the server is running, and the port"
         case _:
-            return f"connect: {server}: {error.strerror or error}"
+            why = os.strerror(error.errno) if error.errno else "no connection"
+            return f"connect: {server}: {why}: check network, address and port"
 
 
 def no_tls(server: ServerUrl) -> str:
