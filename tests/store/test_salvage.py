@@ -30,7 +30,7 @@ from agent.store.store import Store
 
 PAGE = 4096
 EVENTS = 600
-DAMAGES = int(os.environ.get("EDGE_RELAY_DAMAGES", "40"))
+DAMAGES = int(os.environ.get("EDGE_RELAY_DAMAGES", "27"))
 NAMES = ("a", "b", "c")
 
 
