@@ -53,7 +53,9 @@ async def plant(tmp_path, *values):
         await pipeline.emit(
             [Reading(tag, value, Quality.GOOD, now) for tag, value in zip("TU", values, strict=False)]
         )
-        yield SimpleNamespace(hand=Hand(pipeline, CLOCK), store=store, engine=engine, intakes=None)
+        hand = Hand(pipeline, CLOCK)
+        nobody = dict.fromkeys(("intakes", "holding", "desk"))
+        yield SimpleNamespace(hand=hand, store=store, engine=engine, **nobody)
 
 
 def rules_of(rows):
