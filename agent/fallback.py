@@ -25,7 +25,7 @@ from agent.store.store import Store
 
 _log = logging.getLogger(__name__)
 
-_LOOK_EVERY_S: Final = 3.0
+_LOOK_EVERY_S: Final = 5.0  # no commit more than there is for outcomes anyway
 
 
 class Fallbacks:

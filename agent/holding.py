@@ -9,9 +9,11 @@ destination is.
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from agent.clock import Clock
+from agent.desk import UnknownError
 from agent.dispatch.loop import Dispatcher
 from agent.model import Json
 from agent.stamps import utc_text
@@ -106,9 +108,9 @@ class Holding:
     def warnings(self) -> list[str]:
         """What is not sent because a person wants it so, a sentence each."""
         return [
-            f"destination {name} is paused {self._dispatcher(name).health.paused}; "
+            f"destination {name} is paused {dispatcher.health.paused}; "
             f"events that wait: {self._store.waiting_count(name)}; {_resumes(name)}"
-            for name in self._holds
+            for name, dispatcher in self._at_work()
         ]
 
     def _how_it_is(self, name: str) -> dict[str, Json]:
@@ -120,10 +122,17 @@ class Holding:
     def look(self) -> None:
         """Take up those again whose pause is over."""
         now = self._clock.monotonic()
-        for name in [
-            name for name, hold in self._holds.items() if hold.ends is not None and hold.ends <= now
-        ]:
-            self._resume(name)
+        for name, _ in self._at_work():
+            if (ends := self._holds[name].ends) is not None and ends <= now:
+                self._resume(name)
+
+    def _at_work(self) -> list[tuple[str, Dispatcher]]:
+        """Those that are paused, but for one that is just being replaced by a reload."""
+        found: list[tuple[str, Dispatcher]] = []
+        for name in self._holds:
+            with suppress(UnknownError):
+                found.append((name, self._dispatcher(name)))
+        return found
 
     def take_up(self, name: str, facts: DestinationFacts) -> None:
         """A destination begins; go on with what was kept of its pause."""
@@ -134,7 +143,7 @@ class Holding:
             self._hold(name, began, facts.paused_for, max(0, wall - began))
 
     def forget(self, name: str) -> None:
-        """A destination ends, and is taken up again or gone."""
+        """A destination has ended, and is taken up again or gone; until then its facts are kept with the pause."""
         self._holds.pop(name, None)
 
     def with_pause(self, name: str, facts: DestinationFacts) -> DestinationFacts:

@@ -140,10 +140,10 @@ class Outlets:
     async def _end(self, name: str) -> None:
         dispatcher, task = self._at_work.pop(name)
         del self._receivers[name]
-        self.holding.forget(name)
         await dispatcher.stop()
         task.cancel()
         await asyncio.wait([task])
+        self.holding.forget(name)
 
     async def stop(self) -> None:
         """Begin nothing new, and give what is under way a moment."""
