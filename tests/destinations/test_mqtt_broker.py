@@ -15,7 +15,7 @@ from rigs.census import census, disconnected, settled
 from rigs.dispatching import NAME, OFFSET, Outbox, dispatching
 from rigs.mosquitto import Mosquitto
 from rigs.mqtt_session import eventually
-from rigs.nats_session import PLANT, message
+from rigs.nats_session import PLANT, Slow, message
 from rigs.raw_server import raw_server
 
 from agent.clock import SystemClock
@@ -223,7 +223,7 @@ async def test_a_broker_that_restarts_in_the_middle_of_500_events_has_given_each
         with kept as arrived:
             async with (
                 destination(broker.port, topic="plant/{rule}") as opened,
-                dispatching(opened, outbox, retry=AT_ONCE) as rig,
+                dispatching(Slow(opened), outbox, retry=AT_ONCE) as rig,
             ):
                 await eventually(lambda: len(outbox.delivered) > 100, 20)
                 broker.stop()

@@ -1,6 +1,5 @@
 """Events into a stream of a real nats-server: once each, in order, acknowledged, whatever the server does."""
 
-import asyncio
 import json
 import time
 from collections import Counter
@@ -10,7 +9,7 @@ from rigs.census import census, disconnected, settled
 from rigs.dispatching import NAME, OFFSET, Outbox, dispatching
 from rigs.mqtt_session import eventually
 from rigs.nats_server import NatsServer
-from rigs.nats_session import destination, message, once
+from rigs.nats_session import Slow, destination, message, once
 
 from agent.model import Answer, Event, EventType, NoAnswer, Priority
 from agent.store.records import Delivery, Stored
@@ -72,7 +71,7 @@ async def test_a_server_that_is_killed_in_the_middle_of_500_events_holds_each_on
     await server.stream()
     outbox = Outbox(*map(_delivery, range(1, 501)))
     async with destination(server.port, subject="plant.{rule}") as opened:
-        slow = _Slow(opened)
+        slow = Slow(opened)
         async with dispatching(slow, outbox, retry=AT_ONCE) as rig:
             for after in (100, 300):
                 await eventually(lambda after=after: len(outbox.delivered) > after and slow.under_way, 20)
@@ -92,28 +91,6 @@ async def test_a_server_that_is_killed_in_the_middle_of_500_events_holds_each_on
     assert all(numbers == sorted(numbers) for numbers in by_rule.values())
     assert not outbox.dead
     assert slow.failed > 0, "nothing was on its way when the server was killed"
-
-
-class _Slow:
-    """The destination, a moment slower, so that there is a middle to be killed in."""
-
-    clock_offset = 0
-    utc_offset = None
-
-    def __init__(self, opened) -> None:
-        self._opened = opened
-        self.under_way = 0
-        self.failed = 0
-
-    async def deliver(self, sent):
-        self.under_way += 1
-        try:
-            outcome = await self._opened.deliver(sent)
-            await asyncio.sleep(0.005)
-        finally:
-            self.under_way -= 1
-        self.failed += isinstance(outcome, NoAnswer)
-        return outcome
 
 
 async def test_a_server_that_hangs_is_noticed_within_the_attempt_and_let_go_of(server):

@@ -1,5 +1,6 @@
 """A NATS destination against a real server: its section, one attempt, an event to send."""
 
+import asyncio
 from contextlib import asynccontextmanager
 
 from pydantic import TypeAdapter
@@ -9,7 +10,7 @@ from agent.delivery.body import Identity
 from agent.destinations import open_destination
 from agent.destinations.base import Message
 from agent.destinations.config import DestinationConfig
-from agent.model import Event, EventType, Priority
+from agent.model import Event, EventType, NoAnswer, Priority
 
 PLANT = Identity("dresden", "line-4", "epoch")
 _SECTION = TypeAdapter(DestinationConfig)
@@ -38,3 +39,30 @@ async def once(port: int, /, sent: Message | None = None, **keys: object):
     """One attempt over a connection of its own."""
     async with destination(port, **keys) as opened:
         return await opened.deliver(sent or message())
+
+
+class Slow:
+    """A destination, a moment slower, so that five hundred events have a middle.
+
+    Attributes:
+        under_way: attempts now.
+        failed: attempts that had no answer.
+    """
+
+    clock_offset = 0
+    utc_offset = None
+
+    def __init__(self, opened) -> None:
+        self._opened = opened
+        self.under_way = 0
+        self.failed = 0
+
+    async def deliver(self, sent):
+        self.under_way += 1
+        try:
+            outcome = await self._opened.deliver(sent)
+            await asyncio.sleep(0.005)
+        finally:
+            self.under_way -= 1
+        self.failed += isinstance(outcome, NoAnswer)
+        return outcome
