@@ -15,10 +15,13 @@ from agent.cli.arguments import add_config_option
 from agent.cli.asking import print_problems
 from agent.errors import ConfigError, EdgeRelayError
 
+_log = logging.getLogger(__name__)
+
 SUMMARY = "run the agent"
 Failure = TypeVar("Failure", bound=BaseException)
 
 _TALKATIVE: Final = ("aiosqlite", "asyncua")  # they log each statement, and the limits of each connection
+_STARTS: Final = 3  # with a store that is found damaged; a service manager tries again later
 _UMASK: Final = 0o027  # what waits on disk is for the agent's user and group alone
 _NAME_THREADS: Final = 8  # hung look-ups of names may fill these and nothing else
 
@@ -48,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     status = 0
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_run(arguments.config))
+            _start(runner, arguments.config)
     except* ConfigError as errors:
         for error in leaves(errors):
             print_problems(error)
@@ -76,6 +79,27 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     except ImportError:
         return asyncio.new_event_loop
     return uvloop.new_event_loop
+
+
+def _start(runner: asyncio.Runner, path: Path) -> None:
+    """Run, and start anew when the store was found damaged, which opening it mends."""
+    for _ in range(_STARTS):
+        if not runner.run(_damaged(path)):
+            return
+        _log.warning("starting anew, with what can be read of the store")
+    raise EdgeRelayError("the store is damaged again and again: see to the disk (dmesg)")
+
+
+async def _damaged(path: Path) -> bool:
+    """Run; True when it ended because the store was found damaged, which the next start mends."""
+    from agent.errors import StoreDamaged
+
+    damaged = False
+    try:
+        await _run(path)
+    except* StoreDamaged:
+        damaged = True
+    return damaged
 
 
 async def _run(path: Path) -> None:
