@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 import pytest
 from cloudevents.core.bindings.http import HTTPMessage, from_structured_event
-from hypothesis import given
+from hypothesis import example, given
 from rigs.bodies import IDENTITY, NAMES, OFFSET, PLACE, event, events, section
 
 from agent.delivery.body import Identity, Place, document
@@ -58,6 +58,8 @@ def test_every_type_of_event_is_valid(kind):
         assert ("subject" in body) == bool(happened.rule)
 
 
+@example(event(), ".", "..")
+@example(event(), "a/b?c#d", "%2F")
 @given(events(), NAMES, NAMES)
 def test_anything_is_valid(happened, site, agent):
     """Names in any script stay one path of two segments, from which they can be read again."""
