@@ -119,8 +119,7 @@ async def test_a_disk_without_room_has_it_at_the_next_look(tmp_path, monkeypatch
     monkeypatch.setattr(fallback, "_CEILING", fallback._CEILING.replace("LIMIT 500", "LIMIT 90"))
     clock = HandClock()
     async with opened(tmp_path / "store.db", "a", "b", clock=clock) as store:
-        for number in range(400):
-            await made(store, clock, number)
+        await store.commit(Step([Addressed(event(n, at=clock.instant), ("a",)) for n in range(400)]))
         clock.instant += AFTER
         fallbacks = looking(store, clock, a="b")
         async with full_disk(store):
