@@ -98,17 +98,7 @@ class Agent:
         room.mint, room.tell, room.shrink = self.mint, self.pipeline.announce, self.recorder.shrink
         room.address = lambda event: Addressed(event, self.outlets.subscribers(event))
         self.intakes = Intakes(self.pipeline, clock, random.random, lambda: self.timekeeper.reckoning)
-        lapses = Lapses(clock, lambda: lasting(self.pipeline, self.intakes))
-        self.pipeline.on_blind = lapses.note
-        self.heartbeats = Heartbeats(
-            self.outlets,
-            store,
-            clock,
-            lapses,
-            mint=self.mint,
-            reckoning=lambda: self.timekeeper.reckoning,
-            dice=random.random,
-        )
+        self.heartbeats = self._heartbeats()
         self.reloader = Reloader(self, path)
 
     def mint(self, at: int) -> str:
@@ -124,6 +114,16 @@ class Agent:
             mint=self.mint,
             started=self.clock.monotonic(),
             flood=configuration.flood,
+        )
+
+    def _heartbeats(self) -> Heartbeats:
+        lapses = Lapses(self.clock, lambda: lasting(self.pipeline, self.intakes))
+        self.pipeline.on_blind = lapses.note
+        return Heartbeats(
+            *(self.outlets, self.store, self.clock, lapses),
+            mint=self.mint,
+            reckoning=lambda: self.timekeeper.reckoning,
+            dice=random.random,
         )
 
     # --- life ----------------------------------------------------------------------------------------
