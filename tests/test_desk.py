@@ -42,6 +42,17 @@ async def test_a_letter_is_shown_as_its_receiver_is_sent_it(tmp_path):
         assert letter["id"] == json.loads(letter["body"])["data"]["id"] == "evt_3"
 
 
+async def test_a_letter_is_shown_in_the_format_of_its_destination(tmp_path):
+    """As it goes out, not as others get it."""
+    async with opened(tmp_path / "store.db") as store:
+        await store.commit(step(1))
+        store.mark(MarkDead("a", 1, 6, "refused"))
+        letter = await desk(store, a={"format": "cloudevents"}).dead_letter("a", 1)
+
+        assert json.loads(letter["body"])["specversion"] == "1.0"
+        assert letter["data"]["seq"] == 1, "what it is about stands beside it as ever"
+
+
 async def test_a_long_order_is_asked_for_in_parts(tmp_path, monkeypatch):
     """The answers add up, and name the number to go on after until nothing is left."""
     monkeypatch.setattr(dead_letters, "_CEILING", dead_letters._CEILING.replace("LIMIT 500", "LIMIT 2"))
