@@ -148,7 +148,7 @@ async def refused(answer=None, *, url="https://127.0.0.1:9/?key=c4n4ry", credent
     """What comes of an attempt by a proxy that says something else than that it passes it on."""
     async with (
         http_proxy(answer=answer, credentials=credentials) as proxy,
-        opened(url, proxy=by(proxy, **proxied), timeout="1s") as destination,
+        opened(url, proxy=by(proxy, **proxied)) as destination,
     ):
         return proxy.port, await destination.deliver(MESSAGE)
 

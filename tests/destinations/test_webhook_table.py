@@ -113,7 +113,7 @@ ROWS = {
         for status in (400, 402, 405, 406, 409, 411, 413, 415, 418, 422, 499)
     },
 }
-SECTION = {"signing": {"secret": SECRET}, "timeout": "1s"}
+SECTION = {"signing": {"secret": SECRET}}
 
 
 async def until(condition):
