@@ -58,6 +58,14 @@ async def test_a_subject_that_no_stream_takes_is_a_matter_of_configuration(serve
     assert len(await server.held()) == 1
 
 
+async def test_who_may_not_ask_why_waits_as_for_a_leader(strict):
+    """A user that may publish and nothing else: it may be either, and five minutes are long for an election."""
+    outcome = await once(strict.port, user="agent", password="right", subject="plant.allowed.{type}")
+
+    assert (outcome.status, fault(outcome)) == (503, Fault.RECEIVER)
+    assert "allow this user to publish to $JS.API.STREAM.NAMES" in outcome.said
+
+
 async def test_who_listens_and_is_no_stream_does_not_make_it_delivered(server):
     """A subscriber that answers nothing is told from a dead link; one that answers something, from a stream."""
     async with server.official() as jetstream:

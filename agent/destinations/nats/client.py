@@ -17,6 +17,7 @@ from agent.destinations.base import Message
 from agent.destinations.nats.config import NatsDestination
 from agent.destinations.nats.connection import Connection, open_connection
 from agent.destinations.nats.reasons import (
+    WHO_TAKES_IT,
     acknowledged,
     nobody_listens,
     not_connected,
@@ -32,7 +33,6 @@ _NOBODY: Final = 503
 _CONNECT_S: Final = 5.0  # for one server of several
 _WHY_S: Final = 2.0  # for the question why nobody listens
 _HEADERS: Final = 1024  # bytes that headers and their frame take at most of what a server allows
-_WHO_TAKES_IT: Final = "$JS.API.STREAM.NAMES"
 
 
 @asynccontextmanager
@@ -116,11 +116,14 @@ class NatsClient:
         return acknowledged(arrived.payload, subject)
 
     async def _who_takes(self, connection: Connection, subject: str) -> bytes | None:
-        """Ask JetStream which streams take a subject; None: it does not answer."""
+        """Ask JetStream which streams take a subject; None: it does not answer; nothing: we may not ask."""
         question = f'{{"subject":"{subject}"}}'.encode()
-        with suppress(TimeoutError, Lost, TurnedAway):
-            async with asyncio.timeout(_WHY_S):
-                arrived = await connection.ask(_WHO_TAKES_IT, {}, question)
+        with suppress(TimeoutError, Lost):
+            try:
+                async with asyncio.timeout(_WHY_S):
+                    arrived = await connection.ask(WHO_TAKES_IT, {}, question)
+            except TurnedAway:
+                return b""
             return None if arrived.status == _NOBODY else arrived.payload
         return None
 

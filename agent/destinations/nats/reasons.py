@@ -15,6 +15,9 @@ from agent.destinations.nats.config import NatsDestination, ServerUrl
 from agent.destinations.said import OK, Said
 from agent.model import SECOND, Json
 
+WHO_TAKES_IT: Final = "$JS.API.STREAM.NAMES"
+"""Where JetStream says which streams take a subject."""
+
 _NO_JETSTREAM: Final = frozenset({10039, 10076})
 _NO_LEADER: Final = frozenset({10008, 10009, 10118})
 _OTHER_STREAM: Final = 10060
@@ -60,12 +63,21 @@ def _refused(code: int, number: int, description: str) -> Said:
 
 
 def nobody_listens(subject: str, streams: bytes | None) -> Said:
-    """Say why nothing took a subject; `streams` is what JetStream answers to who would (None: it does not)."""
+    """Say why nothing took a subject; `streams` is what JetStream answers to who would.
+
+    None: it does not answer; empty: this user may not ask, so that it may be either.
+    """
     if streams is None:
         return Said(
             503,
             f"no stream takes the subject {subject}, and JetStream does not answer: see that it is enabled "
             "for the account of this user, and that its cluster has a leader",
+        )
+    if not streams:
+        return Said(
+            503,
+            f"no stream takes the subject {subject}, or its leader is away: see that one takes it, "
+            f"and allow this user to publish to {WHO_TAKES_IT}, so that it can be told",
         )
     found = _streams(streams)
     if isinstance(found, str):
