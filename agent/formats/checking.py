@@ -95,16 +95,15 @@ def _of_template(section: FormatSection, text: str, trial: Trial) -> Iterator[Mi
     from agent.formats.template.language import slips  # noqa: PLC0415 - imported when a template is configured
     from agent.formats.template.sandbox import Sandbox  # noqa: PLC0415 - as above
 
-    found = list(slips(Sandbox(json=True), text, section.secrets))
+    try:
+        found = list(slips(Sandbox(json=True), text, section.secrets))
+        formatter = None if found else open_format(shown(section), trial.identity)
+    except (SyntaxError, RecursionError):  # also of the code that is made of it
+        yield Mistake(("template",), "loops, conditions or brackets stand within each other too deep")
+        return
     for slip in sorted(found):
         yield Mistake(("template",), f"line {slip.line}: {slip.text}", _column(text, slip.line, slip.word))
-    if found:
-        return
-    try:
-        formatter = open_format(shown(section), trial.identity)
-    except (SyntaxError, RecursionError):  # of the code that is made of it
-        yield Mistake(("template",), "loops, conditions or brackets stand within each other too deep")
-    else:
+    if formatter is not None:
         yield from _tried(text, formatter, trial, said=section.content_type is not None)
 
 

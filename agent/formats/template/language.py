@@ -46,9 +46,6 @@ def slips(sandbox: Sandbox, text: str, secrets: Collection[str]) -> Iterator[Sli
     except TemplateSyntaxError as error:
         yield Slip(error.lineno, "", f"{error.message or 'this cannot be read'}".rstrip("."))
         return
-    except RecursionError:
-        yield Slip(1, "", "brackets within brackets without end")
-        return
     own = {node.name for node in tree.find_all(nodes.Name) if node.ctx != "load"}
     known = {*NAMES, *own, "range", "loop"}
     for node in tree.find_all(nodes.Node):
