@@ -4,6 +4,9 @@ Rules for whoever changes this: no redirect is followed, no cookie kept, no prox
 environment, no certificate left unchecked; everything ends within the section's timeout, whatever
 the receiver does; what does not change from one attempt to the next is made once. The session has no
 headers of its own: aiohttp would show them, credentials too, to a proxy that is asked for a tunnel.
+
+A kept connection that turns out to be closed costs no attempt with PUT, which aiohttp sends once more
+(RFC 9110, 9.2.2); with POST and PATCH it is a failure, since nobody knows whether it was read.
 """
 
 import asyncio
