@@ -32,7 +32,7 @@ LOST_KEY: Final = "lost"
 """The state under which it waits to be told what is missing."""
 
 SALVAGED: Final = "salvaged"
-PATIENCE: Final = 60 * SECOND
+PATIENCE: Final = 90 * SECOND  # a service manager gives it 120 s
 _BLOCK: Final = 2_000
 _NEAR: Final = 10_000_000
 _MOST_NAMED: Final = 200
@@ -45,8 +45,11 @@ _INSERT_DELIVERY: Final = (
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _INSERT_ATTEMPT: Final = "INSERT OR IGNORE INTO attempt VALUES (?, ?, ?, ?, ?, ?, ?)"
-_INSERT_DESTINATION: Final = "INSERT OR IGNORE INTO destination (id, name, disabled, paused, failing_since_wall) VALUES (?, ?, ?, ?, ?)"
-_DESTINATION: Final = "id, name, disabled, paused, failing_since_wall"
+_INSERT_DESTINATION: Final = (
+    "INSERT OR IGNORE INTO destination (id, name, disabled, paused, paused_at_wall, paused_for, failing_since_wall) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+_DESTINATION: Final = "id, name, disabled, paused, paused_at_wall, paused_for, failing_since_wall"
 _STATES: Final = frozenset(DeliveryState)
 
 
@@ -165,7 +168,9 @@ class _Salvage:
     def _destinations(self) -> None:
         """The rows, and from the index on their names those whose row cannot be read."""
         whole = self._wreck.all(f"SELECT {_DESTINATION} FROM destination NOT INDEXED")
-        names = self._wreck.all("SELECT id, name, NULL, NULL, NULL FROM destination ORDER BY name")
+        names = self._wreck.all(
+            "SELECT id, name, NULL, NULL, NULL, NULL, NULL FROM destination ORDER BY name"
+        )
         for row in (*whole, *names):
             if isinstance(row[0], int) and isinstance(row[1], str) and row[0] not in self._names:
                 self._names[row[0]] = row[1]

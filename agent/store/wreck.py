@@ -19,7 +19,7 @@ Row: TypeAlias = Sequence[Any]
 _NEEDED: Final = {"meta", "destination", "event", "delivery", "attempt", "state"}
 _PROBES: Final = (
     "SELECT value FROM meta WHERE key = ''",
-    "SELECT id, name, disabled, paused, failing_since_wall FROM destination",
+    "SELECT id, name, disabled, paused, paused_at_wall, paused_for, failing_since_wall FROM destination",
     'SELECT seq, id, type, priority, subject, tag, rule, at, boot, "offset", content, checksum FROM event',
     "SELECT seq, state, charged, due_wall, resent, settled_wall, reason, urgent FROM delivery",
     "SELECT destination, seq FROM delivery INDEXED BY delivery_pending WHERE state = 0",

@@ -17,6 +17,7 @@ from agent.model import Priority
 from agent.store.records import (
     Addressed,
     Attempt,
+    DestinationFacts,
     EventFilter,
     MarkCharged,
     MarkDead,
@@ -58,6 +59,7 @@ def wrecks(tmp_path_factory):
             for seq in range(2, EVENTS, 20):
                 store.mark(MarkCharged("a", seq, Attempt(0, 500, 0.5, "no"), 7))
                 store.mark(MarkDead("a", seq, 9, "400"))
+            await store.set_destination("b", DestinationFacts("410", 11, "holiday", 12, 13))
             await store.flush()
             for name in ("killed.db", "killed.db-wal"):
                 (folder / name).write_bytes((folder / name.replace("killed", "whole")).read_bytes())
@@ -210,6 +212,7 @@ async def test_a_salvaged_store_goes_on_in_a_new_epoch(wrecks, tmp_path):
         assert word["last_seq"] == last
         assert 400 in [seq for first, end in word["lost"]["a"] for seq in range(first, end + 1)]
         assert len(states) == 12
+        assert (await store.destination_facts())["b"] == DestinationFacts("410", 11, "holiday", 12, 13)
         assert all(one.stored.seq > last for one in waiting)
         assert waiting[0].previous is None
         assert [one.previous for one in announced[0][1]] == [
