@@ -91,12 +91,7 @@ class Agent:
             self.outlets.receiver_clocks,
             written=configuration.agent.clock == "trusted",
         )
-        store.reckon = lambda: self.timekeeper.reckoning
-        store.on_damaged = self.outlets.damaged
-        room = store.room
-        room.limit, room.beside = lambda: self.configuration.store.max_size, self.recorder.files
-        room.mint, room.tell, room.shrink = self.mint, self.pipeline.announce, self.recorder.shrink
-        room.address = lambda event: Addressed(event, self.outlets.subscribers(event))
+        self._serve_store(store)
         self.intakes = Intakes(self.pipeline, clock, random.random, lambda: self.timekeeper.reckoning)
         self.heartbeats = self._heartbeats()
         self.reloader = Reloader(self, path)
@@ -115,6 +110,15 @@ class Agent:
             started=self.clock.monotonic(),
             flood=configuration.flood,
         )
+
+    def _serve_store(self, store: Store) -> None:
+        """Whom the store asks for the time, for room, and whom it tells."""
+        store.reckon = lambda: self.timekeeper.reckoning
+        store.on_damaged = self.outlets.damaged
+        room = store.room
+        room.limit, room.beside = lambda: self.configuration.store.max_size, self.recorder.files
+        room.mint, room.tell, room.shrink = self.mint, self.pipeline.announce, self.recorder.shrink
+        room.address = lambda event: Addressed(event, self.outlets.subscribers(event))
 
     def _heartbeats(self) -> Heartbeats:
         lapses = Lapses(self.clock, lambda: lasting(self.pipeline, self.intakes))
