@@ -45,9 +45,9 @@ class Reads:
 
         `behind`: there are pages to be read; `searching`: not all urgent ones are found.
         """
-        # Who sends as fast as it reads would never come to the rest: that is read before it runs out.
+        # Who sends as fast as it reads would never come to the rest: that is read in time, and no live alarm waits for it.
         hungry = self._others_read and self._queue.count(Lane.REST) < self._room.wanted(Lane.URGENT)
-        for lane in (Lane.REST, Lane.LIVE, Lane.URGENT) if hungry else Lane:
+        for lane in (Lane.LIVE, Lane.REST, Lane.URGENT) if hungry else Lane:
             left, due = self._room.left(self._queue, lane), self._apart.due(lane)
             if left < self._room.wanted(lane):
                 continue

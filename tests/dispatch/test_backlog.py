@@ -9,9 +9,12 @@ from rigs.virtual_time import VirtualClock
 
 from agent.dispatch.backlog import Backlog
 from agent.dispatch.room import PAGE
+from agent.model import Priority
 from agent.store.records import Part
 
 pytestmark = pytest.mark.virtual_time
+
+PAST = -1  # made before the agent started
 
 
 class SlowStore:
@@ -38,11 +41,11 @@ class SlowStore:
 
 
 @asynccontextmanager
-async def reading(*rows, lanes=False):
+async def reading(*rows, lanes=False, strict=False):
     """A backlog whose first page was just asked for, when the store held these."""
     store = SlowStore()
     store.rows.extend(rows)
-    backlog = Backlog(NAME, store, VirtualClock(), longest_wait=0, lanes=lanes, boot=BOOT)
+    backlog = Backlog(NAME, store, VirtualClock(), longest_wait=0, lanes=lanes, strict=strict, boot=BOOT)
     task = asyncio.create_task(backlog.read(lambda: None))
     await asyncio.sleep(0.01)
     yield store, backlog
@@ -141,3 +144,59 @@ async def test_nothing_is_read_while_memory_is_full():
         await asyncio.sleep(100)
 
         assert store.asked == [(0, Part.ALL)]
+
+
+async def test_an_urgent_subject_is_read_ahead_of_its_page_once():
+    """Handed over late, or met by a page, it is known; what comes of it now goes straight into memory."""
+    rest = [delivery(seq, f"s{seq}", priority=Priority.LOW, at=PAST) for seq in range(1, 2 * PAGE)]
+    urgent, later = (delivery(2 * PAGE + number, "a", at=PAST) for number in (0, 1))
+    async with reading(*rest, urgent, lanes=True) as (store, backlog):
+        for _ in range(3):
+            await store.answer()
+        assert store.asked[:3] == [(0, Part.URGENT), (0, Part.ALL), (0, Part.SUBJECT)]
+        assert not backlog.offer(urgent)
+        assert drain(backlog, store)[0] == 2 * PAGE
+        assert not backlog.offer(urgent)
+        store.rows.append(later)
+        assert backlog.offer(later)
+        assert not backlog.offer(later)
+        await store.answer()
+        assert drain(backlog, store) == [2 * PAGE + 1, *range(PAGE + 1, 2 * PAGE)]
+        await store.answer()
+
+        assert not backlog.behind
+
+
+async def test_a_live_alarm_is_read_behind_what_waits_of_its_subject():
+    """At once, before any page; its earlier events, which are not urgent, go before it."""
+    earlier = [delivery(seq, "a", priority=Priority.LOW, at=PAST) for seq in (2, 5)]
+    rest = [delivery(seq, f"s{seq}", priority=Priority.LOW, at=PAST) for seq in (1, 3, 4)]
+    async with reading(*sorted([*earlier, *rest], key=lambda row: row.stored.seq), lanes=True) as (
+        store,
+        backlog,
+    ):
+        store.rows.append(delivery(6, "a", priority=Priority.CRITICAL, at=VirtualClock().monotonic()))
+        assert backlog.offer(store.rows[-1])
+        await store.answer()
+        await store.answer()
+
+        assert store.asked == [(0, Part.URGENT), (0, Part.SUBJECT), (0, Part.ALL)]
+        assert drain(backlog, store) == [2, 5, 6]
+        await store.answer()
+        assert drain(backlog, store) == [1, 3, 4]
+
+
+async def test_in_strict_order_everything_is_read_from_the_front():
+    """One queue: no lanes, no subject ahead of another, whatever is live."""
+    rows = [delivery(seq, f"s{seq}", priority=Priority.LOW) for seq in range(1, 2 * PAGE)]
+    async with reading(*rows, strict=True) as (store, backlog):
+        store.rows.append(delivery(2 * PAGE, "alarm", priority=Priority.CRITICAL))
+        assert not backlog.offer(store.rows[-1])
+        numbers = []
+        for _ in range(3):
+            await store.answer()
+            numbers += drain(backlog, store)
+            await asyncio.sleep(0.01)
+
+        assert numbers == list(range(1, 2 * PAGE + 1))
+        assert backlog.offer(delivery(2 * PAGE + 1))

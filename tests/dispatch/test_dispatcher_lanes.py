@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from rigs.dispatching import LOST, Outbox, Receiver, delivery, dispatching
+from rigs.dispatching import Outbox, Receiver, delivery, dispatching
 
 from agent.dispatch.room import MEMORY
 from agent.model import SECOND, Priority
@@ -126,29 +126,3 @@ async def test_one_event_that_is_answered_500_delays_no_other(priority, dice):
         await asyncio.sleep(1)
         assert rig.outbox.delivered[-1] == 1
         assert receiver.tries[-1].late
-
-
-async def test_after_thirty_days_the_urgent_ones_come_first():
-    """Nothing is charged or lost; what became of the alarms of the outage is known before what is not urgent."""
-    end = 30 * 24 * HOUR
-    receiver = Receiver(lambda _: LOST if now() < end else 204, latency=0.01)
-    async with dispatching(receiver) as rig:
-        seq = 0
-        urgent = set()
-        for hour in range(30 * 24):
-            for each, subject in enumerate(
-                ("chattering", "chattering", f"s{hour % 90}", f"alarm{hour % 90}")
-            ):
-                seq += 1
-                loud = each == 3
-                if loud:
-                    urgent.add(seq)
-                rig.offer(delivery(seq, subject, priority=HIGH if loud else LOW, at=round(now() * SECOND)))
-            await asyncio.sleep(HOUR)
-        await asyncio.sleep(HOUR)
-
-    order = rig.outbox.delivered
-    assert sorted(order) == list(range(1, seq + 1))
-    assert not rig.outbox.of(MarkCharged)
-    assert not rig.outbox.dead
-    assert len([each for each in order[: len(urgent)] if each in urgent]) > 0.75 * len(urgent)

@@ -8,7 +8,7 @@ import pytest
 from rigs.dispatching import LOST, Outbox, Receiver, at_wall, delivery, dispatching
 
 from agent.dispatch.status import DestinationState
-from agent.model import Answer, EventType
+from agent.model import SECOND, Answer, EventType, Priority
 from agent.store.records import DestinationFacts, MarkCharged
 
 pytestmark = pytest.mark.virtual_time
@@ -386,13 +386,20 @@ async def test_events_about_deliveries_make_none_of_their_own():
 
 
 async def test_thirty_days_of_outage_end_with_everything_delivered():
-    """N5: with events all the while, a chattering one and one that nothing follows."""
-    receiver = Receiver(down_until(30 * 24 * HOUR))
+    """N5: with events all the while, a chattering one and alarms; none is charged, and the alarms come first."""
+    receiver = Receiver(down_until(30 * 24 * HOUR), latency=0.01)
     async with dispatching(receiver) as rig:
         for hour in range(30 * 24):
-            rig.offer(delivery(2 * hour + 1, "chattering"), delivery(2 * hour + 2, f"s{hour % 50}"))
+            at = round(now() * SECOND)
+            rig.offer(
+                delivery(2 * hour + 1, f"chattering{hour % 3}", priority=Priority.LOW, at=at),
+                delivery(2 * hour + 2, f"s{hour % 50}", at=at),
+            )
             await asyncio.sleep(HOUR)
         await asyncio.sleep(HOUR)
 
-    assert sorted(rig.outbox.delivered) == list(range(1, 2 * 30 * 24 + 1))
+    order = rig.outbox.delivered
+    assert sorted(order) == list(range(1, 2 * 30 * 24 + 1))
     assert rig.outbox.dead == {}
+    assert rig.outbox.of(MarkCharged) == []
+    assert sum(seq % 2 for seq in order[:720]) < 720 / 4
