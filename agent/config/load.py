@@ -37,10 +37,10 @@ from agent.destinations.config import DestinationConfig
 from agent.errors import ConfigError
 from agent.formats.checking import Trial, mistakes
 from agent.model import Json, TagSpec
+from agent.mqtt.sharing import same_client_ids
 from agent.rules.spec import RuleSpec
 from agent.sources import SourceConfig
 from agent.sources.modbus.sharing import contradictions
-from agent.sources.mqtt.sharing import same_client_ids
 
 _AGENT: Final = TypeAdapter(AgentSection)
 _STORE: Final = TypeAdapter(StoreSection)
@@ -141,8 +141,8 @@ class _Loading(Expanding):
             self.report(("sources", other), text)
         for wrong in contradictions(sources):
             self.report(("sources", wrong.source, wrong.key), wrong.text)
-        for name, text in same_client_ids(sources):
-            self.report(("sources", name, "client_id"), text)
+        for section, name, text in same_client_ids(sources, destinations):
+            self.report((section, name, "client_id"), text)
         for source, pattern, text in tags.doubts():
             self.report(("sources", source, "tags", pattern), text, "warning", at_key=True)
         for path, text, severity in check_fallbacks(destinations, self.named("destinations")):
