@@ -12,12 +12,15 @@ from rigs.stores import eventually, sql, transactions
 from rigs.virtual_time import VirtualClock
 from rigs.webhook_receiver import SECRET, WebhookReceiver
 
+from agent.app import Agent, Signals
 from agent.clock import SystemClock
+from agent.config.load import load
 from agent.delivery.body import Identity
 from agent.destinations.webhook.config import WebhookDestination
 from agent.heartbeat import Heartbeats, Lapse, Lapses, lasting
 from agent.model import SECOND, Event, EventType, Priority
 from agent.outlets import Outlets
+from agent.paths import STORE
 from agent.stamps import Reckoning
 from agent.store.records import Addressed, Step
 from agent.store.store import Store
@@ -300,3 +303,34 @@ async def test_only_a_destination_that_is_well_is_sent_heartbeats(tmp_path):
 
     first, last = (beats(receiver, "/cloud")[place]["data"] for place in (0, -1))
     assert [(each["high_water"], each["newest"]) for each in (first, last)] == [(None, 0), (4, 4)]
+
+
+AGENT = """
+agent: {{site: dresden, name: line-4, data_dir: data}}
+http: {{listen: "127.0.0.1:0"}}
+destinations: {{cloud: {{url: "{url}", signing: {{secret: "{secret}"}}}}}}
+sources: {{line: {{type: modbus, url: "tcp://127.0.0.1:1", tags: {{T: {{area: holding, offset: 0, type: uint16}}}}}}}}
+rules: {{moves: {{tag: T, change: {{}}}}}}
+"""
+
+
+async def test_an_agent_beats(tmp_path):
+    """The real one, whose dice said that its moment in the minute is now; its source was never there."""
+    async with WebhookReceiver() as receiver:
+        file = tmp_path / "agent.yaml"
+        file.write_text(AGENT.format(url=receiver.url("/cloud"), secret=SECRET))
+        configuration = load(file)
+        configuration.agent.data_dir.mkdir()
+        signals = Signals(asyncio.Event(), asyncio.Event())
+        async with await Store.open(tmp_path / "data" / STORE, clock=CLOCK, boot="boot") as store:
+            agent = Agent(file, configuration, store, CLOCK)
+            agent.heartbeats._due = CLOCK.monotonic() + 5 * SECOND
+            running = asyncio.create_task(agent.run(signals, None, "boot"))
+            await eventually(lambda: beats(receiver, "/cloud") or running.done(), 90)
+            signals.stop.set()
+            async with asyncio.timeout(20):
+                await running
+
+    [beat] = [each["data"] for each in beats(receiver, "/cloud")]
+    [lapse] = beat["blind_intervals"]
+    assert (lapse["source"], lapse["to"], beat["destination"]) == ("line", None, "cloud")

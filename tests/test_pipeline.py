@@ -126,6 +126,8 @@ async def rested(way):
 async def test_the_interval_without_a_store_is_told(tmp_path):
     """After recovery receivers get `agent.blind`, reason `store`, with both ends."""
     async with road(tmp_path) as way:
+        heard = []
+        way.pipeline.on_blind = heard.append
         recovery = asyncio.create_task(way.pipeline.recover_forever())
         with refusing_disk(), pytest.raises(StoreUnavailable):
             await way.emit(171.0)
@@ -137,6 +139,7 @@ async def test_the_interval_without_a_store_is_told(tmp_path):
         (blind,) = [delivery.stored.event for delivery in way.handed]
         assert blind.data["reason"] == "store"
         assert blind.instants["blind.from"] < blind.instants["blind.to"]
+        assert heard == [blind]
 
 
 async def test_a_restart_goes_on_with_the_open_alarm(tmp_path):

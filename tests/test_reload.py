@@ -61,7 +61,7 @@ class Plant:
         if not self.receives:
             return web.Response(status=503)
         self.got.append(
-            (request.path.strip("/"), body["type"], body["data"].get("rule", ""), body["data"]["seq"])
+            (request.path.strip("/"), body["type"], body["data"].get("rule", ""), body["data"].get("seq"))
         )
         return web.Response()
 

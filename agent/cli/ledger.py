@@ -135,7 +135,7 @@ def _row(statement: "Statement") -> tuple[object, ...]:
         sum(declared.count for declared in statement.declared),
         _place(statement.first, statement.began),
         _place(statement.last, statement.ended),
-        "complete" if statement.complete else f"{holes} {'hole' if holes == 1 else 'holes'}",
+        "complete" if statement.complete else _holes(holes),
     )
 
 
@@ -169,10 +169,14 @@ def _verdict(found: "Sequence[Statement]") -> str:
     received = sum(statement.received for statement in found)
     declared = sum(each.count for statement in found for each in statement.declared)
     if holes := sum(len(statement.holes) + statement.more for statement in found):
-        return f"NOT COMPLETE: {received} events received, {declared} declared lost, {holes} holes that nobody declared"
+        return f"NOT COMPLETE: {received} events received, {declared} declared lost, {_holes(holes)} that nobody declared"
     if declared:
         return f"complete: {received} events received, {declared} more declared lost by the agent, no hole"
     return f"complete: {received} events received, none is missing"
+
+
+def _holes(count: int) -> str:
+    return "1 hole" if count == 1 else f"{count} holes"
 
 
 def _span(first: int, last: int) -> str:
