@@ -241,6 +241,23 @@ async def test_what_listens_there_is_no_nats_server():
     assert "does not speak NATS: check `servers`" in outcome.why
 
 
+async def test_a_welcome_before_the_handshake_counts_for_nothing():
+    """Somebody on the way could have put it there, where nothing is encrypted yet; no login follows it."""
+    seen = b""
+
+    async def injected(_rig, reader, writer):
+        nonlocal seen
+        writer.write(b'INFO {"headers":true,"tls_required":true}\r\nPONG\r\n')
+        seen = await reader.read()
+
+    async with raw_server(injected) as rig:
+        outcome = await once(rig.port, user="agent", password="right")
+
+    assert isinstance(outcome, NoAnswer)
+    assert outcome.unsent
+    assert b"CONNECT" not in seen
+
+
 async def test_a_leader_that_is_away_is_waited_for():
     """A stream takes the subject and nobody answers for it: its cluster is choosing a leader."""
 

@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
+import orjson
+
 from agent.clock import Clock
 from agent.delivery.body import Identity
 from agent.destinations.base import Message
@@ -117,7 +119,7 @@ class NatsClient:
 
     async def _who_takes(self, connection: Connection, subject: str) -> bytes | None:
         """Ask JetStream which streams take a subject; None: it does not answer; nothing: we may not ask."""
-        question = f'{{"subject":"{subject}"}}'.encode()
+        question = orjson.dumps({"subject": subject})
         with suppress(TimeoutError, Lost):
             try:
                 async with asyncio.timeout(_WHY_S):

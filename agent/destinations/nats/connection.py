@@ -11,6 +11,7 @@ written to a connection that then breaks may have arrived: only who was never co
 import asyncio
 import secrets
 import socket
+import ssl
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import TypeVar, cast
@@ -19,12 +20,13 @@ from agent import __version__
 from agent.codec import nats
 from agent.codec.nats import Arrived, Info, Ping, Pong, ProtocolError, Reader, Refusal
 from agent.codec.nkeys import credentials, user_key
-from agent.destinations.nats.config import NatsDestination, ServerUrl
+from agent.destinations.nats.config import NatsDestination, NatsTls, ServerUrl
 from agent.destinations.nats.reasons import hung_up, no_nats, no_tls, turned_away
 from agent.destinations.said import Lost, TurnedAway
 from agent.dns import look_up
 from agent.errors import SourceError
 from agent.model import Json
+from agent.threads import in_a_thread
 from agent.tls import client_context
 
 Result = TypeVar("Result")
@@ -71,9 +73,8 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio."""
-        if (
-            self._encrypted and not self._welcome.done()
-        ):  # with TLS 1.3 the verdict on our certificate comes late
+        if self._encrypted and not self._welcome.done():
+            # With TLS 1.3 the verdict on our certificate comes after the handshake.
             self._end(Lost(hung_up(self._server, self._config)))
         why = f"the connection broke ({exc.strerror})" if isinstance(exc, OSError) and exc.strerror else ""
         self._end(Lost(f"{self._server}: {why or 'the server closed the connection before it answered'}"))
@@ -163,7 +164,12 @@ class Connection(asyncio.Protocol):
 
     async def _encrypt(self, loop: asyncio.AbstractEventLoop) -> None:
         tls = self._config.tls
-        context = client_context(*((tls.ca, tls.certificate, tls.key) if tls else (None, None, None)))
+        context = await in_a_thread(f"certificates {self._server}", lambda: _trust(tls or NatsTls()))
+        if isinstance(context, SourceError):
+            raise context
+        if self._welcome.done():
+            raise Lost(no_nats(self._server))
+        self._reader = Reader()  # nothing counts that somebody on the way has put before the handshake
         if self._transport is not None:
             plain = self._transport
             self._transport = None
@@ -183,6 +189,8 @@ class Connection(asyncio.Protocol):
         answer: asyncio.Future[Arrived] = asyncio.get_running_loop().create_future()
         answer.add_done_callback(lambda _: self._asked.pop(reply, None))
         self._asked[reply] = subject, answer
+        if self._over is not None:
+            _fail(answer, self._over)
         self._write(nats.publish(subject, reply, headers, payload))
         return answer
 
@@ -226,6 +234,14 @@ async def open_connection(server: ServerUrl, config: NatsDestination) -> Connect
         if opened:
             return connection
     raise Lost(f"DNS: {server.host} has no address")
+
+
+def _trust(tls: NatsTls) -> ssl.SSLContext | SourceError:
+    """Read the certificates; blocks on their files."""
+    try:
+        return client_context(tls.ca, tls.certificate, tls.key)
+    except SourceError as error:
+        return error
 
 
 def _fail(future: "asyncio.Future[Result]", why: Lost | TurnedAway) -> None:
