@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 import pytest
 from cloudevents.core.bindings.http import HTTPMessage, from_structured_event
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from rigs.bodies import IDENTITY, NAMES, OFFSET, PLACE, event, events, section
 
 from agent.delivery.body import Identity, Place, document
@@ -61,6 +61,7 @@ def test_every_type_of_event_is_valid(kind):
 @example(event(), ".", "..")
 @example(event(), "a/b?c#d", "%2F")
 @given(events(), NAMES, NAMES)
+@settings(max_examples=60)
 def test_anything_is_valid(happened, site, agent):
     """Names in any script stay one path of two segments, from which they can be read again."""
     body, read = written(happened, identity=Identity(site, agent, "e"))

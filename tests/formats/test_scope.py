@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from rigs.bodies import IDENTITY, OFFSET, PLACE, event, events, section
 
 from agent.config.load import load
@@ -54,6 +54,7 @@ def test_a_list_is_taken_by_its_word():
 
 @pytest.mark.parametrize("way", ["standard", "cloudevents"])
 @pytest.mark.parametrize("fields", ["full", "changed", ["message"], []])
+@settings(max_examples=25)
 @given(happened=events())
 def test_a_receiver_can_prove_completeness_in_every_scope(way, fields, happened):
     """And what is sent is never anything else than a part of the whole."""

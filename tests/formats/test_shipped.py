@@ -44,7 +44,16 @@ def destinations(tmp_path_factory):
 
 
 def written(destinations, name, happened):
-    return open_format(destinations[name], IDENTITY).one(happened, PLACE)
+    return formatters(destinations)[name].one(happened, PLACE)
+
+
+OPENED = {}
+
+
+def formatters(destinations):
+    """One for each sample, as in an agent that runs."""
+    OPENED.update({name: open_format(destinations[name], IDENTITY) for name in NAMES if name not in OPENED})
+    return OPENED
 
 
 def kinds(config):
@@ -216,7 +225,7 @@ def test_everything_that_it_subscribes_to_is_taken(destinations, name):
 
 @pytest.mark.parametrize("name", NAMES)
 @given(happened=events())
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_whatever_happens_is_taken(destinations, name, happened):
     """Any name, any text, any value, any type of event that it asked for."""
     asked = kinds(destinations[name])
