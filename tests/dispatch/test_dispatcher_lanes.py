@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from rigs.dispatching import Outbox, Receiver, delivery, dispatching
+from rigs.dispatching import LOST, Outbox, Receiver, delivery, dispatching
 
 from agent.dispatch.room import MEMORY
 from agent.model import SECOND, Priority
@@ -126,3 +126,38 @@ async def test_one_event_that_is_answered_500_delays_no_other(priority, dice):
         await asyncio.sleep(1)
         assert rig.outbox.delivered[-1] == 1
         assert receiver.tries[-1].late
+
+
+async def test_after_an_outage_what_was_live_is_history():
+    """An alarm of this minute does not wait behind those of the outage."""
+    receiver = Receiver(lambda _: LOST if now() < HOUR else 204, latency=0.1)
+    async with dispatching(receiver, concurrency=1) as rig:
+        for seq in range(1, 301):
+            rig.offer(delivery(seq, f"s{seq}", priority=CRITICAL, at=round(now() * SECOND)))
+            await asyncio.sleep(1)
+        while not rig.outbox.delivered:
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(1)
+        rig.offer(delivery(301, "live", priority=HIGH, at=round(now() * SECOND)))
+        offered = now()
+        await asyncio.sleep(1)
+        assert len(rig.outbox.delivered) < 100
+
+    assert receiver.times(301)[0] - offered < 0.25
+
+
+async def test_after_a_moments_failure_an_alarm_is_in_its_lane_again():
+    """It was behind all the others while nothing was taken, not behind the history of three days."""
+    receiver = Receiver(
+        lambda seq: 503 if seq > MEMORY and len(receiver.times(seq)) < 2 else 204, latency=0.1
+    )
+    rows = [delivery(seq, f"s{seq % 500}", priority=LOW, at=PAST) for seq in range(1, MEMORY + 1)]
+    async with dispatching(receiver, Outbox(*rows), concurrency=1) as rig:
+        await asyncio.sleep(1)
+        rig.offer(delivery(MEMORY + 1, "live", priority=HIGH, at=round(now() * SECOND)))
+        offered = now()
+        await asyncio.sleep(5)
+
+    first, second = receiver.times(MEMORY + 1)
+    assert first - offered < 0.25
+    assert second - first < 2
