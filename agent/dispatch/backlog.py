@@ -12,7 +12,8 @@ and a flood of alarms does not starve the rest.
 Rules for whoever changes this file: every pending delivery of a subject that is read apart is in memory,
 or at or after the number noted for it; every one of another subject is in memory up to `_cursor`, and
 in the store alone beyond it. That makes sure that each is sent, sent once, and in order within its
-subject. The store's marks are not committed at once, so no number that is in memory is read again.
+subject. What has its outcome is in no answer of the store, written or not: so only what is in memory
+must not be read again.
 """
 
 import asyncio
