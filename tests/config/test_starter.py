@@ -4,16 +4,20 @@ import re
 from pathlib import Path
 
 import pytest
+from rigs.nats_operator import Operator
 
 from agent.config.load import load
 from agent.config.schema import json_schema
 from agent.config.starter import write_starter
 from agent.config.yaml_text import read_yaml
+from agent.delivery.keys import encode_signing_key, signing_key
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-ENVIRONMENT = dict.fromkeys(
-    ("CMMS_SECRET", "CMMS_TOKEN", "CMMS_PLANT", "BUILD_SECRET", "BOILER_PASSWORD", "BROKER_PASSWORD"), SECRET
-)
+SECRETS = {
+    "CLOUD_KEY": encode_signing_key(signing_key(bytes(32))),
+    "NATS_CREDENTIALS": Operator().credentials,
+    "NATS_SEED": "SUAKYRHVIOREXV7EUZTBHUHL7NUMHPMAS7QMDU3GTIUWEI5LDNOXD43IZY",
+}
 SHIPPED = Path(__file__).parents[2] / "config"
 OPTION = re.compile(r"^( *)#(?=(?:- )?[A-Za-z0-9_.{}-]+:(?: |$))", re.MULTILINE)
 
@@ -26,8 +30,11 @@ def starter(tmp_path):
 
 
 def take_in_every_option(folder):
+    """Give the environment that they need, too."""
     for path in folder.glob("*.yaml"):
         path.write_text(OPTION.sub(r"\1", path.read_text()))
+    names = re.findall(r"\$\{env:(\w+)\}", "".join(path.read_text() for path in folder.glob("*.yaml")))
+    return dict.fromkeys(names, SECRET) | SECRETS
 
 
 def test_it_loads_as_it_is_written(starter):
@@ -42,8 +49,7 @@ def test_it_loads_as_it_is_written(starter):
 
 def test_it_loads_with_every_option_taken_in(starter):
     """A line that is shown is a line that works."""
-    take_in_every_option(starter)
-    configuration = load(starter, ENVIRONMENT)
+    configuration = load(starter, take_in_every_option(starter))
 
     assert list(configuration.sources) == [
         "press",
@@ -55,7 +61,16 @@ def test_it_loads_with_every_option_taken_in(starter):
         "edge-nodes",
         "drive-1",
     ]
-    assert list(configuration.destinations) == ["cmms", "build-server"]
+    assert list(configuration.destinations) == [
+        "cmms",
+        "chat",
+        "build-server",
+        "cloud",
+        "plant-log",
+        "plant-log-by-token",
+        "plant-log-by-nkey",
+        "panels",
+    ]
     assert configuration.warnings == ()
 
 
@@ -83,13 +98,23 @@ def test_a_default_that_is_shown_is_the_default(starter):
     take_in_every_option(starter)
     after = {path.name: read_yaml(path.read_bytes(), "").data for path in starter.glob("*.yaml")}
     agent, sources = after["agent.yaml"], after["sources.yaml"]["sources"]
+    destinations = after["destinations.yaml"]["destinations"]
+    cmms, cloud = destinations["cmms"], destinations["cloud"]
     sections = [
         (definitions["AgentSection"], agent["agent"]),
         (definitions["StoreSection"], agent["store"]),
         (definitions["HttpSection"], agent["http"]),
-        (definitions["WebhookDestination"], agent["destinations"]["cmms"]),
-        (definitions["StandardSigning"], agent["destinations"]["cmms"]["signing"]),
-        (definitions["HexSigning"], agent["destinations"]["build-server"]["signing"]),
+        (definitions["WebhookDestination"], cmms),
+        (definitions["StandardSigning"], cmms["signing"]),
+        (definitions["BatchSection"], cmms["batch"]),
+        (definitions["agent__destinations__base__RateSection"], cmms["rate_limit"]),
+        (definitions["TlsSection"], cmms["tls"]),
+        (definitions["HexSigning"], destinations["build-server"]["signing"]),
+        (definitions["Ed25519Signing"], cloud["signing"]),
+        (definitions["OAuth2"], cloud["auth"]["oauth2"]),
+        (definitions["ProxySection"], cloud["proxy"]),
+        (definitions["NatsDestination"], destinations["plant-log"]),
+        (definitions["MqttDestination"], destinations["panels"]),
         (definitions["SimulatedSource"], sources["trial"]),
         (definitions["ModbusSource"], sources["plc-line1"]),
         (definitions["OpcUaSource"], sources["boiler"]),
