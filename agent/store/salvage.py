@@ -224,13 +224,8 @@ class _Salvage:
         )
 
     def _deliveries(self, key: int, low: int, high: int) -> list[Row]:
-        """The rows of a destination; of those that cannot be read the indexes still know that they wait, or are dead."""
+        """The rows of a destination that are what they should be."""
         found: dict[int, Row] = {}
-        for index, state in (("delivery_pending", 0), ("delivery_dead", 2)):
-            table, condition = f"delivery INDEXED BY {index}", f"state = {state} AND destination = {key}"
-            for seq, of in self._wreck.numbered(table, "seq, destination", condition, low, high):
-                if of == key:
-                    found[seq] = (seq, state, 0, 0, 0, None, "damaged" if state else "", 1)
         for row in self._wreck.numbered("delivery NOT INDEXED", _DELIVERY, f"destination = {key}", low, high):
             seq, of, state, charged, due, resent, settled, reason, urgent = row
             if (

@@ -193,8 +193,6 @@ class Writer:
             if not is_full(error) or not await self.make_room():
                 raise
             await self._turns.connection.rollback()
-            # Else the log only grows, and takes what was given to make room in the store.
-            await self._turns.connection.execute_fetchall("PRAGMA wal_checkpoint(PASSIVE)")
             await self._write(made, marks, states)
 
     async def _write(self, made: Plan, marks: Sequence[Mark], states: Mapping[str, bytes | None]) -> None:

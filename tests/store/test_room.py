@@ -297,3 +297,44 @@ async def test_it_keeps_the_bound_by_itself_while_events_pour_in(tmp_path):
         )  # the log may be at its full size, which a real limit has room for
         listed = await store.events(EventFilter(), 5)
         assert listed[-1].seq == store.seq
+
+
+async def test_an_outcome_that_comes_while_it_is_given_up_is_counted_once(tmp_path):
+    """Between the look and the commit: it was declared lost by then, and the counts are those of the disk."""
+    async with bounded(tmp_path / "store.db", limit=1_000_000) as (store, heard):
+
+        def address(made):
+            first, second, third, *_ = gap_of(made)
+            store.mark(MarkDelivered("a", first, 0))
+            store.mark(MarkDead("a", second, 0, "400"))
+            store.mark(MarkCharged("a", third, Attempt(0, 500, 0.1, "no"), 0))
+            heard.append(made)
+            return Addressed(made, ())
+
+        store.room.address = address
+        await store.commit(Step([bulk(number) for number in range(1, 251)]))
+        await store.room.keep()
+        counted = store.waiting_count("a"), store.dead_count("a")
+        await store.flush()
+
+        assert heard
+        assert counted == ((await sql(store, "SELECT count(*) FROM delivery WHERE state = 0"))[0][0], 0)
+        assert await sql(store, "SELECT count(*) FROM attempt") == [(0,)]
+        assert not store._counters._miscounted
+
+
+async def test_what_is_not_remembered_as_given_up_leaves_nothing_behind(tmp_path):
+    """Only so much is remembered; beyond that an outcome finds no row, and all is counted anew."""
+    async with bounded(tmp_path / "store.db", limit=1_000_000) as (store, heard):
+        await store.commit(Step([bulk(number) for number in range(1, 251)]))
+        await store.room.keep()
+        store._counters._gone.clear()
+        store.mark(MarkCharged("a", gap_of(heard[-1])[0], Attempt(0, 500, 0.1, "no"), 0))
+        store.mark(MarkDelivered("a", gap_of(heard[-1])[0], 0))
+        await store.flush()
+        await store._counters.refresh(store._turns.connection, ())
+
+        assert await sql(store, "SELECT count(*) FROM attempt") == [(0,)]
+        assert [(store.waiting_count("a"),)] == await sql(
+            store, "SELECT count(*) FROM delivery WHERE state = 0"
+        )

@@ -311,3 +311,38 @@ def test_a_newer_store_and_another_program_are_still_refused(tmp_path):
 
     with pytest.raises(StoreRefused, match="another program"):
         asyncio.run(Store.open(tmp_path / "events.db", clock=HandClock(), boot=BOOT))
+
+
+async def salvaged(path):
+    """What waits for each once the store was opened as one that is damaged."""
+    (path.parent / f"{path.name}.suspect").touch()
+    async with opened(path, *NAMES) as store:
+        assert LOST_KEY in await store.states()
+        return {(name, one.stored.event.id) for name in NAMES for one in await store.waiting(name, 0, 10_000)}
+
+
+async def test_a_destroyed_first_page_costs_nothing_but_itself(wrecks, tmp_path):
+    """It says where the tables begin, which is the same in every store; what it was is kept."""
+    raw = bytearray((wrecks / "whole.db").read_bytes())
+    raw[:PAGE] = random.Random(1).randbytes(PAGE)
+    (tmp_path / "events.db").write_bytes(raw)
+    before, _, _ = truth(wrecks / "whole.db")
+
+    assert await salvaged(tmp_path / "events.db") == before
+    [page] = tmp_path.glob("*.page-1")
+    assert page.read_bytes() == raw[:PAGE]
+
+
+async def test_what_was_delivered_before_is_in_no_chain(tmp_path):
+    """A receiver of the new epoch is never told to have had a number of the old one."""
+    path = tmp_path / "events.db"
+    async with opened(path, *NAMES) as store:
+        await store.commit(step(1, 2, 3, to=NAMES))
+        for seq in (1, 2, 3):
+            store.mark(MarkDelivered("a", seq, 0))
+    await salvaged(path)
+    async with opened(path, *NAMES) as store:
+        announced = recorded(store)
+        await store.commit(step(4, to=("a", "b")))
+
+        assert [(one.stored.seq, one.previous) for one in announced[0][1]] == [(7, None), (7, 6)]
