@@ -13,24 +13,26 @@ from collections import Counter
 import pytest
 
 from agent.delivery.judge import Dead, History, judge
-from agent.delivery.outage import Outage, after_retry
+from agent.delivery.outage import Outage, after_retry, after_success
 from agent.delivery.schedule import HOUR
-from agent.model import SECOND, NoAnswer
+from agent.dispatch.pace import Pace
+from agent.model import SECOND, Answer, NoAnswer
 
 FLEET = 1_000
 DOWN = NoAnswer("connect: refused")
+BUSY = Answer(503, {}, 0.1)
 RARELY, OFTEN = math.inf, 30.0  # seconds between new events at an agent
 
 
-def failed(outage, now, dice):
-    """The outage after one more attempt that found nobody."""
+def failed(outage, now, dice, said=DOWN):
+    """The outage after one more attempt that found nobody, or was answered so."""
     known = History(
         dice=dice(),
         wall=now,
         failures=outage.failures if outage else 0,
         outage=now - outage.since if outage else 0,
     )
-    return after_retry(outage, judge(DOWN, known), now, notable=True)
+    return after_retry(outage, judge(said, known), now, notable=True)
 
 
 def attempts(receiver_back, dice, every=RARELY, rng=None):
@@ -119,3 +121,74 @@ def test_thirty_days_of_outage_kill_no_event():
         tried += 1
 
     assert 15_000 < tried < 20_000
+
+
+class Agent:
+    """One of a fleet that drains its backlog when the receiver is back."""
+
+    def __init__(self, backlog, pace, dice):
+        self.left = backlog
+        self.pace = pace
+        self.pace.begin_anew()
+        self.dice = dice
+        self.in_flight = 0
+        self.outage = failed(None, 0, dice)
+
+    def ended(self, now, *, taken):
+        self.in_flight -= 1
+        if taken:
+            self.left -= 1
+            self.pace.succeeded()
+            self.outage = after_success(self.outage, now)
+        else:
+            self.pace.failed()
+            self.outage = failed(self.outage, now, self.dice, BUSY)
+
+    def begins(self, now):
+        """How many requests it begins now."""
+        if self.outage is not None and now < self.outage.gate:
+            return 0
+        width = 1 if self.outage is not None else self.pace.width
+        return max(0, min(width, self.left) - self.in_flight)
+
+
+def drained(agents, capacity, rng):
+    """Requests refused and the most at once, when a receiver takes so many at once and answers 503 beyond."""
+    turn, due, at_once, most, refused = itertools.count(), [], 0, 0, 0
+    for agent in agents:
+        heapq.heappush(due, (int(5 * SECOND * rng.random()), next(turn), agent, None))
+    while due:
+        now, _, agent, taken = heapq.heappop(due)
+        if taken is not None:
+            at_once -= 1
+            refused += not taken
+            agent.ended(now, taken=taken)
+        for _ in range(agent.begins(now)):
+            agent.in_flight += 1
+            at_once += 1
+            most = max(most, at_once)
+            heapq.heappush(due, (now + SECOND // 10, next(turn), agent, at_once <= capacity))
+        if agent.outage is not None and agent.outage.gate > now and agent.left:
+            heapq.heappush(due, (agent.outage.gate, next(turn), agent, None))
+    return refused, most
+
+
+class AllAtOnce(Pace):
+    """What the pace is compared with: as much side by side as is allowed, whatever came of it."""
+
+    @property
+    def width(self):
+        return 8
+
+
+def test_a_fleet_that_drains_its_backlogs_leaves_a_busy_receiver_room():
+    """A hundred agents with fifty events each, a receiver that takes fifty requests at once: all is delivered."""
+    refused, most = {}, {}
+    for kind in (Pace, AllAtOnce):
+        rng = random.Random(1)
+        agents = [Agent(50, kind(8, None), rng.random) for _ in range(100)]
+        refused[kind], most[kind] = drained(agents, 50, rng)
+        assert not any(agent.left for agent in agents)
+
+    assert refused[Pace] < refused[AllAtOnce] / 1.5
+    assert most[Pace] < most[AllAtOnce] / 1.5
