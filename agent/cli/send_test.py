@@ -100,17 +100,14 @@ def _known(name: str, names: Collection[str]) -> str:
 
 def _where(config: "DestinationConfig", event: Event, whose: "Identity") -> tuple[str, set[str]]:
     """Say where it goes, and the names of the headers that are sent and not shown."""
-    from urllib.parse import urlsplit
-
     from agent.destinations.mqtt.config import MqttDestination
     from agent.destinations.nats.config import NatsDestination
     from agent.destinations.webhook.config import WebhookDestination
+    from agent.destinations.webhook.urls import shown
 
     match config:
         case WebhookDestination():
-            parts = urlsplit(config.url)  # a query may hold a key: it is sent, not shown
-            where = f"{config.method} {parts.scheme}://{parts.netloc}{parts.path}"
-            return where, {*config.headers, "Authorization"}
+            return f"{config.method} {shown(config.url)}", {*config.headers, "Authorization"}
         case NatsDestination():
             return (
                 f"publish to NATS {', '.join(map(str, config.servers))}: {config.address([event], whose)}",

@@ -84,6 +84,11 @@ class Secret:
         return {"type": "string", "examples": ["${env:NAME}", "${file:PATH}", "${credential:NAME}"]}
 
 
+def refers(text: str) -> bool:
+    """Whether something in a text is read from elsewhere."""
+    return _REFERENCE.search(text) is not None
+
+
 def resolve(text: str, places: SecretPlaces) -> Secret:
     """Put what they stand for into the place of all references in a text.
 

@@ -30,6 +30,8 @@ def destinations(tmp_path_factory):
     for name in ("airflow", "influxdb", "directus"):
         (credentials / name).write_text(CANARY)
     (credentials / "pagerduty").write_text(f"{KEY}\n")
+    for name in ("slack_url", "teams_url"):
+        (credentials / name).write_text(f"https://example.com/hooks/{CANARY}?sig={CANARY}\n")
     loaded = {}
     for name in NAMES:
         folder = tmp_path_factory.mktemp(name)

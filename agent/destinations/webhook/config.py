@@ -7,11 +7,11 @@ message repeats a secret, or the address, whose query may be one.
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, WrapValidator, model_validator
 
 from agent.destinations.base import BatchSection, DestinationSection
 from agent.destinations.webhook.access import AuthSection, HeaderValue, ProxySection, TlsSection
-from agent.destinations.webhook.urls import check_url, is_plain
+from agent.destinations.webhook.urls import is_plain, read_url
 from agent.signing.config import HeaderName, Signing
 
 
@@ -19,8 +19,8 @@ class WebhookDestination(DestinationSection):
     """A receiver that is sent a signed request for each event."""
 
     type: Literal["webhook"] = "webhook"
-    url: Annotated[str, AfterValidator(check_url)]
-    """Where the events are sent, https:// or, within the plant, http://."""
+    url: Annotated[str, WrapValidator(read_url)]
+    """Where the events are sent, https:// or, within the plant, http://; it may hold a ${file:...}, for a chat room's is a secret."""
     method: Literal["POST", "PUT", "PATCH"] = "POST"
     """The request's method."""
     signing: Signing

@@ -8,9 +8,40 @@ from ipaddress import ip_address
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
+from pydantic import ValidationInfo, ValidatorFunctionWrapHandler
+
+from agent.config.secrets import NOT_NEEDED, SecretPlaces, refers, resolve
 from agent.destinations.webhook.addresses import forbidden
 
+_UNKNOWN: Final = "https://unknown.invalid/"  # where it is written elsewhere and needs not be known
 _NUMERIC: Final = re.compile(r"(.*\.)?(\d+|0x[0-9a-f]*)\.?")  # the WHATWG's URL standard, "ends in a number"
+
+
+class SecretAddress(str):
+    """An address of which a part was read from elsewhere: beyond its host nothing of it is shown."""
+
+    __slots__ = ()
+
+
+def read_url(value: object, check: ValidatorFunctionWrapHandler, info: ValidationInfo) -> str:
+    """Validate an address; whoever knows that of a chat room can write into it, so it may stand elsewhere.
+
+    Raises:
+        ValueError: it cannot be one, or what it refers to is not there.
+    """
+    if not isinstance(value, str) or not refers(value):
+        return check_url(str(check(value)))
+    places = info.context if isinstance(info.context, SecretPlaces) else SecretPlaces()
+    if places.environment is NOT_NEEDED and value.startswith("$"):
+        return SecretAddress(_UNKNOWN)
+    return SecretAddress(check_url(resolve(value, places).reveal()))
+
+
+def shown(url: str) -> str:
+    """An address for a person: without its query, which may hold a key."""
+    parts = urlsplit(url)
+    path = "/(not shown)" if isinstance(url, SecretAddress) else parts.path
+    return f"{parts.scheme}://{parts.netloc}{path}"
 
 
 def check_url(url: str) -> str:
