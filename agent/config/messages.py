@@ -10,7 +10,7 @@ X2); a wording has its file in `tests/config/bad`.
 
 import re
 import string
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final, TypeVar
@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from agent.config.aliases import other_name
-from agent.config.fields import format_duration
+from agent.config.fields import SIZE_PATTERN, format_duration, format_size
 from agent.config.shape import child, known_keys, known_words
 from agent.config.yaml_text import Keys, Plain
 
@@ -233,12 +233,18 @@ def _words(detail: ErrorDetails) -> list[str]:
     return []
 
 
+def _bound_as_written(given: object) -> Callable[[int], str]:
+    """How a bound is written beside what was given: what is text and has one is a size or a duration."""
+    if not isinstance(given, str):
+        return "{:g}".format
+    return format_size if re.match(SIZE_PATTERN, given.replace(" ", "")) else format_duration
+
+
 def _kind(detail: ErrorDetails) -> str:
     """Give what was expected, where the type of the error tells it; else an empty text."""
     if (template := _TEMPLATES.get(detail["type"])) is None:
         return _KINDS.get(detail["type"], "")
-    # What is written as text and has a bound is a duration.
-    bound = format_duration if isinstance(detail["input"], str) else "{:g}".format
+    bound = _bound_as_written(detail["input"])
     written = {
         name: bound(value) if name in _BOUNDS else value for name, value in detail.get("ctx", {}).items()
     }
