@@ -2,7 +2,7 @@
 
 import json
 
-from rigs.stores import HandClock
+from rigs.stores import HandClock, refusing_disk
 
 from agent.clock import SystemClock
 from agent.model import SECOND, Event, EventType, Priority
@@ -97,3 +97,42 @@ async def test_a_source_that_was_down_when_the_agent_was_killed_is_told(tmp_path
             for event in (one.stored.event for one in told)
         ) == [("opc", "restarted", 590, 595), ("plc", "cable", -400, 600)]
         assert await store.states() == {}
+
+
+async def test_a_disk_that_takes_nothing_does_not_keep_the_agent_from_starting(tmp_path):
+    """Rules take up their state all the same; what came of it is stored when there is room."""
+    clock = HandClock()
+    async with await Store.open(tmp_path / "events.db", clock=clock, boot="new", tick=SECOND // 50) as store:
+        await store.commit(Step(states={"rule/gone": b"of a rule that nobody has any more"}))
+        engine = Engine((), (), {}, mint=str, started=clock.monotonic())
+        numbers = iter(range(100))
+        pipeline = Pipeline(
+            engine, store, lambda _: (), lambda _: None, clock, lambda _: f"evt_{next(numbers)}"
+        )
+        with refusing_disk():
+            await restored(pipeline, store, Away(9_000 * SECOND, 0))
+            assert store.unavailable is not None
+            assert not engine.tentative
+        clock.instant += 2 * SECOND
+        await store.flush()
+
+        assert "rule/gone" not in await store.states()
+
+
+async def test_a_store_that_was_damaged_is_told_once(tmp_path):
+    """High, with what is missing and where the old file is; not again at the next start."""
+    clock = HandClock()
+    path = tmp_path / "events.db"
+    path.write_bytes(b"no store at all " * 1000)
+    told = []
+    for _ in range(2):
+        async with await Store.open(path, clock=clock, boot="new") as store:
+            engine = Engine((), (), {}, mint=str, started=clock.monotonic())
+            pipeline = Pipeline(engine, store, lambda _: (), lambda _: None, clock, lambda _: "evt_1")
+            await restored(pipeline, store, None)
+            told = [one.stored.event for one in await store.events(EventFilter(type="agent.state_lost"), 10)]
+
+    [event] = told
+    assert event.priority is Priority.HIGH
+    assert event.data["file"].startswith(f"{path}.damaged-")
+    assert event.data["waiting"] == 0
