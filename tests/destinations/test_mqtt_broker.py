@@ -9,6 +9,7 @@ from collections import Counter
 import pytest
 from pydantic import TypeAdapter
 from rigs import mqtt_packets
+from rigs.agent_process import quiet_port
 from rigs.authority import Authority
 from rigs.broker_kinds import subscriber
 from rigs.census import census, disconnected, settled
@@ -32,8 +33,8 @@ AT_ONCE = ["100ms"] * 20
 
 
 @pytest.fixture
-def broker(tmp_path, free_port):
-    with Mosquitto(tmp_path, free_port()) as running:
+def broker(tmp_path):
+    with Mosquitto(tmp_path, quiet_port()) as running:
         yield running
 
 
@@ -82,12 +83,12 @@ ACL = "user agent\ntopic write plant/#\n"
 
 
 @pytest.fixture
-def strict(tmp_path, free_port):
+def strict(tmp_path):
     (tmp_path / "acl").write_text(ACL)
     (tmp_path / "passwords").write_text(_password("agent", "right"))
     for name in ("acl", "passwords"):
         (tmp_path / name).chmod(0o600)
-    with Mosquitto(tmp_path, free_port(), RESTRICTED.format(tmp_path)) as running:
+    with Mosquitto(tmp_path, quiet_port(), RESTRICTED.format(tmp_path)) as running:
         yield running
 
 
@@ -120,9 +121,9 @@ async def test_mqtt_3_has_no_word_for_a_forbidden_topic(strict):
     assert (await once(strict.port, topic="elsewhere/{type}", **right)).status == DELIVERED
 
 
-async def test_limits_of_the_broker_are_kept(tmp_path, free_port):
+async def test_limits_of_the_broker_are_kept(tmp_path):
     """What is larger than it takes is not sent, where it would cut the connection; the next one goes on."""
-    with Mosquitto(tmp_path, free_port(), "max_packet_size 4000") as broker:
+    with Mosquitto(tmp_path, quiet_port(), "max_packet_size 4000") as broker:
         async with destination(broker.port) as opened:
             large = await opened.deliver(message(1, b"x" * 5000))
             small = await opened.deliver(message(2))
@@ -132,16 +133,16 @@ async def test_limits_of_the_broker_are_kept(tmp_path, free_port):
 
 
 @pytest.mark.parametrize(("line", "keys"), [("max_qos 0", {}), ("retain_available false", {"retain": True})])
-async def test_a_broker_that_cannot_do_what_is_asked_for(tmp_path, free_port, line, keys):
+async def test_a_broker_that_cannot_do_what_is_asked_for(tmp_path, line, keys):
     """It says so when it is connected to; without that word events would vanish."""
-    with Mosquitto(tmp_path, free_port(), line) as broker:
+    with Mosquitto(tmp_path, quiet_port(), line) as broker:
         outcome = await once(broker.port, **keys)
 
     assert isinstance(outcome, Answer)
     assert fault(outcome) is Fault.CONFIGURATION
 
 
-async def test_tls_with_certificates_on_both_sides(tmp_path, free_port):
+async def test_tls_with_certificates_on_both_sides(tmp_path):
     """As the source of the same broker has it."""
     authority = Authority(tmp_path)
     certificate, key = authority.issue("broker")
@@ -150,7 +151,7 @@ async def test_tls_with_certificates_on_both_sides(tmp_path, free_port):
         f"cafile {authority.certificate}\ncertfile {certificate}\nkeyfile {key}\nrequire_certificate true\n"
     )
     known = {"ca": str(authority.certificate), "certificate": str(mine), "key": str(my_key)}
-    with Mosquitto(tmp_path, free_port(), lines) as broker:
+    with Mosquitto(tmp_path, quiet_port(), lines) as broker:
         url = f"mqtts://127.0.0.1:{broker.port}"
         accepted = await once(broker.port, url=url, tls=known)
         stranger = await once(broker.port, url=url, tls={"ca": str(authority.certificate)})
@@ -212,13 +213,11 @@ def _delivery(seq):
     return Delivery(NAME, Stored(seq, event, "boot", OFFSET), seq - 1 or None)
 
 
-async def test_a_broker_that_restarts_in_the_middle_of_500_events_has_given_each_to_its_subscriber(
-    tmp_path, free_port
-):
+async def test_a_broker_that_restarts_in_the_middle_of_500_events_has_given_each_to_its_subscriber(tmp_path):
     """At least once each, the first time in order within its rule; the subscriber's session is kept."""
     lines = f"persistence true\npersistence_location {tmp_path}/\n"
     outbox = Outbox(*map(_delivery, range(1, 501)))
-    with Mosquitto(tmp_path, free_port(), lines) as broker:
+    with Mosquitto(tmp_path, quiet_port(), lines) as broker:
         kept = subscriber(broker.port, client_id="historian", topic="plant/#", session=3600)
         with kept as arrived:
             async with (

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 import uvloop
 from pydantic import ValidationError
+from rigs.agent_process import quiet_port
 from rigs.authority import Authority
 from rigs.nats_operator import Operator
 from rigs.nats_server import NatsServer
@@ -28,14 +29,14 @@ ADMIN = {"user": "admin", "password": "admin"}
 
 
 @pytest.fixture
-def server(tmp_path, free_port):
-    with NatsServer(tmp_path, free_port()) as running:
+def server(tmp_path):
+    with NatsServer(tmp_path, quiet_port()) as running:
         yield running
 
 
 @pytest.fixture
-def strict(tmp_path, free_port):
-    with NatsServer(tmp_path, free_port(), USERS) as running:
+def strict(tmp_path):
+    with NatsServer(tmp_path, quiet_port(), USERS) as running:
         yield running
 
 
@@ -106,10 +107,10 @@ async def test_a_full_stream_says_nothing_against_the_event(server):
 
 
 @pytest.mark.parametrize("where", ["the stream", "the server"])
-async def test_an_event_that_is_too_large_is_refused_alone(tmp_path, free_port, where):
+async def test_an_event_that_is_too_large_is_refused_alone(tmp_path, where):
     """The connection goes on with the next; what the server would cut the connection for is not sent to it."""
     extra = "max_payload: 8000" if where == "the server" else ""
-    with NatsServer(tmp_path, free_port(), extra) as server:
+    with NatsServer(tmp_path, quiet_port(), extra) as server:
         await server.stream(**({"max_msg_size": 3000} if where == "the stream" else {}))
         async with destination(server.port) as opened:
             large = await opened.deliver(message(1, b"x" * 9000))
@@ -131,9 +132,9 @@ async def test_another_stream_than_the_one_that_is_meant(server):
     assert await server.held("OTHER") == []
 
 
-async def test_a_server_without_jetstream(tmp_path, free_port):
+async def test_a_server_without_jetstream(tmp_path):
     """Its leader may only be away: it is asked again like any server that is not well."""
-    with NatsServer(tmp_path, free_port(), jetstream=False) as server:
+    with NatsServer(tmp_path, quiet_port(), jetstream=False) as server:
         outcome = await once(server.port)
 
     assert (outcome.status, fault(outcome)) == (503, Fault.RECEIVER)
@@ -179,19 +180,19 @@ async def test_logins_that_are_accepted(strict):
     assert len(await strict.held(login=ADMIN)) == 3
 
 
-async def test_a_token(tmp_path, free_port):
+async def test_a_token(tmp_path):
     """The right one opens."""
-    with NatsServer(tmp_path, free_port(), "authorization { token: right }") as server:
+    with NatsServer(tmp_path, quiet_port(), "authorization { token: right }") as server:
         await server.stream(login={"token": "right"})
 
         assert (await once(server.port, token="right")).status == 200
         assert (await once(server.port, token="wrong")).status == 401
 
 
-async def test_a_credentials_file_is_told_from_one_of_another_account(tmp_path, free_port):
+async def test_a_credentials_file_is_told_from_one_of_another_account(tmp_path):
     """A token of the account and the key that belongs to it are let in; a stranger is a matter of configuration."""
     plant, elsewhere = Operator(), Operator()
-    with NatsServer(tmp_path, free_port(), plant.configuration, jetstream=False) as server:
+    with NatsServer(tmp_path, quiet_port(), plant.configuration, jetstream=False) as server:
         accepted = await once(server.port, credentials=plant.credentials)
         refused = await once(server.port, credentials=elsewhere.credentials)
 
@@ -201,7 +202,7 @@ async def test_a_credentials_file_is_told_from_one_of_another_account(tmp_path, 
 
 
 @pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
-def test_tls_proves_both_sides(tmp_path, free_port, loop):
+def test_tls_proves_both_sides(tmp_path, loop):
     """The server's authority is known and the agent has a certificate of it; without either there is no answer."""
     authority = Authority(tmp_path)
     certificate, key = authority.issue("server")
@@ -209,7 +210,7 @@ def test_tls_proves_both_sides(tmp_path, free_port, loop):
     extra = f'tls {{ cert_file: "{certificate}", key_file: "{key}", ca_file: "{authority.certificate}", verify: true }}'
     ca = str(authority.certificate)
     known = {"ca": ca, "certificate": str(mine), "key": str(my_key)}
-    with NatsServer(tmp_path, free_port(), extra) as server:
+    with NatsServer(tmp_path, quiet_port(), extra) as server:
         url = f"tls://127.0.0.1:{server.port}"
         with asyncio.Runner(loop_factory=loop) as runner:
             ways = known, {"ca": ca}, None, {"ca": str(tmp_path / "nowhere.pem")}

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 
 import pytest
+from rigs.agent_process import quiet_port
 from rigs.census import census, disconnected, settled
 from rigs.dispatching import NAME, OFFSET, Outbox, dispatching
 from rigs.mqtt_session import eventually
@@ -20,8 +21,8 @@ AT_ONCE = ["100ms"] * 20
 
 
 @pytest.fixture
-def server(tmp_path, free_port):
-    with NatsServer(tmp_path, free_port()) as running:
+def server(tmp_path):
+    with NatsServer(tmp_path, quiet_port()) as running:
         yield running
 
 
@@ -132,10 +133,10 @@ async def test_nothing_is_kept_back_while_there_is_no_server(server):
     assert held == ["evt_1", "evt_4"]
 
 
-async def test_another_server_of_the_cluster_takes_over(server, free_port):
+async def test_another_server_of_the_cluster_takes_over(server):
     """Whichever of them is tried first; with one that is not there, the other is used in the same attempt."""
     await server.stream()
-    dead = f"nats://127.0.0.1:{free_port()}"
+    dead = f"nats://127.0.0.1:{quiet_port()}"
     alive = f"nats://127.0.0.1:{server.port}"
 
     for servers in ([dead, alive], [alive, dead]):

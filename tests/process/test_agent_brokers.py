@@ -14,10 +14,10 @@ destinations:
 """
 
 
-async def test_an_agent_feeds_a_stream_and_a_broker(tmp_path, free_port):
+async def test_an_agent_feeds_a_stream_and_a_broker(tmp_path):
     """Its first event arrives at both under the same id."""
     http = quiet_port()
-    with NatsServer(tmp_path, free_port()) as server, Mosquitto(tmp_path, free_port()) as broker:
+    with NatsServer(tmp_path, quiet_port()) as server, Mosquitto(tmp_path, quiet_port()) as broker:
         await server.stream()
         with subscriber(broker.port, topic="plant/dresden/line-4/agent/started") as published:
             async with AgentProcess(tmp_path / "agent", http) as agent:

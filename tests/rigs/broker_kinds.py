@@ -7,7 +7,6 @@ its protocol do.
 
 import asyncio
 import json
-import socket
 import tempfile
 import time
 from contextlib import asynccontextmanager, suppress
@@ -21,6 +20,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from pydantic import TypeAdapter
 from rigs import mqtt_packets
+from rigs.agent_process import quiet_port
 from rigs.mosquitto import Mosquitto
 from rigs.nats_server import NatsServer
 from rigs.raw_server import RawServer, raw_server
@@ -134,7 +134,7 @@ class Nats(Broker):
         extra = "debug: true\nlogtime: false\n"
         if certificate:
             extra += 'tls {{ cert_file: "{}", key_file: "{}" }}\n'.format(*certificate)
-        with tempfile.TemporaryDirectory() as folder, NatsServer(Path(folder), _free_port(), extra) as server:
+        with tempfile.TemporaryDirectory() as folder, NatsServer(Path(folder), quiet_port(), extra) as server:
             if certificate:
                 yield server
                 return
@@ -196,7 +196,7 @@ class Mqtt(Broker):
                 yield rig
             return
         tls = "certfile {}\nkeyfile {}\n".format(*certificate) if certificate else ""
-        with tempfile.TemporaryDirectory() as folder, Mosquitto(Path(folder), _free_port(), tls) as broker:
+        with tempfile.TemporaryDirectory() as folder, Mosquitto(Path(folder), quiet_port(), tls) as broker:
             if certificate:
                 yield broker
                 return
@@ -264,12 +264,6 @@ class subscriber:  # noqa: N801 - used as a function
     def __exit__(self, *_: object) -> None:
         self._client.disconnect()
         self._client.loop_stop()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 BROKERS = {"nats": Nats(), "mqtt": Mqtt()}
