@@ -17,7 +17,7 @@ help:
 	@echo "make test    lint and every test"
 	@echo "make lint    ruff and mypy alone"
 	@echo "make bench   the measurements of tests/bench"
-	@echo "make faults  the same faults in greater numbers: 1,000 losses, 100 kills, ten times the random plants"
+	@echo "make faults  the same faults in greater numbers: 1,000 losses, 100 kills, 500 damaged stores, ten times the random plants"
 	@echo "make lock    resolve the dependencies anew into .ci/lock"
 	@echo "make wheelhouse   fetch the locked wheels for an installation without a network"
 	@echo "make sbom    the bill of materials of the agent (CycloneDX) from its lock, dist/sbom.json"
@@ -43,8 +43,9 @@ bench: .venv/.installed-test
 
 faults: .venv/.installed-test
 	@test -d tests/faults || { echo "make faults: there are no fault injections in tests/faults yet" >&2; exit 1; }
-	@EDGE_RELAY_LOSSES=1000 EDGE_RELAY_KILLS=100 $(BIN)/pytest -n 2 --timeout 1800 --hypothesis-profile deep \
-		tests/faults tests/process/test_agent_kill.py tests/process/test_survival.py tests/rules tests/sources/mqtt/test_sparkplug_properties.py $(ARGS)
+	@EDGE_RELAY_LOSSES=1000 EDGE_RELAY_KILLS=100 EDGE_RELAY_HISTORIES=200 EDGE_RELAY_DAMAGES=500 \
+		$(BIN)/pytest -n 2 --timeout 1800 --hypothesis-profile deep \
+		tests/faults tests/process/test_agent_kill.py tests/process/test_survival.py tests/store tests/rules tests/sources/mqtt/test_sparkplug_properties.py $(ARGS)
 
 # The stamp is younger than what it was installed from, so nothing is asked of the network twice.
 .venv/.installed-%: pyproject.toml .ci/lock/build.txt .ci/lock/%.txt | $(BIN)/pip
@@ -81,11 +82,11 @@ BUILD_REQUIRES = $(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyp
 lock: $(LOCKER)/bin/uv
 	@mkdir -p .ci/lock
 	@$(BUILD_REQUIRES) > build/requires.in
-	@$(COMPILE) --upgrade pyproject.toml --extra nats --extra test build/requires.in -o build/all.txt
+	@$(COMPILE) --upgrade pyproject.toml --extra test build/requires.in -o build/all.txt
 	@$(COMPILE) -c build/all.txt build/requires.in -o .ci/lock/build.txt
-	@$(COMPILE) -c build/all.txt pyproject.toml --extra nats -o .ci/lock/agent.txt
+	@$(COMPILE) -c build/all.txt pyproject.toml -o .ci/lock/agent.txt
 	@$(COMPILE) -c build/all.txt pyproject.toml --extra demo -o .ci/lock/demo.txt
-	@$(COMPILE) -c build/all.txt pyproject.toml --extra nats --extra test -o .ci/lock/test.txt
+	@$(COMPILE) -c build/all.txt pyproject.toml --extra test -o .ci/lock/test.txt
 
 $(LOCKER)/bin/uv: | $(BIN)/pip
 	@$(BIN)/python -m venv $(LOCKER)
