@@ -12,9 +12,8 @@ from typing import Final
 from agent.delivery.judge import Crash
 from agent.model import Answer, NoAnswer
 
-_TOO_MUCH_OR_ODD: Final = frozenset({400, 413, 422})
-# A gateway's word is about the way, not about what was sent.
-_GATEWAY: Final = frozenset({502, 503, 504})
+# What these say is about the credentials, the address, the pace or the way, not about what was sent.
+_BESIDE: Final = frozenset({401, 403, 404, 407, 408, 410, 429, 502, 503, 504})
 
 
 class Split(Enum):
@@ -37,11 +36,13 @@ def split(outcome: Answer | NoAnswer | Crash) -> Split:
             return Split.NOW
         case Answer(status=status, headers=headers):
             wish = headers.get("webhook-delivery", "").strip().lower()
-            if status in _TOO_MUCH_OR_ODD or (wish == "abort-message" and not 200 <= status < 300):  # noqa: PLR2004 - the table speaks in statuses
+            if wish == "abort-message" and not 200 <= status < 300:  # noqa: PLR2004 - the table speaks in statuses
                 return Split.NOW
-            return Split.LATER if status >= 500 and status not in _GATEWAY else Split.NO  # noqa: PLR2004 - as above
-        case NoAnswer():
-            return Split.NO
+            if status in _BESIDE or status < 400:  # noqa: PLR2004 - as above
+                return Split.NO
+            return Split.NOW if status < 500 else Split.LATER  # noqa: PLR2004 - as above
+        case NoAnswer(unsent=unsent, blocked=blocked):
+            return Split.NO if unsent or blocked else Split.LATER
 
 
 def half(members: int) -> int:

@@ -81,7 +81,8 @@ class Backlog:
         """
         seq, beyond = delivery.stored.seq, self.behind and delivery.stored.seq > self._cursor
         if beyond and delivery.resent:
-            self._note_arrival(delivery)
+            if self._reading:  # a page that may end behind it, from before it waited again
+                self._leave(delivery)
             return False
         if self._apart and (apart := self._apart.get(self.queue.subject(delivery))) is not None:
             return self._offer_apart(delivery, apart)

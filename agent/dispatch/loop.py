@@ -239,10 +239,10 @@ class Dispatcher:
     def _pause(self) -> float | None:
         """Seconds until time alone lets something happen; None: nothing until somebody wakes the loop."""
         now = self._clock.monotonic()
+        # Also those that are for nothing that waits yet: what comes later does not wake this loop.
         instants = [self._backlog.queue.next_due(), self.health.announce_at(), self._batch_at]
-        if self._backlog.queue:
-            instants += [self._pace.opens_at(now), self._expire_at if self._section.max_age else None]
-        if self.health.outage is not None and self._backlog.queue:
+        instants += [self._pace.opens_at(now), self._expire_at if self._section.max_age else None]
+        if self.health.outage is not None:
             instants.append(self.health.outage.gate)
         ahead = [instant - now for instant in instants if instant is not None and instant > now]
         # Event loops fire timers a hair early: without the least wait the rest of a nanosecond would spin.

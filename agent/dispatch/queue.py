@@ -180,12 +180,15 @@ class SubjectQueues:
         return groupby(entries, lambda entry: self.subject(entry.delivery))
 
     def withdraw(self, over: Callable[[Entry], bool], now: int) -> list[Entry]:
-        """Take out, from the front of every subject that is not under way, what is `over`."""
+        """Take out of every subject that is not under way what is `over`, wherever it stands."""
         gone: list[Entry] = []
         for name, known in list(self._subjects.items()):
             before = len(gone)
-            while not known.under_way and known.entries and over(known.entries[0]):
-                gone.append(self._drop_first(known))
+            for _ in range(0 if known.under_way else len(known.entries)):
+                if over(known.entries[0]):
+                    gone.append(self._drop_first(known))
+                else:
+                    known.entries.rotate(-1)
             if len(gone) > before:
                 self._ready.discard(name)
                 known.held_until = None

@@ -125,14 +125,28 @@ async def test_a_dead_letter_sent_again_is_taken_once():
     async with reading() as (store, backlog):
         again = delivery(5, resent=True)
         store.rows = [again]
-        assert not backlog.offer(again)  # not read so far: the page will have it
+        assert not backlog.offer(again)  # not read so far
         await store.answer()
-        if backlog.behind:
+        if not backlog.queue:
             await store.answer()
         assert not backlog.offer(again)
 
         assert drain(backlog, store) == [5]
         assert backlog.offer(delivery(2, resent=True))  # dead for longer: its number lies behind
+
+
+async def test_a_dead_letter_sent_again_in_the_midst_of_a_page_that_is_read_is_not_missed():
+    """The page is full and from before it, and ends behind its number; others come after it."""
+    rows = [delivery(seq, f"s{seq}") for seq in range(2, 2 * PAGE, 2)]
+    async with reading(*rows) as (store, backlog):
+        store.rows = sorted([*rows, delivery(5, resent=True)], key=lambda row: row.stored.seq)
+        assert not backlog.offer(delivery(5, resent=True))
+        while backlog.behind or backlog.queue:
+            assert len(drain(backlog, store)) < PAGE
+            await store.answer()
+
+    assert 5 in store.over
+    assert store.over == {row.stored.seq for row in store.rows}
 
 
 async def test_nothing_is_read_while_memory_is_full():

@@ -12,7 +12,7 @@ from rigs.dispatching import LOST, Outbox, Receiver, delivery, dispatching
 from agent.delivery.batch import Split, batch_id, split
 from agent.delivery.judge import Crash
 from agent.destinations.base import BatchSection, DestinationSection
-from agent.model import Answer, NoAnswer
+from agent.model import Answer, Blocked, NoAnswer
 from agent.store.records import MarkCharged
 
 pytestmark = pytest.mark.virtual_time
@@ -105,7 +105,7 @@ async def test_a_backlog_does_not_wait():
     assert receiver.sizes == [20, 20, 10]
 
 
-@pytest.mark.parametrize("refusal", [400, 413, 422])
+@pytest.mark.parametrize("refusal", [400, 409, 413, 415, 422])
 async def test_a_refused_batch_is_split_until_the_one_stands_alone(refusal):
     """One of sixteen is poison: the others arrive at once, it alone is charged and given up."""
     receiver = Batches(lambda numbers: refusal if 11 in numbers else 204)
@@ -150,9 +150,21 @@ async def test_an_outage_takes_no_batch_apart():
     assert len(rig.outbox.delivered) == 100
 
 
-async def test_a_receiver_that_fails_on_one_event_of_a_batch_is_found_out():
-    """500 whenever the one is in it: it ends up alone, and dies alone."""
-    receiver = Batches(lambda numbers: 500 if 7 in numbers else 204)
+async def test_a_batch_too_large_for_the_receivers_time_is_split():
+    """No answer in time for more than three: it must not be sent as it is for ever."""
+    receiver = Batches(lambda numbers: NoAnswer("timeout") if len(numbers) > 3 else 204)
+    async with dispatching(receiver, batch=batch(16, "0s"), concurrency=1) as rig:
+        rig.offer(*(delivery(seq, "a") for seq in range(1, 17)))
+        await asyncio.sleep(HOUR)
+
+    assert rig.outbox.delivered == list(range(1, 17))
+    assert rig.outbox.of(MarkCharged) == []
+
+
+@pytest.mark.parametrize("failure", [500, NoAnswer("the connection was closed")])
+async def test_a_receiver_that_fails_on_one_event_of_a_batch_is_found_out(failure):
+    """Whenever the one is in it: it ends up alone, and dies alone."""
+    receiver = Batches(lambda numbers: failure if 7 in numbers else 204)
     more = count(100)
     async with dispatching(receiver, batch=batch(16, "0s"), retry=["1m", "5m"]) as rig:
         rig.offer(*(delivery(seq, f"s{seq}") for seq in range(1, 17)))
@@ -233,7 +245,12 @@ def test_the_id_of_a_batch_is_that_of_its_members_in_their_order():
         (Answer(504, {}, 0), Split.NO),
         (Answer(401, {}, 0), Split.NO),
         (Answer(429, {}, 0), Split.NO),
-        (NoAnswer("connect"), Split.NO),
+        (Answer(409, {}, 0), Split.NOW),
+        (Answer(415, {}, 0), Split.NOW),
+        (Answer(302, {}, 0), Split.NO),
+        (NoAnswer("connect", unsent=True), Split.NO),
+        (NoAnswer("proxy", blocked=Blocked.WEATHER), Split.NO),
+        (NoAnswer("timeout"), Split.LATER),
     ],
 )
 def test_what_takes_a_batch_apart(outcome, expected):

@@ -137,7 +137,7 @@ class Receiver:
         return [each.seq for each in self.tries]
 
 
-LOST = NoAnswer("connect: refused")
+LOST = NoAnswer("connect: refused", unsent=True)
 
 
 def delivery(
