@@ -9,7 +9,9 @@ from agent.dispatch.queue import SubjectQueues
 MEMORY: Final = 2_000
 PAGE: Final = 200
 _OWN: Final = 5  # each lane has one part in so many of memory to itself
-_AT_ONCE: Final = 8  # so many subjects that are read apart share a page, to be sent side by side
+_AT_ONCE: Final = (
+    4  # so many subjects that are read apart share a page: fewer reads, and enough to send side by side
+)
 
 
 @dataclass(frozen=True, slots=True)
