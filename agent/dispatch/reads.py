@@ -56,8 +56,8 @@ class Reads:
                 # They take turns: neither may use up the room that the other waits for.
                 other, its_turn = Kind.PAGE, self._page_next
             elif lane is Lane.URGENT and searching:
-                # No more is searched than was read: what is found costs twice.
-                its_turn = self._read_apart >= self._room.page
+                # Half as much is searched as is read: what is found is read once more.
+                its_turn = self._read_apart >= 2 * self._room.page
                 if its_turn or self._queue.count(lane) < self._room.own:
                     other = Kind.SEARCH
             if due and not (other and its_turn):
