@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from rigs.agent_process import AgentProcess, quiet_port, until
 from rigs.commissioning import run
-from rigs.readme_day import SECRET, VENDORS_LIST, first_day
+from rigs.readme_day import VENDORS_LIST, first_day
+from rigs.readme_evening import write_evening, write_secrets
 from rigs.readme_week import write_week
 
 from agent.cli import COMMANDS, main
@@ -20,6 +21,7 @@ from agent.config.load import load
 from agent.config.model import File
 from agent.config.rules import RuleSection
 from agent.config.yaml_text import read_yaml
+from agent.destinations.webhook.config import WebhookDestination
 from agent.model import EventType
 
 ROOT = Path(__file__).parents[1]
@@ -28,6 +30,7 @@ BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 YAML = [text for language, text in BLOCKS if language == "yaml"]
 CONSOLE = [text for language, text in BLOCKS if language == "console"]
 FIRST_DAY = README[: README.index("\n## Sources")]
+DELIVERIES = README[README.index("\n## Destinations") : README.index("\n## As a service")]
 COMMANDS_SHOWN = re.findall(
     r"(?:^|`|'|; |\(|&& |\$ |\| |sudo (?:\w+=\S+ )?)edge-relay ([a-z-][^`\n]*)", README, re.MULTILINE
 )
@@ -70,9 +73,7 @@ def test_every_configuration_loads(tmp_path, text):
     """A whole one as it is, a part of one beside the tags of the example; without a warning."""
     (tmp_path / "readme.yaml").write_text(text)
     shutil.copy(VENDORS_LIST, tmp_path / "dx580.csv")
-    for name in ["cmms.key", *re.findall(r"\$\{file:([\w.]+)\}", text)]:
-        (tmp_path / name).write_text(SECRET)
-        (tmp_path / name).chmod(0o600)
+    write_secrets(tmp_path, text)
     if "agent" not in sections(text):
         (tmp_path / "others.yaml").write_text(OTHERS)
         shutil.copy(ROOT / "config" / "example" / "sources.yaml", tmp_path)
@@ -90,7 +91,7 @@ def test_every_command_is_one(line, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "text", [text for text in CONSOLE if text not in FIRST_DAY and "edge-relay why" not in text]
+    "text", [text for text in CONSOLE if text not in FIRST_DAY + DELIVERIES and "edge-relay why" not in text]
 )
 def test_every_output_is_real(week, monkeypatch, capsys, text):
     """Line by line, but for what is left out at `...`; `why` alone asks an agent."""
@@ -100,6 +101,21 @@ def test_every_output_is_real(week, monkeypatch, capsys, text):
     printed = iter(capsys.readouterr().out.splitlines())
 
     assert [line for line in lines if line != "..." and line not in printed] == []
+
+
+async def test_what_is_shown_of_deliveries_is_real(tmp_path, monkeypatch, capsys):
+    """In this order, over the sections of destinations that are shown and a store that an agent has left."""
+    await write_evening(tmp_path, *(text for text in YAML if text in DELIVERIES))
+    monkeypatch.chdir(tmp_path)
+    missing = []
+    for text in "".join(text for text in CONSOLE if text in DELIVERIES).split("$ edge-relay ")[1:]:
+        command, _, lines = text.partition("\n")
+        with saying_yes(monkeypatch):
+            _, printed, asked = await run(capsys, *shlex.split(command))
+        known = masked(printed + asked)
+        missing += [line for line in masked(lines) if line not in {"", "...", *known}]
+
+    assert missing == []
 
 
 async def test_the_first_day_is_real(tmp_path, plant, monkeypatch, capsys):
@@ -155,6 +171,14 @@ def test_every_key_of_a_rule_is_in_the_table():
 
     assert {name for name in names if f"`{name}: " not in README and f"`{name}`" not in README} == set()
     assert set(File.model_fields) - sections_shown == {"http"}
+
+
+def test_every_key_of_a_webhook_is_told():
+    """In the table, or in an example; those of brokers are in the starter and the samples."""
+    shown = re.compile(r"^    (\w+): |`(\w+)(?:`|: )", re.MULTILINE)
+    told = {name for names in shown.findall(DELIVERIES) for name in names}
+
+    assert set(WebhookDestination.model_fields) - told == set()
 
 
 def test_every_event_is_named():
