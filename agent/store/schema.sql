@@ -61,10 +61,12 @@ CREATE TABLE delivery (
 
 -- Partial, so that millions of settled rows cost nothing. Queries name them (INDEXED BY): without
 -- statistics the planner would walk the table itself, 240 ms a fetch at 5,000,000 rows.
-CREATE INDEX delivery_pending ON delivery (destination, seq) WHERE state = 0;
+-- `state` is in two of them although it is always the same there: only so can they be counted at the
+-- start without a look at each row (0.12 s instead of 0.75 s for a million).
+CREATE INDEX delivery_pending ON delivery (destination, seq, state) WHERE state = 0;
 CREATE INDEX delivery_urgent ON delivery (destination, seq) WHERE state = 0 AND urgent = 1;
 CREATE INDEX delivery_subject ON delivery (destination, subject, seq) WHERE state = 0;
-CREATE INDEX delivery_dead ON delivery (seq, destination) WHERE state = 2;
+CREATE INDEX delivery_dead ON delivery (seq, destination, state) WHERE state = 2;
 
 -- The last ten charged attempts of a delivery.
 CREATE TABLE attempt (

@@ -5,6 +5,7 @@ import time
 import pytest
 from rigs.stores import opened, sql, step
 
+from agent.store import counters
 from agent.store.records import MarkDelivered
 
 MANY = 200_000
@@ -51,3 +52,12 @@ async def test_the_cost_is_flat(tmp_path, work):
             costs.append(await best(40, lambda store=store, numbers=numbers: work(store, next(numbers))))
 
     assert costs[1] < 2.5 * costs[0]
+
+
+@pytest.mark.parametrize("statement", [counters._WAITING, counters._DEAD], ids=["waiting", "dead"])
+async def test_the_start_counts_without_a_look_at_each_row(tmp_path, statement):
+    """The indexes alone tell: a million rows that wait would cost most of a second."""
+    async with opened(tmp_path / "store.db") as store:
+        plan = await sql(store, f"EXPLAIN QUERY PLAN {statement}")
+
+    assert "USING COVERING INDEX" in str([tuple(row) for row in plan])
