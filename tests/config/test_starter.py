@@ -14,6 +14,7 @@ from agent.delivery.keys import encode_signing_key, signing_key
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 SECRETS = {
+    "CHAT_URL": "https://chat.example.com/hooks/T1",
     "CLOUD_KEY": encode_signing_key(signing_key(bytes(32))),
     "NATS_CREDENTIALS": Operator().credentials,
     "NATS_SEED": "SUAKYRHVIOREXV7EUZTBHUHL7NUMHPMAS7QMDU3GTIUWEI5LDNOXD43IZY",
