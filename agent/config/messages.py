@@ -20,6 +20,7 @@ from pydantic_core import ErrorDetails
 
 from agent.config.aliases import other_name
 from agent.config.fields import SIZE_PATTERN, format_duration, format_size
+from agent.config.quoting import hint, shown
 from agent.config.shape import child, known_keys, known_words
 from agent.config.yaml_text import Keys, Plain
 
@@ -54,11 +55,22 @@ _TEMPLATES: Final = {
     "string_too_long": "text of {max_length} or less characters",
     "string_pattern_mismatch": "text of the form {pattern}",
 }
+_REMEDIES: Final = {
+    "signing": 'write {secret: "${file:PATH}"}, or `signing: none` if the receiver cannot check a signature',
+}
+"""Of what is missing, how it is written, where its name does not tell."""
+_EXAMPLES: Final = {
+    "rate_limit": "{events: 10, per: 1s}",
+    "batch": "{max_events: 100, max_wait: 1s}",
+    "fallback": "{to: NAME, after: 10m}",
+    "auth": '{bearer: "${file:PATH}"}',
+    "basic": '{user: NAME, password: "${file:PATH}"}',
+    "proxy": '{url: "http://HOST:PORT"}',
+    "tls": "{ca: plant-ca.pem}",
+}
+"""Of maps for which people write one value, by their key."""
 _BOUNDS: Final = frozenset({"gt", "ge", "lt", "le"})
-_NOUNS: Final = {type(None): "nothing", dict: "a map", list: "a list", tuple: "a list"}
 _QUOTED: Final = re.compile(r"'([^']*)'")
-_DELICATE: Final = re.compile(r"secret|passw|token|key|bearer|auth|signing|credential", re.IGNORECASE)
-_LONGEST_QUOTE: Final = 40
 _LONGEST_WORD: Final = 80
 _MANY_WORDS: Final = 12
 _FEW_WORDS: Final = 6  # words and keys: all of them are said (`mean` is nearer to median than to average)
@@ -149,13 +161,15 @@ def findings(error: ValidationError, data: Plain, adapter: TypeAdapter[Validated
             case "missing" | "union_tag_not_found":
                 pass
             case _ if not further:
-                yield Finding(path, _with_keys(_text(details, path), known_keys(adapter, path, data)))
+                yield Finding(path, _with_keys(_text(details, path), path, known_keys(adapter, path, data)))
 
 
-def _with_keys(text: str, keys: Collection[str]) -> str:
-    """Name the keys of a map that was expected, if they are few."""
-    few = text.startswith("expected a map, ") and 0 < len(keys) <= _FEW_WORDS
-    return text.replace("a map", f"a map of {', '.join(keys)}", 1) if few else text
+def _with_keys(text: str, path: Keys, keys: Collection[str]) -> str:
+    """Name the keys of a map that was expected, if they are few, and show one."""
+    if not text.startswith("expected a map, ") or not 0 < len(keys) <= _FEW_WORDS:
+        return text
+    example = f": write {written}" if (written := _EXAMPLES.get(str(path[-1]) if path else "")) else ""
+    return text.replace("a map", f"a map of {', '.join(keys)}", 1) + example
 
 
 def _path(detail: ErrorDetails, data: Plain) -> Keys:
@@ -194,14 +208,16 @@ def _unknown_key(key: str, known: Collection[str]) -> str:
         return f"unknown key `{key}`: a space belongs after `:`"
     if key.isdecimal():
         return f"unknown key `{key}`: a decimal number has a point, not a comma"
-    if hint := other_name(key, known):
-        return f"unknown key `{key}`: {hint}"
+    if other := other_name(key, known):
+        return f"unknown key `{key}`: {other}"
     return f"unknown key `{key}`{did_you_mean(key, known)}"
 
 
 def _missing(path: Keys, data: Plain, adapter: TypeAdapter[Validated]) -> Finding:
     if isinstance(path[-1], int):
         return Finding(path[:-1], f"expected {path[-1] + 1} entries or more")
+    if remedy := _REMEDIES.get(str(path[-1])):
+        return Finding(path[:-1], f"`{path[-1]}` is missing: {remedy}")
     words = known_words(adapter, path, data)
     return Finding(path[:-1], f"`{path[-1]}` is missing" + (f": expected {_one_of(words)}" if words else ""))
 
@@ -217,11 +233,13 @@ def _text(details: Sequence[ErrorDetails], path: Keys) -> str:
     value = first["ctx"]["tag"] if first["type"] == "union_tag_invalid" else first["input"]
     if len(details) == 1 and words and isinstance(value, str):
         known = f": expected {_one_of(words)}" if len(words) <= _FEW_WORDS else did_you_mean(value, words)
-        return f"unknown word {_shown(value, path).removeprefix('the text ')}{known}"
+        return f"unknown word {shown(value, path).removeprefix('the text ')}{known}"
     kinds += [text.removeprefix("expected ") for text in dict.fromkeys(told)]
     expected = " or ".join([*kinds, _one_of(words)] if words else kinds)
-    got = "" if "too_" in first["type"] else f", got {_shown(value, path)}{_hint(expected, value)}"
-    return f"expected {expected}{got}"
+    if "too_" in first["type"]:
+        return f"expected {expected}"
+    got = shown(value, path)
+    return f"expected {expected}, got {got}{hint(expected, value, got)}"
 
 
 def _words(detail: ErrorDetails) -> list[str]:
@@ -256,37 +274,3 @@ def _told(detail: ErrorDetails) -> str:
     if detail["type"] == "value_error":
         return str(detail["ctx"]["error"])
     return detail["msg"].replace("Input should be", "expected")
-
-
-def _shown(value: object, path: Keys) -> str:
-    """Say what stands there; the value itself only where it can be no secret."""
-    if (noun := _NOUNS.get(type(value))) is not None:
-        return noun
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if any(_DELICATE.search(str(step)) for step in path):
-        return "something else"
-    if isinstance(value, str):
-        return f'the text "{value}"' if len(value) <= _LONGEST_QUOTE else "a long text"
-    return f"the number {value}"
-
-
-def _hint(expected: str, value: object) -> str:
-    match expected, value:
-        case "text", {"each": None}:
-            return ": a text that begins with `{` needs quotes"
-        case "text", bool() | int() | float():
-            return ": put it in quotes"
-        case "a number" | "a whole number", str():
-            return number_hint(value)
-        case "true or false", str() if value.lower() in {"yes", "on", "no", "off"}:
-            return f": write {'true' if value.lower() in {'yes', 'on'} else 'false'}"
-        case _:
-            return ""
-
-
-def number_hint(text: str) -> str:
-    """Say how a number is written that YAML reads as text; empty if there is nothing to say."""
-    if re.fullmatch(r"[-+]?\d+,\d+", text):
-        return f": write {text.replace(',', '.')}"
-    return ": drop the leading zero" if re.fullmatch(r"[-+]?0\d+(\.\d*)?", text) else ""

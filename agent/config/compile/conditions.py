@@ -13,7 +13,7 @@ from typing import Final
 from agent.config.compile.draft import A_KIND, Draft
 from agent.config.compile.noise import announcement, deadband
 from agent.config.compile.subject import Subject
-from agent.config.messages import number_hint
+from agent.config.quoting import number_hint
 from agent.config.rule_parts import ExpectSection, LimitSection
 from agent.config.rules import LIMITS
 from agent.model import Kind, Value
