@@ -70,6 +70,17 @@ async def test_a_live_alarm_goes_before_all_that_waits():
     assert sent == [*(row.stored.seq for row in before), seq + 1]
 
 
+async def test_without_lanes_all_goes_in_the_order_in_which_it_happened():
+    """`lanes: off`: a live alarm waits for its turn like everything else."""
+    receiver = Receiver(latency=0.1)
+    async with dispatching(receiver, Outbox(*history(600, 601)), concurrency=1, lanes="off") as rig:
+        await asyncio.sleep(1)
+        rig.offer(delivery(601, "new", priority=CRITICAL, at=round(now() * SECOND)))
+        await asyncio.sleep(HOUR)
+
+    assert receiver.order == list(range(1, 602))
+
+
 async def test_two_thousand_refused_events_keep_out_no_alarm():
     """They hold their part of memory for an hour; alarms pass through theirs."""
     receiver = Receiver(lambda seq: 422 if seq % 4 else 204)

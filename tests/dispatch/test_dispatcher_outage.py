@@ -359,6 +359,24 @@ async def test_a_new_event_need_not_wait_for_a_long_back_off():
     assert len(receiver.tries) - before == 1
 
 
+async def test_it_is_the_new_event_that_is_tried_before_its_time():
+    """Also a quiet one, behind thirty alarms that were never tried."""
+    receiver = Receiver(down_until(24 * HOUR))
+    async with dispatching(receiver, dice=lambda: 0.99) as rig:
+        rig.offer(delivery(1, "first"))
+        await asyncio.sleep(2 * HOUR)
+        await asyncio.sleep(receiver.tries[-1].at + 1 - now())
+        rig.offer(*(delivery(seq, f"s{seq}") for seq in range(2, 32)))  # one of them goes within 15 s
+        await asyncio.sleep(320)
+        await asyncio.sleep(receiver.tries[-1].at + 20 - now())
+        before = len(receiver.tries)
+        rig.offer(delivery(32, "new", priority=Priority.LOW))
+        await asyncio.sleep(15)
+
+    assert len({each.seq for each in receiver.tries}) < 10
+    assert receiver.order[before:] == [32]
+
+
 async def test_a_link_that_is_back_elsewhere_wakes_it_within_five_seconds():
     """When it lost its link too; else it waits for its time."""
     receiver = Receiver(down_until(2 * HOUR))
