@@ -132,7 +132,8 @@ def _document(made: _Made, path: Path | None) -> dict[str, str]:
 
 
 def _tell_file(made: _Made, path: Path) -> None:
-    section = made.section % f'"${{file:{path}}}"'
+    # Absolute, for in the configuration a path begins where that lies, and not where the command was typed.
+    section = made.section % f'"${{file:{path.absolute()}}}"'
     print(f"{path}: the {made.called.replace('_', ' ')}, for `signing: {section}`.")
     print(
         f"Only {_user()} may read it: if the agent runs as another user, `sudo chown edge-relay {path}`, "

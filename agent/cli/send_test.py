@@ -62,7 +62,7 @@ async def _send(arguments: argparse.Namespace) -> int:
     offset = clock.wall() - clock.monotonic()
     agent = configuration.agent
     whose = Identity(agent.site, agent.name, "test")
-    place, formats = Place(0, None, offset), open_format(config, whose)
+    place, formats = Place(None, None, offset), open_format(config, whose)
     message = Message(identity, _body(formats, event, place), formats.content_type, (event,))
     async with open_destination(name, config, clock, whose) as destination:
         where, hidden = _where(config, event, whose)
