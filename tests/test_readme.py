@@ -13,7 +13,7 @@ import pytest
 from rigs.agent_process import AgentProcess, quiet_port, until
 from rigs.commissioning import run
 from rigs.readme_day import VENDORS_LIST, first_day
-from rigs.readme_evening import write_evening, write_secrets
+from rigs.readme_evening import write_evening, write_files
 from rigs.readme_week import write_week
 
 from agent.cli import COMMANDS, main
@@ -73,7 +73,7 @@ def test_every_configuration_loads(tmp_path, text):
     """A whole one as it is, a part of one beside the tags of the example; without a warning."""
     (tmp_path / "readme.yaml").write_text(text)
     shutil.copy(VENDORS_LIST, tmp_path / "dx580.csv")
-    write_secrets(tmp_path, text)
+    write_files(tmp_path, text)
     if "agent" not in sections(text):
         (tmp_path / "others.yaml").write_text(OTHERS)
         shutil.copy(ROOT / "config" / "example" / "sources.yaml", tmp_path)

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from rigs.authority import Authority
 from rigs.nats_operator import Operator
 
 from agent.config.load import load
@@ -31,7 +32,8 @@ def starter(tmp_path):
 
 
 def take_in_every_option(folder):
-    """Give the environment that they need, too."""
+    """Write the certificates that they name, and give the environment that they need."""
+    Authority(folder, "plant-ca").issue("agent")
     for path in folder.glob("*.yaml"):
         path.write_text(OPTION.sub(r"\1", path.read_text()))
     names = re.findall(r"\$\{env:(\w+)\}", "".join(path.read_text() for path in folder.glob("*.yaml")))

@@ -7,6 +7,7 @@ import json
 import re
 import time
 
+from rigs.authority import Authority
 from rigs.nats_operator import Operator
 from rigs.readme_week import PLANT, RULES
 from rigs.stores import HandClock, event, opened
@@ -30,8 +31,10 @@ class TwoHoursAgo(HandClock):
         return time.time_ns() - 7200 * SECOND
 
 
-def write_secrets(folder, text):
-    """Write what a configuration refers to by `${file:...}`: each what its key takes."""
+def write_files(folder, text):
+    """Write what a configuration refers to by `${file:...}`, each what its key takes; and certificates."""
+    Authority(folder, "plant-ca")
+    Authority(folder, "cloud-ca").issue("agent")
     fitting = {
         "cloud.key": encode_signing_key(signing_key(bytes(32))),
         "nats.creds": Operator().credentials,
@@ -51,7 +54,7 @@ async def write_evening(folder, *destinations):
     )
     for number, text in enumerate(destinations):
         (plant / f"destinations-{number}.yaml").write_text(text, encoding="utf-8")
-    write_secrets(plant, "".join(destinations))
+    write_files(plant, "".join(destinations))
     await _leave_a_store(plant / "data")
     lines = [_arrived(seq, stamp, previous) for seq, (stamp, previous) in _ARRIVED.items()]
     (folder / "received.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
