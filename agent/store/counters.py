@@ -166,6 +166,11 @@ class Counters:
         for name in names:
             self.destinations[name].dead -= 1
 
+    def release(self, numbers: Iterable[int]) -> None:
+        """Of each of these events a delivery is over, on disk: nobody may be waiting for it any more."""
+        for seq in numbers:
+            self.blocks.note(seq, Worth.SETTLED)
+
     @property
     def kept(self) -> frozenset[int]:
         """The events that `seq` and `previous` go on from: they are never deleted."""
@@ -212,8 +217,6 @@ class Counters:
             KeyError: the store does not know this destination.
         """
         counter = self._count(mark)
-        if isinstance(mark, MarkDelivered):
-            self.blocks.note(mark.seq, Worth.SETTLED)
         if counter.waiting <= 0:
             counter.oldest = None
         elif counter.oldest is not None and counter.oldest.seq == mark.seq:

@@ -155,6 +155,7 @@ async def drop(
         await turns.connection.executemany(_DROP, rows)
         await turns.connection.commit()
         counters.bury(names)
+        counters.release(letter.seq for letter in letters)
         return len(letters)
 
     return await _each_bite(turns, counters, selection, stretch, move)

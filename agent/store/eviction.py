@@ -54,6 +54,7 @@ _LETTERS: Final = (
     "SELECT dead.seq, EXISTS (SELECT 1 FROM delivery AS other WHERE other.destination IN (SELECT id FROM destination) "
     "AND other.seq = dead.seq AND (other.state = 0 OR other.state = 2 AND other.settled_wall >= :before)) "
     "FROM delivery AS dead INDEXED BY delivery_dead WHERE dead.state = 2 AND dead.seq > :after "
+    "AND NOT EXISTS (SELECT 1 FROM gap WHERE gap.seq = dead.seq) "
     f"ORDER BY dead.seq LIMIT {BITE}"
 )
 _RECORDED: Final = (
@@ -134,12 +135,24 @@ class Eviction:
     async def _visit(self, worth: Worth, size: int, let_go: Callable[[Owed], Awaitable[int]]) -> int | None:
         """Let go of the oldest of this worth, of so many bytes at the most; how many went, None when there are none."""
         await self._settle()
+        visited: list[range] = []
+        try:
+            return await self._visit_blocks(worth, size, let_go, visited)
+        except BaseException:
+            for block in visited:  # nothing of it went
+                self._counters.blocks.note(block.start, worth)
+            raise
+
+    async def _visit_blocks(
+        self, worth: Worth, size: int, let_go: Callable[[Owed], Awaitable[int]], visited: list[range]
+    ) -> int | None:
         found: list[_Found] = []
         enough = 0
         for _ in range(_BLOCKS_A_BITE):
             block = self._counters.blocks.take(worth)
             if block is None:
                 break
+            visited.append(block)
             found += await self._look(worth, block)
             enough = _enough(found, size)
             # The newest is noted with every commit: who goes on there would never come to an end.

@@ -1,6 +1,7 @@
 """Outcomes and checkpoints: they ride in the next transaction and are kept until one took them to disk."""
 
 from collections.abc import Callable, Iterable, Mapping
+from math import ceil
 from typing import Final
 
 from agent.store.records import Mark
@@ -18,6 +19,11 @@ class Riders:
 
     def __bool__(self) -> bool:
         return bool(self.marks or self._states)
+
+    @property
+    def transactions(self) -> int:
+        """In how many of them all that waits now is on disk."""
+        return max(ceil(len(self.marks) / MARKS_A_TRANSACTION), bool(self._states))
 
     def add(self, mark: Mark) -> bool:
         """Take an outcome along; True when there are enough of them to go at once."""

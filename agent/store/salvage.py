@@ -50,6 +50,7 @@ _INSERT_DESTINATION: Final = (
     "VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
 _DESTINATION: Final = "id, name, disabled, paused, paused_at_wall, paused_for, failing_since_wall"
+_FACTS: Final = (str, str, int, int, int)
 _STATES: Final = frozenset(DeliveryState)
 
 
@@ -172,9 +173,12 @@ class _Salvage:
             "SELECT id, name, NULL, NULL, NULL, NULL, NULL FROM destination ORDER BY name"
         )
         for row in (*whole, *names):
-            if isinstance(row[0], int) and isinstance(row[1], str) and row[0] not in self._names:
-                self._names[row[0]] = row[1]
-                self._target.execute(_INSERT_DESTINATION, row)
+            key, name, *facts = row
+            if not (isinstance(key, int) and isinstance(name, str)):
+                continue
+            if key not in self._names and name not in self._names.values():
+                self._names[key] = name
+                self._target.execute(_INSERT_DESTINATION, (key, name, *map(_fact, facts, _FACTS)))
 
     def _states(self) -> None:
         """From both ends, up to what cannot be read."""
@@ -230,7 +234,8 @@ class _Salvage:
             seq, of, state, charged, due, resent, settled, reason, urgent = row
             if (
                 of == key
-                and all(isinstance(each, int) for each in (state, charged, due, resent, urgent, settled or 0))
+                and all(isinstance(each, int) for each in (state, charged, due, resent, urgent))
+                and (settled is None or isinstance(settled, int))
                 and (state in _STATES and isinstance(reason, str))
             ):
                 found[seq] = (seq, state, charged, due, resent, settled, reason, urgent)
@@ -264,3 +269,12 @@ class _Salvage:
                 continue
             with suppress(sqlite3.Error):  # a value of another kind: it was damaged
                 self._target.execute(_INSERT_ATTEMPT, (key, number, *rest))
+
+
+def _fact(value: object, kind: type[object]) -> object:
+    """What is kept of a destination, if it is of its kind: a new store takes nothing else, and has to be made."""
+    if (
+        isinstance(value, bytes) and kind is str
+    ):  # it was disabled or paused by a person, who can still read why
+        return value.decode(errors="replace")
+    return value if isinstance(value, kind) else None

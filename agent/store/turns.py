@@ -60,17 +60,23 @@ class Turns:
             attempt = asyncio.ensure_future(job())
             await asyncio.wait([attempt])
             error = attempt.exception()
-            if error is not None:
-                await self.connection.rollback()
-            if future.done():
-                return
             if error is None:
-                future.set_result(attempt.result())
-            elif isinstance(error, sqlite3.Error | OSError):
-                future.set_exception(StoreUnavailable(explain(self.path, error)))
+                if not future.done():
+                    future.set_result(attempt.result())
+                return
+            await self.connection.rollback()
+            told: BaseException = error
+            if isinstance(error, sqlite3.Error | OSError):
+                told = StoreUnavailable(explain(self.path, error))
+            elif isinstance(error, StoreDamaged):  # met by a transaction of the writer's within the job
+                told = StoreUnavailable(str(error))
+            if not future.done():
+                future.set_exception(told)
+            # Damage ends the storing, also when nobody waits for the job any more.
+            if isinstance(error, StoreDamaged):
+                raise error
+            if isinstance(error, sqlite3.Error | OSError):
                 self.see_to(error)
-            else:
-                future.set_exception(error)
 
         self._waiting.add(future)
         self.add(turn)

@@ -27,7 +27,7 @@ from agent.store.counters import Counters
 from agent.store.failures import explain, is_full
 from agent.store.marks import write_marks
 from agent.store.plan import INSERT_DELIVERY, Plan, plan
-from agent.store.records import Delivery, Mark, Step
+from agent.store.records import Delivery, Mark, MarkDelivered, Step
 from agent.store.riders import Riders
 from agent.store.rows import INSERT_EVENT, Draft, draft
 from agent.store.states import write_states
@@ -154,8 +154,11 @@ class Writer:
             self._turns.add(self._transaction)
 
     async def settle(self) -> bool:
-        """Write all outcomes and checkpoints; False if the disk does not take them. A job."""
-        while self._riders:
+        """Write the outcomes and checkpoints so far; False if the disk does not take them. A job.
+
+        What comes meanwhile is for the next time: where it comes faster than a transaction, this would not end.
+        """
+        for _ in range(self._riders.transactions):
             if not await self._transaction():
                 return False
         return True
@@ -183,6 +186,7 @@ class Writer:
         finally:
             self.writing_since = None
         self._riders.arrived(marks, checkpoints)
+        self._counters.release(mark.seq for mark in marks if isinstance(mark, MarkDelivered))
         self._announce(made)
         return True
 

@@ -346,3 +346,38 @@ async def test_what_was_delivered_before_is_in_no_chain(tmp_path):
         await store.commit(step(4, to=("a", "b")))
 
         assert [(one.stored.seq, one.previous) for one in announced[0][1]] == [(7, None), (7, 6)]
+
+
+async def test_damage_that_is_met_by_a_reader_s_own_settling_ends_the_storing(wrecks, tmp_path, monkeypatch):
+    """Who asked is told that the store is unavailable; the agent that watches it starts anew."""
+    monkeypatch.setattr("agent.store.opening._SMALL", 0)
+    path = tmp_path / "events.db"
+    raw = bytearray((wrecks / "whole.db").read_bytes())
+    with closing(sqlite3.connect(wrecks / "whole.db")) as connection:
+        [(root,)] = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'attempt'")
+    raw[(root - 1) * PAGE : root * PAGE] = b"\xff" * PAGE
+    path.write_bytes(raw)
+    store = await Store.open(path, clock=HandClock(), boot=BOOT)
+    await store.sync_destinations(NAMES)
+    store.mark(MarkCharged("c", 2, Attempt(0, 500, 0.5, "no"), 7))
+    with pytest.raises(StoreUnavailable, match="the next start"):
+        await store.events(EventFilter(), 1)
+    with pytest.raises(StoreDamaged, match="the next start"):
+        async with asyncio.timeout(5):
+            await store.watch()
+    with pytest.raises(StoreDamaged):
+        await store.close()
+
+
+async def test_a_destination_s_facts_that_are_no_text_any_more_hold_up_no_start(wrecks, tmp_path):
+    """One flipped bit makes a text bytes, which a new store would not take; its name is what matters."""
+    path = tmp_path / "events.db"
+    raw = bytearray((wrecks / "whole.db").read_bytes())
+    head = bytes([9, 0, 15, 19, 27])  # the record's kinds of value, before `b`, `410` and `holiday`
+    place = raw.index(b"b410holiday") - 9
+    assert raw[place : place + 5] == head
+    raw[place + 4] ^= 1
+    path.write_bytes(raw)
+    before, _, _ = truth(wrecks / "whole.db")
+
+    assert await salvaged(path) == before
