@@ -4,10 +4,15 @@ Rules for whoever changes this: chain and host name are always checked; files ar
 connection, so that a renewed certificate counts without a restart.
 """
 
+import re
 import ssl
 from pathlib import Path
+from typing import Final
 
 from agent.errors import SourceError
+
+_OPENSSL: Final = re.compile(r"^\[[^]]*\] | \(_ssl\.c:\d+\)$")
+"""What OpenSSL tells its programmers: where in its sources."""
 
 
 def client_context(
@@ -44,4 +49,5 @@ def client_context(
 
 
 def _unusable(path: Path | None, error: OSError) -> str:
-    return f"the file {path} cannot be used ({error.strerror or error})"
+    why = _OPENSSL.sub("", str(error.strerror or error))
+    return f"the file {path} cannot be used ({why})"

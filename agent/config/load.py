@@ -19,6 +19,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from agent.config.agent_section import AgentSection
 from agent.config.alarms import ChatteringSection, FloodSection, MaintenanceSection
+from agent.config.certificates import unusable_certificates
 from agent.config.compile import Plant, compile_rules, unwatched
 from agent.config.doubts import doubts
 from agent.config.expand import Written, expand, wrong_use
@@ -75,7 +76,8 @@ def load(
     Args:
         path: the file or the folder.
         environment: for `${env:NAME}`.
-        now_wall: nanoseconds UTC, to warn of what is over; it changes nothing else.
+        now_wall: nanoseconds UTC, to warn of what is so today: what is over, and certificates that cannot
+            be used; it changes nothing else.
 
     Raises:
         ConfigError: with every error of every entry, and the warnings, in the order of the file.
@@ -108,6 +110,9 @@ class _Loading(Expanding):
         specs = self.rules(tags, zone)
         self.check_together(sources, destinations, tags)
         self.doubt(specs, tags, zone, now_wall)
+        if now_wall is not None:
+            for path, text in unusable_certificates({"sources": sources, "destinations": destinations}):
+                self.report(path, text, "warning")
         self.problems.sort(key=lambda problem: (problem.file, problem.line, problem.column))
         if self.failed or agent is None or store is None or http is None:
             raise ConfigError(self.problems)
