@@ -22,6 +22,7 @@ from agent.model import Json
 if TYPE_CHECKING:
     from agent.config.model import Configuration
     from agent.destinations.config import DestinationConfig
+    from agent.destinations.webhook.config import WebhookDestination
 
 _PORTS: Final = {"http": 80, "https": 443}
 _HERE: Final = "this machine"
@@ -108,12 +109,7 @@ def _deliveries(name: str, config: "DestinationConfig") -> Iterator[Way]:
     purpose = f"destination {name}"
     match config:
         case WebhookDestination():
-            parts = urlsplit(config.url)
-            scheme = parts.scheme.lower()
-            tls = "TLS" if scheme == "https" else "no"
-            protocol = "HTTPS" if scheme == "https" else "HTTP"
-            port = parts.port or _PORTS[scheme]
-            yield Way(parts.hostname or "", port, protocol, True, tls, purpose)
+            yield from _requests(purpose, config)
         case NatsDestination():
             for server in config.servers:
                 yield Way(server.host, server.port, "NATS", True, "TLS" if server.tls else "no", purpose)
@@ -122,6 +118,36 @@ def _deliveries(name: str, config: "DestinationConfig") -> Iterator[Way]:
             yield Way(config.url.host, config.url.port, "MQTT", True, tls, purpose)
         case _:
             assert_never(config)
+
+
+def _requests(purpose: str, config: "WebhookDestination") -> Iterator[Way]:
+    """The receiver and where its tokens come from; of what goes by a proxy the proxy, for the firewall sees no other."""
+    from agent.destinations.webhook.proxy import way_to
+    from agent.destinations.webhook.urls import is_known
+
+    urls = {config.url: purpose}
+    if config.auth is not None and config.auth.oauth2 is not None:
+        urls.setdefault(config.auth.oauth2.token_url, f"{purpose}, its tokens")
+    for url, what in urls.items():
+        way = way_to(url, config.proxy)
+        if not (way.proxy or is_known(url)):
+            continue
+        parts = urlsplit(way.proxy or url)
+        scheme = parts.scheme.lower()
+        protocol = "HTTP proxy" if way.proxy else "HTTPS" if scheme == "https" else "HTTP"
+        target = f" ({way.target})" if way.proxy and is_known(url) else ""
+        tls = "TLS" if way.encrypted else "no"
+        yield Way(parts.hostname or "", parts.port or _PORTS[scheme], protocol, True, tls, what + target)
+
+
+def _unknown(configuration: "Configuration") -> Iterator[str]:
+    """Destinations whose address is a secret."""
+    from agent.destinations.webhook.config import WebhookDestination
+    from agent.destinations.webhook.urls import is_known
+
+    for name, config in configuration.destinations.items():
+        if isinstance(config, WebhookDestination) and not is_known(config.url):
+            yield f"destination {name}: its address is a secret and not shown; HTTPS, TCP 443 as a rule"
 
 
 def _remarks(configuration: "Configuration") -> Iterator[str]:
@@ -133,6 +159,7 @@ def _remarks(configuration: "Configuration") -> Iterator[str]:
             yield f"source {name} is simulated: no connection"
         elif place.port is None:
             yield f"source {name}: serial port {place.host} of this machine, no network"
+    yield from _unknown(configuration)
     names = sorted({way.to for way in ways_of(configuration) if way.out and not _is_address(way.to)})
     if names:
         yield f"names to be resolved (DNS, UDP and TCP 53, by this machine's resolver): {', '.join(names)}"

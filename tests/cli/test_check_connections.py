@@ -79,3 +79,36 @@ async def test_the_table_can_be_pasted_into_the_request(tmp_path, capsys):
     assert lines[2].split()[:5] == ["this", "machine", "192.168.10.20", "502", "Modbus"]
     assert "canary" not in output
     assert "hooks" not in output
+
+
+async def test_by_a_proxy_the_firewall_sees_the_proxy(tmp_path, capsys):
+    """Who asks for the receiver's address instead waits weeks for a rule that helps nobody; tokens have a way of their own."""
+    oauth2 = (
+        '{oauth2: {token_url: "https://login.plant/token", client_id: me, client_secret: "${env:NO_SUCH}"}}'
+    )
+    (tmp_path / "site.yaml").write_text(f"""\
+agent: {{site: dresden, name: line-4}}
+destinations:
+  cloud:
+    url: https://cloud.example.com/events
+    signing: none
+    auth: {oauth2}
+    proxy: {{url: "http://proxy.plant:3128", no_proxy: [.plant]}}
+  chat: {{url: "${{file:no.such}}", signing: none}}
+""")
+    status, output, _ = await run(
+        capsys, "check", "--connections", "--json", "-c", str(tmp_path / "site.yaml")
+    )
+    found = json.loads(output)
+    keys = ("to", "port", "protocol", "encrypted", "purpose")
+
+    assert status == 0
+    assert [tuple(way[key] for key in keys) for way in found["connections"][:2]] == [
+        ("proxy.plant", 3128, "HTTP proxy", "TLS", "destination cloud (cloud.example.com:443)"),
+        ("login.plant", 443, "HTTPS", "TLS", "destination cloud, its tokens"),
+    ]
+    assert len(found["connections"]) == 3, "health and metrics, and no address that is not known"
+    assert found["remarks"][:2] == [
+        "destination chat: its address is a secret and not shown; HTTPS, TCP 443 as a rule",
+        f"{NAMES}: login.plant, proxy.plant",
+    ]

@@ -37,6 +37,11 @@ def read_url(value: object, check: ValidatorFunctionWrapHandler, info: Validatio
     return SecretAddress(check_url(resolve(value, places).reveal()))
 
 
+def is_known(url: str) -> bool:
+    """Whether it says where it leads; one that stands elsewhere does not to whoever reads no secrets."""
+    return url != _UNKNOWN
+
+
 def shown(url: str) -> str:
     """An address for a person: without its query, which may hold a key."""
     parts = urlsplit(url)
