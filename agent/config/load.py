@@ -108,11 +108,8 @@ class _Loading(Expanding):
         watch = self.optional("watch", _WATCH)
         zone = agent.zone if agent is not None else "UTC"
         specs = self.rules(tags, zone)
-        self.check_together(sources, destinations, tags)
+        self.check_together(sources, destinations, tags, today=now_wall is not None)
         self.doubt(specs, tags, zone, now_wall)
-        if now_wall is not None:
-            for path, text in unusable_certificates({"sources": sources, "destinations": destinations}):
-                self.report(path, text, "warning")
         self.problems.sort(key=lambda problem: (problem.file, problem.line, problem.column))
         if self.failed or agent is None or store is None or http is None:
             raise ConfigError(self.problems)
@@ -137,6 +134,8 @@ class _Loading(Expanding):
         sources: Mapping[str, SourceConfig],
         destinations: Mapping[str, DestinationConfig],
         tags: KnownTags,
+        *,
+        today: bool,
     ) -> None:
         """Check the texts of all, and refuse what a source may say alone and not beside the others."""
         for name, source, other in tags.clashes():
@@ -154,6 +153,9 @@ class _Loading(Expanding):
             self.report(path, text, severity)
         self.check_texts("sources", sources)
         self.check_texts("destinations", destinations)
+        if today:
+            for path, text in unusable_certificates({"sources": sources, "destinations": destinations}):
+                self.report(path, text, "warning")
 
     def destinations(self, agent: AgentSection | None) -> dict[str, DestinationConfig]:
         """Give every destination without an error, and try how its events are written."""
