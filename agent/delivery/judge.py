@@ -147,10 +147,14 @@ def judge(outcome: Answer | NoAnswer | Crash, history: History) -> Verdict:
 
 
 def _unanswered(outcome: NoAnswer, history: History) -> Verdict:
-    """Nobody answered; what failed beside the receiver says nothing of the event, whichever others passed."""
+    """Nobody answered.
+
+    What failed beside the receiver, or before anything of the event had left, says nothing of the event,
+    whichever others passed: a link that flaps for a month must kill none.
+    """
     if outcome.blocked is Blocked.CONFIGURATION:
         return Retry(outcome.why, CONFIGURATION_WAIT, Fault.CONFIGURATION)
-    if outcome.blocked is Blocked.WEATHER:
+    if outcome.blocked is Blocked.WEATHER or outcome.unsent:
         history = replace(history, passed=False)
     return _weather(outcome.why, history, Fault.LINK, proves=False)
 

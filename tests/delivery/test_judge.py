@@ -49,7 +49,8 @@ RETRIES = [
     # A person has to mend it.
     *((f"{status}", answer(status), PASSED, MENDING) for status in (401, 403, 404, 407, 300, 301, 302, 308)),
     ("our own key", NoAnswer("x", blocked=Blocked.CONFIGURATION), PASSED, MENDING),
-    # What failed beside the receiver proves nothing, whoever passed.
+    # What failed beside the receiver, or before anything was sent to it, proves nothing, whoever passed.
+    ("never connected, others pass", NoAnswer("x", unsent=True), PASSED, LINK),
     ("proxy down, others pass", NoAnswer("x", blocked=Blocked.WEATHER), PASSED, LINK),
     # It does not take this one.
     *((f"{status}", answer(status), HEALTHY, REFUSED) for status in (400, 402, 405, 409, 413, 415, 418, 422)),

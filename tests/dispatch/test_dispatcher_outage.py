@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import random
 from itertools import pairwise
 
 import pytest
@@ -138,6 +139,19 @@ async def test_a_lone_event_outlives_a_lost_link():
 
     assert rig.outbox.delivered == [1]
     assert rig.outbox.of(MarkCharged) == []
+
+
+async def test_a_link_that_flaps_for_a_month_kills_no_event():
+    """Others pass all the while: what never left the agent proves nothing against the one that was to leave."""
+    weather = random.Random(5)
+    receiver = Receiver(lambda _: LOST if weather.random() < 0.6 else 204, latency=0.1)
+    async with dispatching(receiver) as rig:
+        for hour in range(30 * 24):
+            rig.offer(*(delivery(5 * hour + n, f"s{n}") for n in range(1, 6)))
+            await asyncio.sleep(HOUR)
+
+    assert rig.outbox.of(MarkCharged) == []
+    assert sorted(rig.outbox.delivered) == list(range(1, 5 * 30 * 24 + 1))
 
 
 async def test_a_receiver_that_names_a_time_is_obeyed_to_the_second():
