@@ -6,7 +6,7 @@ from agent.cli.arguments import add_config_option
 from agent.cli.asking import ask, told
 from agent.config.agent_section import load_agent
 
-SUMMARY = "take up a disabled destination again; what waits for it is sent"
+SUMMARY = "take up a disabled destination again, or try a failing one at once"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -14,7 +14,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", metavar="destination:NAME")
     add_config_option(parser)
     parser.epilog = """examples:
-  edge-relay enable destination:cmms     after it had answered 410, or `webhook-delivery: disable`
+  edge-relay enable destination:cmms     after it had answered 410, or `webhook-delivery: disable`; or when you
+                                         have mended what it failed of, and will not wait five minutes
 
 A destination that a person has paused is taken up by `edge-relay resume`.
 """

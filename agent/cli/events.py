@@ -1,6 +1,8 @@
 """`edge-relay events`: what happened, and what became of it at each destination."""
 
 import argparse
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 from agent.cli.arguments import add_config_option
 from agent.cli.asking import add_json_option, ask, print_list, told
@@ -12,6 +14,7 @@ from agent.model import Json
 
 SUMMARY = "list the newest events and their deliveries"
 _KEYS = ("since", "type", "rule", "state", "limit")
+_NAMED: Final = 2  # of more destinations their number is said: the message behind them is to be seen
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -67,9 +70,7 @@ def _row(row: Json) -> tuple[str, ...]:
         return (str(row["seq"]), "", "damaged on disk", "", "", "")
     data = row["data"] if isinstance(row["data"], dict) else {}
     deliveries = row["deliveries"] if isinstance(row["deliveries"], list) else []
-    states = ", ".join(
-        f"{each['destination']} {each['state']}" for each in deliveries if isinstance(each, dict)
-    )
+    states = _told(each for each in deliveries if isinstance(each, dict))
     message = data.get("message") or data.get("reason") or ""
     if "blind" in data and not data.get("message"):
         what = f"nothing of {data['source']}" if "source" in data else "nothing"
@@ -81,4 +82,15 @@ def _row(row: Json) -> tuple[str, ...]:
         str(data["priority"]),
         states,
         str(message),
+    )
+
+
+def _told(deliveries: Iterable[Mapping[str, Json]]) -> str:
+    """What became of an event, what it did not come to last: `6 delivered, cmms, chat pending`."""
+    names: dict[str, list[str]] = {}
+    for each in deliveries:
+        names.setdefault(str(each["state"]), []).append(str(each["destination"]))
+    return ", ".join(
+        f"{', '.join(of) if len(of) <= _NAMED else len(of)} {state}"
+        for state, of in sorted(names.items(), key=lambda known: known[0] != "delivered")
     )

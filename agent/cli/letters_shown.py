@@ -10,6 +10,10 @@ from agent.cli.tables import print_table, seconds
 from agent.clock import SystemClock
 from agent.model import SECOND, Json
 
+_MEANT: Final = {
+    "expired": ", for it had waited longer than `max_age`",
+    "destination_removed": ", for the configuration has none of that name any more",
+}
 _LONGEST_ANSWER: Final = 400  # of an answer on the screen; --json has all that is kept of it
 
 
@@ -43,7 +47,8 @@ def show_letter(letter: Mapping[str, Json]) -> None:
     """Print all that is known of one."""
     name, seq = letter["destination"], letter["seq"]
     died = f" at {_local(letter['settled'])}" if "settled" in letter else ""
-    print(f"event {seq} was given up for {name}{died}: {printable(str(letter.get('reason', '')))}")
+    reason = str(letter.get("reason", ""))
+    print(f"event {seq} was given up for {name}{died}: {printable(reason)}{_MEANT.get(reason, '')}")
     if letter.get("damaged"):
         print("it is damaged on disk and cannot be sent; only its number is known")
     else:

@@ -15,6 +15,7 @@ from agent.store.notices import size_text
 SUMMARY = "show what the running agent is doing"
 _ALARMS: Final = 20  # as many as leave room for the rest on one screen
 _PROBLEMS: Final = 5  # of a refused configuration
+_LONG: Final = 60.0  # seconds: who has mended a receiver need not wait for longer
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -39,18 +40,19 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.json:
             print(json.dumps(status, indent=2, ensure_ascii=False))
         else:
-            _show(status)
+            show_status(status)
         return 1 if status["problems"] else 0
 
     return told(work)
 
 
-def _show(status: Mapping[str, Json]) -> None:
+def show_status(status: Mapping[str, Json]) -> None:
+    """Print it for a person."""
     agent, store = _map(status["agent"]), _map(status["store"])
     print(
         f"{agent['site']}/{agent['name']}, version {agent['version']}, running for {seconds(_number(agent['for_s']))}; "
-        f"{store['seq']} events stored, {store['waiting']} waiting, {store['dead']} dead letters, "
-        f"{len(_list(status['alarms']))} alarms open"
+        f"{_count(store['seq'], 'event')} stored, {store['waiting']} waiting, {_count(store['dead'], 'dead letter')}, "
+        f"{_count(len(_list(status['alarms'])), 'alarm')} open"
     )
     _show_room(_map(store["room"]))
     clock = _map(status["clock"])
@@ -65,7 +67,7 @@ def _show(status: Mapping[str, Json]) -> None:
             print(f"  {name}: {note}")
     _show_part("destination", ("state", "waiting", "oldest"), status["destinations"], _destination)
     for name, destination in _map(status["destinations"]).items():
-        for note in _progress(_map(destination)):
+        for note in _progress(name, _map(destination)):
             print(f"  {name}: {note}")
 
 
@@ -141,19 +143,23 @@ def _destination(destination: Mapping[str, Json]) -> tuple[str, ...]:
     return str(destination["state"]), str(destination["waiting"]), age, str(destination["reason"])
 
 
-def _progress(destination: Mapping[str, Json]) -> Iterator[str]:
+def _progress(name: str, destination: Mapping[str, Json]) -> Iterator[str]:
     """How a destination gets on that is not well, or has a backlog to drain."""
     failures, width = int(_number(destination["failures"])), int(_number(destination["width"]))
     if failures and destination["state"] in ("waiting", "failing"):
         again = _number(destination["retry_in_s"])
-        attempts = f"{failures} attempt{'' if failures == 1 else 's'} failed in a row"
-        yield f"{attempts}; the next is made {f'in {seconds(again)}' if again else 'now'}"
+        sooner = f"; sooner: edge-relay enable destination:{name}" if again >= _LONG else ""
+        yield f"{_count(failures, 'attempt')} failed in a row; the next is made {f'in {seconds(again)}' if again else 'now'}{sooner}"
     elif (
         destination["state"] == "healthy"
         and destination["waiting"]
         and width < _number(destination["concurrency"])
     ):
         yield f"it drains, {width} at a time, and wider with each round that succeeds"
+
+
+def _count(number: Json, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _map(value: Json) -> Mapping[str, Json]:
