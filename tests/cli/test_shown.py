@@ -1,0 +1,76 @@
+"""What a person reads at night: short, true, and with the command that helps."""
+
+from agent.cli.events import show_events
+from agent.cli.letters_shown import show_letter
+from agent.cli.status import show_status
+
+WELL = {
+    "state": "healthy",
+    "reason": "",
+    "waiting": 0,
+    "oldest_s": None,
+    "failures": 0,
+    "retry_in_s": 0,
+    "width": 8,
+    "concurrency": 8,
+}
+STATUS = {
+    "agent": {"site": "dresden", "name": "line-4", "version": "1.0", "for_s": 93},
+    "store": {"seq": 1, "waiting": 2, "dead": 1, "room": {}},
+    "clock": {"standing": "right", "why": "somebody says so"},
+    "problems": [],
+    "alarms": [{"rule": "hot", "level": "high", "for_s": 3}],
+    "sources": {},
+}
+
+
+def event(**deliveries: str):
+    return {
+        "seq": 7,
+        "timestamp": "2026-11-21T08:00:03.120Z",
+        "type": "alarm.raised",
+        "data": {"priority": "high", "message": "too hot"},
+        "deliveries": [{"destination": name, "state": state} for name, state in deliveries.items()],
+    }
+
+
+def test_an_event_of_many_destinations_leaves_room_for_its_message(capsys):
+    """Two are named, more are counted; what it came to stands before what it did not come to."""
+    show_events([event(cmms="delivered", chat="pending")])
+    show_events([event(a="pending", b="delivered", c="dead", d="delivered", e="delivered", f="pending")])
+    lines = capsys.readouterr().out.splitlines()
+
+    assert "  cmms delivered, chat pending  too hot" in lines[1]
+    assert "  3 delivered, a, f pending, c dead  too hot" in lines[3]
+
+
+def test_one_is_no_plural(capsys):
+    """`1 alarms` makes people look for the others."""
+    show_status({**STATUS, "destinations": {}})
+
+    assert "1 event stored, 2 waiting, 1 dead letter, 1 alarm open" in capsys.readouterr().out
+
+
+def test_who_has_mended_a_receiver_need_not_wait(capsys):
+    """Where the next attempt is minutes away, the command that makes it now stands beside it."""
+    soon = {**WELL, "state": "waiting", "failures": 3, "retry_in_s": 4, "reason": "connection refused"}
+    late = {**WELL, "state": "failing", "failures": 1, "retry_in_s": 240, "reason": "answered 401"}
+    show_status({**STATUS, "destinations": {"cmms": soon, "chat": late}})
+    out = capsys.readouterr().out
+
+    assert "  cmms: 3 attempts failed in a row; the next is made in 4 s\n" in out
+    assert (
+        "  chat: 1 attempt failed in a row; the next is made in 4 min; sooner: edge-relay enable destination:chat\n"
+        in out
+    )
+
+
+def test_a_word_of_the_protocol_is_explained(capsys):
+    """`expired` names what was decided; a person needs the key that decided it."""
+    letter = {"destination": "cmms", "seq": 7, "charged": 0, "attempts": [], "damaged": True}
+    show_letter({**letter, "reason": "expired"})
+    show_letter({**letter, "reason": "answered 422"})
+    first, second = (line for line in capsys.readouterr().out.splitlines() if line.startswith("event 7"))
+
+    assert first == "event 7 was given up for cmms: expired, for it had waited longer than `max_age`"
+    assert second == "event 7 was given up for cmms: answered 422"
