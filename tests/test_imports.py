@@ -270,7 +270,7 @@ def test_the_rules_leave_the_lawful_alone(path, text):
 @pytest.mark.parametrize("module", ["agent.config.load", "agent.app", "agent.__main__"])
 def test_nothing_is_paid_for_a_protocol_that_is_not_configured(module):
     """The adapters' libraries are imported with the first source or destination of their kind."""
-    heavy = "{'asyncua', 'pymodbus', 'paho', 'nats', 'amqtt', 'google', 'jinja2'}"
+    heavy = "{'asyncua', 'pymodbus', 'paho', 'nats', 'amqtt', 'google', 'jinja2', 'cryptography.x509', '_cffi_backend'}"
     child = subprocess.run(
         [sys.executable, "-c", f"import sys, {module}; print(sorted({heavy} & set(sys.modules)))"],
         capture_output=True,

@@ -10,9 +10,10 @@ import binascii
 import re
 from base64 import b32decode, b32encode, urlsafe_b64encode
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+if TYPE_CHECKING:  # loaded with the first key, as in agent.delivery.keys
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 _SEED: Final = 18 << 3
 _USER: Final = 20 << 3
@@ -30,7 +31,7 @@ class UserKey:
     """
 
     public: str
-    _key: Ed25519PrivateKey
+    _key: "Ed25519PrivateKey"
 
     def __repr__(self) -> str:
         return f"UserKey({self.public})"
@@ -55,6 +56,8 @@ def user_key(seed: str) -> UserKey:
         raise ValueError(f"{_EXPECTED}; this one is cut off or misspelt")
     if raw[0] & 0xF8 != _SEED or ((raw[0] & 7) << 5 | raw[1] >> 3) != _USER:
         raise ValueError(_EXPECTED)
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415 - see above
+
     key = Ed25519PrivateKey.from_private_bytes(raw[2:-2])
     public = bytes([_USER]) + key.public_key().public_bytes_raw()
     return UserKey(b32encode(public + _checksum(public)).rstrip(b"=").decode(), key)

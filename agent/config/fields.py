@@ -45,6 +45,7 @@ class Section(BaseModel):
         allow_inf_nan=False,
         hide_input_in_errors=True,  # it may be a secret in the wrong place
         use_attribute_docstrings=True,
+        defer_build=True,  # most sections are only parts of others: a tenth of a command's start
     )
 
 

@@ -7,9 +7,10 @@ and is renewed by cron makes no noise. A receiver's own certificate is the busin
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from cryptography import x509
+if TYPE_CHECKING:  # loaded with the first certificate: most agents have none of their own
+    from cryptography import x509
 
 _SOON: Final = timedelta(days=60)
 
@@ -43,7 +44,7 @@ def about_to_expire(name: str, sections: Iterable[TlsFiles | None], wall: int) -
     return list(found)
 
 
-def _certificates(sections: Iterable[TlsFiles | None]) -> Iterator[tuple[str, x509.Certificate]]:
+def _certificates(sections: Iterable[TlsFiles | None]) -> Iterator[tuple[str, "x509.Certificate"]]:
     """Give whose they are, and the certificate: of several authorities in one file the one that lasts."""
     for tls in sections:
         if tls is None:
@@ -54,8 +55,12 @@ def _certificates(sections: Iterable[TlsFiles | None]) -> Iterator[tuple[str, x5
             yield f"the authority in {tls.ca}", max(authorities, key=lambda each: each.not_valid_after_utc)
 
 
-def _read(file: Path | None) -> list[x509.Certificate]:
+def _read(file: Path | None) -> list["x509.Certificate"]:
+    if file is None:
+        return []
+    from cryptography import x509  # noqa: PLC0415 - see above
+
     try:
-        return [] if file is None else x509.load_pem_x509_certificates(file.read_bytes())
+        return x509.load_pem_x509_certificates(file.read_bytes())
     except (OSError, ValueError):
         return []  # told when it is used
