@@ -162,6 +162,8 @@ class Desk:
 
     def _no_destination(self, name: str) -> UnknownError:
         known = self.terms().destinations or {}
+        if name in known:  # the store of an agent that has not run since
+            return UnknownError(f"the agent has not run with {name} yet: start it, and ask again")
         return UnknownError(f"there is no destination {name}{did_you_mean(name, known)}")
 
     def _stretch(self, query: Mapping[str, str]) -> Stretch:

@@ -45,3 +45,12 @@ async def test_where_the_configuration_cannot_be_read_the_store_knows_its_destin
     agent = await left(tmp_path)
     async with opened_desk(agent, Terms()) as desk:
         assert (await desk.resend({}))["resent"] == 2
+
+
+async def test_a_destination_that_the_agent_has_not_met_has_nothing_yet(tmp_path):
+    """It is configured, so it is no slip of the pen: what is missing is a start."""
+    agent = await left(tmp_path)
+    terms = Terms({"a": DestinationSection(), "new": DestinationSection()}, 5)
+    async with opened_desk(agent, terms) as desk:
+        with pytest.raises(UnknownError, match="the agent has not run with new yet: start it, and ask again"):
+            await desk.replay(ReplayOrder(since_ms=0, to="new"))
