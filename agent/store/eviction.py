@@ -36,7 +36,8 @@ BITE: Final = 500
 _BLOCKS_A_BITE: Final = 16
 _ALL: Final = 2**63
 OLD_LETTERS: Final = 30 * 86_400 * SECOND
-# So many records of gaps may wait; then the next one takes the place of the oldest of them.
+# So many records of gaps may wait; then the next one takes the place of those that begin first: what lies
+# between those goes next, so that their pieces become one.
 _RECORDS: Final = 64
 _REPLACED: Final = 32
 
@@ -58,7 +59,7 @@ _LETTERS: Final = (
     f"ORDER BY dead.seq LIMIT {BITE}"
 )
 _RECORDED: Final = (
-    f"SELECT {EVENT_COLUMNS} FROM gap JOIN event ON event.seq = gap.seq ORDER BY gap.seq LIMIT {_RECORDS}"
+    f"SELECT {EVENT_COLUMNS} FROM gap JOIN event ON event.seq = gap.seq ORDER BY gap.first LIMIT {_RECORDS}"
 )
 _INSERT_GAP: Final = "INSERT INTO gap VALUES (?, ?, ?, ?, ?)"
 _LOST: Final = "UPDATE destination SET lost = lost + ? WHERE id = ?"
@@ -250,21 +251,24 @@ class Eviction:
         return Gap(what, word, seqs, lost, gaps.ranges(replaced), chains)
 
     async def _replaced(self) -> dict[int, Gap]:
-        """The oldest records of gaps whose place the next one takes, when too many wait."""
-        rows = list(await self._turns.connection.execute_fetchall(_RECORDED))
-        if len(rows) < _RECORDS:
+        """The records of gaps whose place the next one takes, when too many wait."""
+        connection = self._turns.connection
+        [(many,)] = await connection.execute_fetchall("SELECT count(*) FROM gap")
+        if many < _RECORDS:
             return {}
+        rows = await connection.execute_fetchall(_RECORDED)
         found: dict[int, Gap] = {}
-        pieces = 0
-        for row in rows[:_REPLACED]:
+        pieces: Ranges = ()
+        for row in rows:
             stored = decode_event(row)
             gap = None if stored is None else gaps.told(stored.event)
             if stored is None or gap is None or stored.seq in self._counters.kept:
                 continue
-            pieces += len(gap.seqs)
-            if pieces > gaps.MOST_RANGES:
+            together = gaps.joined([*pieces, *gap.seqs])
+            if len(together) <= gaps.MOST_RANGES:
+                found[stored.seq], pieces = gap, together
+            if len(found) == _REPLACED:
                 break
-            found[stored.seq] = gap
         return found
 
 

@@ -1,6 +1,7 @@
 """What may go is found again, whatever happened while room was made; and what is worth more never goes instead."""
 
 import asyncio
+import random
 
 import pytest
 from rigs.stores import HandClock, event, opened, refusing_disk, sql
@@ -112,3 +113,24 @@ async def test_an_old_record_of_a_gap_does_not_go_with_the_old_dead_letters(tmp_
         records = await sql(store, "SELECT id FROM event WHERE type = ?", EventType.STORE_OVERFLOW.value)
         assert (record.id,) in records
         assert gone - set(range(402))
+
+
+async def test_records_of_gaps_do_not_fill_the_store(tmp_path):
+    """They stand for others when these were all between them, whichever priority went first."""
+    dice = random.Random(1)
+    async with opened(tmp_path / "store.db", "a", "b") as store:
+        bound(store, to=("b",))
+        for start in range(1, 40_000, 400):
+            priorities = dice.choices(list(Priority), weights=(40, 20, 20, 15, 5), k=400)
+            events = [event(start + place, priority=each) for place, each in enumerate(priorities)]
+            await store.commit(Step([Addressed(each, ("a",)) for each in events]))
+            await store.room.keep()
+        [(taken,)] = await sql(store, "SELECT sum(length(content)) FROM event WHERE type = 'store.overflow'")
+        [(records,)] = await sql(store, "SELECT count(*) FROM gap")
+        left = dict(
+            await sql(store, "SELECT priority, count(*) FROM event WHERE type <> 'store.overflow' GROUP BY 1")
+        )
+
+        assert (records < 100, taken < store.room.usage.room / 5) == (True, True)
+        assert left[Priority.CRITICAL] > 1_000
+        assert store.room.usage.share <= 1
