@@ -24,6 +24,7 @@ from agent.clock import Clock
 from agent.delivery.http_time import clock_offset, receiver_time
 from agent.destinations.base import Message
 from agent.destinations.webhook.config import WebhookDestination
+from agent.destinations.webhook.credentials import credentials, with_token
 from agent.destinations.webhook.errors import Failure, explain, of_token_endpoint
 from agent.destinations.webhook.network import CONNECT_SECONDS, Resolver, open_socket
 from agent.destinations.webhook.oauth import NoTokenError, Tokens
@@ -67,6 +68,7 @@ class _Heard:
     Attributes:
         sent: the message, or a part of it, has left.
         awaits_token: it has not come to the receiver yet.
+        token: what was fetched for it, as its header.
         response: the receiver's, once its headers are there.
         excerpt: the beginning of its body.
     """
@@ -74,6 +76,7 @@ class _Heard:
     def __init__(self) -> None:
         self.sent = False
         self.awaits_token = False
+        self.token = ""
         self.response: aiohttp.ClientResponse | None = None
         self.excerpt = bytearray()
 
@@ -101,7 +104,7 @@ class WebhookClient:
         self._name = name
         self._method = config.method
         self._url = config.url
-        self._secrets = config.secrets
+        self._secrets = credentials(config)
         self._plain = config.plain_http
         self._timeout = config.timeout / SECOND
         self._sign = signer(config.signing)
@@ -140,7 +143,8 @@ class WebhookClient:
         latency = self._since(began)
         if heard.response is None:
             return NoAnswer(failure.why, latency, failure.unsent and not heard.sent, failure.blocked)
-        excerpt = covered(heard.excerpt.decode(errors="replace"), self._secrets)
+        secrets = with_token(self._secrets, heard.token)
+        excerpt = covered(heard.excerpt.decode(errors="replace"), secrets)
         return Answer(heard.response.status, heard.response.headers, latency, excerpt)
 
     async def _attempt(self, message: Message, heard: _Heard) -> None:
@@ -154,6 +158,7 @@ class WebhookClient:
             heard.awaits_token = True
             headers["Authorization"], fresh = await self._tokens.header()
             heard.awaits_token = False
+            heard.token = headers["Authorization"]
             status = await self._request(headers, body, heard)
             if fresh or status != _UNAUTHORIZED:
                 return
