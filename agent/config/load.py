@@ -29,6 +29,7 @@ from agent.config.known_tags import KnownTags
 from agent.config.model import Configuration, File, HttpSection, StoreSection
 from agent.config.rules import ProfileSection, RuleDefaults, RuleSection
 from agent.config.secrets import Secret
+from agent.config.subscriptions import unheard
 from agent.config.templates import Expanding
 from agent.config.times import wall
 from agent.config.walk import as_json, keys_of, texts_in
@@ -109,7 +110,7 @@ class _Loading(Expanding):
         zone = agent.zone if agent is not None else "UTC"
         specs = self.rules(tags, zone)
         self.check_together(sources, destinations, tags, today=now_wall is not None)
-        self.doubt(specs, tags, zone, now_wall)
+        self.doubt(specs, tags, zone, now_wall, destinations)
         self.problems.sort(key=lambda problem: (problem.file, problem.line, problem.column))
         if self.failed or agent is None or store is None or http is None:
             raise ConfigError(self.problems)
@@ -174,12 +175,19 @@ class _Loading(Expanding):
         return any(problem.severity == "error" for problem in self.problems)
 
     def doubt(
-        self, specs: Sequence[RuleSpec], tags: Mapping[str, TagSpec], zone: str, now_wall: int | None
+        self,
+        specs: Sequence[RuleSpec],
+        tags: KnownTags,
+        zone: str,
+        now_wall: int | None,
+        destinations: Mapping[str, DestinationConfig],
     ) -> None:
         """Warn of what is hardly meant so, where all is well otherwise."""
         if self.failed:
             return
         for path, text in doubts(specs, tags, now_wall):
+            self.report(path, text, "warning")
+        for path, text in unheard(destinations, {spec.rule_id for spec in specs}, tags.declared):
             self.report(path, text, "warning")
         for index, section in self.maintenance().items():
             if now_wall is not None and wall(section.to, zone) <= now_wall:
