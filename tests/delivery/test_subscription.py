@@ -112,6 +112,19 @@ def test_nobody_is_told_about_himself():
     assert subscribers(event(), {}) == ()
 
 
+def test_a_rules_send_to_takes_the_place_of_what_is_asked_for():
+    """It goes there whether they asked for it or not, and to nobody else; in the order of the configuration."""
+    asked = {
+        "cmms": Subscription(),
+        "mes": Subscription(events=("agent.*",), priorities=frozenset({CRITICAL})),
+        "room": Subscription(rules=("R1-*",)),
+    }
+
+    assert subscribers(event(send_to=("mes",)), asked) == ("mes",)
+    assert subscribers(event(send_to=("room", "cmms")), asked) == ("cmms", "room")
+    assert subscribers(event(send_to=("gone",)), asked) == ()
+
+
 def digest(*alarms, priority=HIGH):
     """`agent.flood` that holds events of (type, rule, tag)."""
     held = {

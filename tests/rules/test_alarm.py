@@ -4,7 +4,7 @@ import pytest
 from rigs.rules import Player, high, high_high, low, rule, say
 
 from agent.model import SECOND, EventType, Priority
-from agent.rules.spec import Absence, Awaited, OnBad, State
+from agent.rules.spec import Absence, Awaited, ChangeSpec, OnBad, State, Wording
 
 CASES = {
     "at the limit is in": (
@@ -238,6 +238,17 @@ def test_whoever_got_raised_gets_returned():
 
     assert player.events[-1].priority is Priority.LOW
     assert set(player.events[-1].audience) == {Priority.LOW, Priority.CRITICAL}
+
+
+def test_all_that_a_rule_tells_goes_where_it_says():
+    """`send_to`: what is raised, what returns, and what a report by exception reports."""
+    wording = Wording(send_to=("mes",))
+    player = Player((rule(high(), wording=wording), ChangeSpec("C", "U", "d", Priority.LOW, wording=wording)))
+    for at, value in enumerate([171, 160]):
+        player.values(at, T=value, U=value)
+
+    assert sorted(event.type for event in player.events) == ["alarm.raised", "alarm.returned", "tag.changed"]
+    assert {event.send_to for event in player.events} == {("mes",)}
 
 
 def test_what_an_event_says():
