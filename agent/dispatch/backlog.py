@@ -91,7 +91,8 @@ class Backlog:
         if self.queue.holds(delivery) if delivery.resent else seq <= self._cursor:
             return False
         lane = self._lanes.of(delivery)
-        if lane is Lane.REST and not delivery.resent and self._room.left(self.queue, lane) <= 0:
+        pages = lane is Lane.REST and not delivery.resent and not self._strict
+        if pages and self._room.left(self.queue, lane) <= 0:
             self.behind = True
             self._note_arrival(delivery)
             return False
@@ -243,10 +244,14 @@ class Backlog:
         finally:
             self._apart.end(apart, left, until)
             for delivery in page:
-                # What was left to the store meanwhile may be among them: then it is read again.
-                if delivery.stored.seq < apart.first and self.queue.subject(delivery) == subject:
+                if self.queue.subject(delivery) != subject:
+                    continue
+                if delivery.stored.seq < apart.first:
                     apart.newest = max(apart.newest, delivery.stored.seq)
                     self._add(delivery)
+                else:
+                    # What was left to the store meanwhile has to go before it, or is it: then it is read again.
+                    apart.until = max(apart.until, delivery.stored.seq)
             self._apart.look_at(subject)
         if not self.behind:
             self._pass(self._apart.release(subject))

@@ -8,7 +8,7 @@ from rigs.dispatching import BOOT, NAME, delivery, fits
 from rigs.virtual_time import VirtualClock
 
 from agent.dispatch.backlog import Backlog
-from agent.dispatch.room import PAGE
+from agent.dispatch.room import MEMORY, PAGE
 from agent.model import Priority
 from agent.store.records import Part
 
@@ -146,6 +146,41 @@ async def test_a_dead_letter_sent_again_in_the_midst_of_a_page_that_is_read_is_n
             await store.answer()
 
     assert 5 in store.over
+    assert store.over == {row.stored.seq for row in store.rows}
+
+
+async def test_what_is_sent_again_while_later_ones_of_its_subject_are_read_loses_none_of_them():
+    """Somebody resends the newest dead letters, then the oldest, of one rule: the page that was being read is read again."""
+    first = [delivery(seq, resent=True) for seq in range(1_001, 1_001 + 2 * PAGE)]
+    async with reading() as (store, backlog):
+        await store.answer()
+        store.rows = list(first)
+        for row in first:
+            backlog.offer(row)
+        assert len(drain(backlog, store)) == PAGE
+        await asyncio.sleep(0.01)  # the rest of it is asked for
+        store.rows.insert(0, delivery(5, resent=True))
+        assert not backlog.offer(delivery(5, resent=True))
+        for _ in range(6):
+            await store.answer()
+            drain(backlog, store)
+
+    assert store.over == {row.stored.seq for row in store.rows}
+
+
+async def test_in_strict_order_nothing_is_lost_when_memory_was_full_and_dead_letters_come():
+    """All of it is one subject: what is sent again, and what is new, is read behind what fills memory."""
+    async with reading(strict=True) as (store, backlog):
+        await store.answer()
+        store.rows = [delivery(seq) for seq in range(100, 100 + MEMORY + 2 * PAGE)]
+        for row in store.rows:
+            backlog.offer(row)
+        store.rows.insert(0, delivery(5, resent=True))
+        backlog.offer(delivery(5, resent=True))
+        for _ in range(8):
+            drain(backlog, store)
+            await store.answer()
+
     assert store.over == {row.stored.seq for row in store.rows}
 
 
