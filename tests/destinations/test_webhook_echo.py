@@ -71,6 +71,18 @@ async def test_words_that_a_person_needs_stay():
     assert answer.excerpt == said.decode()
 
 
+async def test_what_a_proxy_says_back_of_its_own_is_covered():
+    """Over plain HTTP it answers in the receiver's place."""
+    async with raw_server(echo) as proxy:
+        way = {"url": f"http://127.0.0.1:{proxy.port}", "user": "line-4", "password": PASSWORD}
+        async with opened("http://192.0.2.1/hooks", proxy=way) as destination:
+            answer = await destination.deliver(MESSAGE)
+
+    assert BASIC.encode() in proxy.requests[0]
+    assert hides(answer.excerpt)
+    assert "(not shown)" in answer.excerpt
+
+
 async def test_an_address_that_is_a_secret_is_covered(tmp_path, monkeypatch):
     """A chat room's: the path opens it."""
     async with raw_server(echo) as server:
