@@ -87,17 +87,21 @@ class Dispatcher:
             self._rouse()
 
     def enable(self) -> None:
-        """Take up a disabled destination again."""
+        """Take up a disabled destination again, and try at once what it has refused."""
         self.health.enable()
-        self._changed.set()
+        self._hurry()
 
     def pause(self, why: str) -> None:
         """Begin nothing more until `resume`; what comes meanwhile waits."""
         self.health.pause(why)
 
     def resume(self) -> None:
-        """Take up a paused destination again."""
+        """Take up a paused destination again, and try at once what it has refused."""
         self.health.resume()
+        self._hurry()
+
+    def _hurry(self) -> None:
+        self._backlog.queue.hurry(self._clock.monotonic())
         self._changed.set()
 
     async def beat(self, event: Event, at: Reckoning) -> None:
@@ -138,7 +142,7 @@ class Dispatcher:
             reason=reason,
             failures=0 if outage is None else outage.failures,
             for_s=0 if outage is None else (now - outage.since) // SECOND,
-            retry_in_s=0 if outage is None else max(0, outage.gate - now) // SECOND,
+            retry_in_s=self._next_attempt(now) // SECOND,
             in_memory=len(self._backlog.queue),
             in_flight=self._in_flight,
             concurrency=self._section.concurrency,
@@ -147,6 +151,12 @@ class Dispatcher:
             latency_s=self._sending.attempts.latency,
             clock_offset_s=self._destination.clock_offset / SECOND,
         )
+
+    def _next_attempt(self, now: int) -> int:
+        """How long until one may be made: the destination's own wait, or that of all that is refused."""
+        outage, queue = self.health.outage, self._backlog.queue
+        due = None if queue.ready or self._in_flight else queue.next_due()
+        return max(0, 0 if outage is None else outage.gate - now, 0 if due is None else due - now)
 
     # --- when ----------------------------------------------------------------------------------------
 

@@ -8,7 +8,9 @@ Rules for whoever changes this file: instants are monotonic nanoseconds; the tim
 """
 
 import heapq
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Final
 
@@ -63,12 +65,6 @@ class SubjectQueues:
         """Whether a subject waits for nothing but its turn."""
         return bool(self._ready)
 
-    def oldest(self) -> Delivery | None:
-        """The delivery with the lowest number."""
-        heads = (known.entries[0] for known in self._subjects.values())
-        entry = min(heads, key=lambda entry: entry.seq, default=None)
-        return None if entry is None else entry.delivery
-
     def next_due(self) -> int | None:
         """When the next held subject may go on, monotonic; None if none is held."""
         while self._held and not self._is_held(*self._held[0]):
@@ -119,6 +115,15 @@ class SubjectQueues:
                     known.tally[self.lanes.of(entry.delivery)] += 1
                 self._sort(name, known)
         self._ready.recover(lambda name: self._subjects[name].lane)
+
+    def hurry(self, now: int) -> None:
+        """Let go on what waits for its own schedule: a person wants to see at once what comes of it."""
+        for name, known in self._subjects.items():
+            if known.held_until is not None:
+                known.entries = deque(
+                    replace(entry, not_before=min(entry.not_before, now)) for entry in known.entries
+                )
+                self._place(name, known)
 
     def take(self, now: int, most: int = 1) -> list[Entry]:
         """Give the next deliveries that may be tried together, at the most so many; none: nothing may be.

@@ -435,3 +435,22 @@ async def test_thirty_days_of_outage_end_with_everything_delivered():
     assert rig.outbox.dead == {}
     assert rig.outbox.of(MarkCharged) == []
     assert sum(seq % 2 for seq in order[:720]) < 720 / 4
+
+
+@pytest.mark.parametrize("hand", ["enable", "resume"])
+async def test_what_was_refused_is_tried_at_once_when_a_person_has_mended_it(hand):
+    """It would have waited for its own schedule, half an hour in the end; status had said for how long."""
+    receiver = Receiver(lambda _: 400)
+    async with dispatching(receiver) as rig:
+        rig.offer(delivery(1, "a"), delivery(2, "b"), delivery(3, "a"))
+        await asyncio.sleep(90)
+        waits = rig.dispatcher.status.retry_in_s
+        receiver.behave = lambda _: 204
+        await asyncio.sleep(5)
+        before = list(rig.outbox.delivered)
+        getattr(rig.dispatcher, hand)()
+        await asyncio.sleep(1)
+
+    assert waits > 20
+    assert before == []
+    assert sorted(rig.outbox.delivered) == [1, 2, 3]
