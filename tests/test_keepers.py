@@ -71,3 +71,20 @@ async def test_delivered_events_go_and_a_damaged_one_is_told(tmp_path, monkeypat
         "cloud",
         17,
     )
+
+
+async def test_the_store_has_the_room_of_the_configuration_and_the_samples_give_way(tmp_path):
+    """Also after a reload has changed it; the samples' files count, and are asked to be smaller."""
+    async with WebhookReceiver() as receiver, agent_at_work(tmp_path, receiver) as agent:
+        room = agent.store.room
+        assert room.limit() == 2_000_000_000
+        assert tuple(room.beside) == tuple(agent.recorder.files)
+        await room.shrink(1_000_000)
+        assert agent.recorder._bytes() == 1_000_000
+        await room.shrink(None)
+        assert agent.recorder._bytes() == 200_000_000
+        (tmp_path / "agent.yaml").write_text(
+            (tmp_path / "agent.yaml").read_text().replace("keep_delivered: 0s", "max_size: 1GB")
+        )
+        await agent.reload()
+        assert room.limit() == 1_000_000_000
