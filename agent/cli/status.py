@@ -146,15 +146,14 @@ def _destination(destination: Mapping[str, Json]) -> tuple[str, ...]:
 def _progress(name: str, destination: Mapping[str, Json]) -> Iterator[str]:
     """How a destination gets on that is not well, or has a backlog to drain."""
     failures, width = int(_number(destination["failures"])), int(_number(destination["width"]))
-    if failures and destination["state"] in ("waiting", "failing"):
-        again = _number(destination["retry_in_s"])
-        sooner = f"; sooner: edge-relay enable destination:{name}" if again >= _LONG else ""
-        yield f"{_count(failures, 'attempt')} failed in a row; the next is made {f'in {seconds(again)}' if again else 'now'}{sooner}"
-    elif (
-        destination["state"] == "healthy"
-        and destination["waiting"]
-        and width < _number(destination["concurrency"])
-    ):
+    again, state = _number(destination["retry_in_s"]), destination["state"]
+    sooner = f"; sooner: edge-relay enable destination:{name}" if again >= _LONG else ""
+    if failures and state in ("waiting", "failing"):
+        when = f"in {seconds(again)}" if again else "now"
+        yield f"{_count(failures, 'attempt')} failed in a row; the next is made {when}{sooner}"
+    elif again and state in ("healthy", "failing"):
+        yield f"what it refused is sent again in {seconds(again)}, and what follows it waits for that{sooner}"
+    elif state == "healthy" and destination["waiting"] and width < _number(destination["concurrency"]):
         yield f"it drains, {width} at a time, and wider with each round that succeeds"
 
 

@@ -65,6 +65,19 @@ def test_who_has_mended_a_receiver_need_not_wait(capsys):
     )
 
 
+def test_what_was_refused_and_holds_the_others_is_told(capsys):
+    """A healthy destination of which something waits for half an hour would look like one that drains."""
+    held = {**WELL, "waiting": 99, "oldest_s": 600, "retry_in_s": 1500, "width": 2}
+    drains = {**held, "retry_in_s": 0}
+    show_status({**STATUS, "destinations": {"cmms": held, "chat": drains}})
+    out = capsys.readouterr().out
+
+    assert (
+        "  cmms: what it refused is sent again in 25 min, and what follows it waits for that; sooner: " in out
+    )
+    assert "  chat: it drains, 2 at a time" in out
+
+
 def test_a_word_of_the_protocol_is_explained(capsys):
     """`expired` names what was decided; a person needs the key that decided it."""
     letter = {"destination": "cmms", "seq": 7, "charged": 0, "attempts": [], "damaged": True}
