@@ -84,7 +84,7 @@ class Sending:
             body = self._format.one(event, place)
         except FormatError:
             return  # the format has no words for it
-        await self._destination.deliver(Message(event.id, body, self._format.content_type, (event,)))
+        await self._destination.deliver(self._request([body], (event,)))
 
     def _delivered(self, entries: Sequence[Entry]) -> None:
         now = self._clock.wall()
@@ -160,10 +160,12 @@ class Sending:
         return outcome
 
     async def _message(self, entries: Sequence[Entry]) -> Message:
-        """What one request carries; a single event goes as such also where batches are allowed."""
         bodies = [self._format.one(each.delivery.stored.event, await self._place(each)) for each in entries]
-        events = tuple(entry.delivery.stored.event for entry in entries)
-        if len(entries) == 1 and self._section.batching is None:
+        return self._request(bodies, tuple(entry.delivery.stored.event for entry in entries))
+
+    def _request(self, bodies: Sequence[bytes], events: tuple[Event, ...]) -> Message:
+        """What one request carries; whoever takes batches gets a single event as a batch of one."""
+        if self._section.batching is None:
             return Message(events[0].id, bodies[0], self._format.content_type, events)
         return Message(
             batch_id([event.id for event in events]) if len(events) > 1 else events[0].id,

@@ -7,12 +7,13 @@ from itertools import count, pairwise
 
 import pytest
 from rigs import dispatching as rig_of
-from rigs.dispatching import LOST, Outbox, Receiver, delivery, dispatching
+from rigs.dispatching import LOST, OFFSET, Outbox, Receiver, delivery, dispatching
 
 from agent.delivery.batch import Split, batch_id, split
 from agent.delivery.judge import Crash
 from agent.destinations.base import BatchSection, DestinationSection
-from agent.model import Answer, Blocked, NoAnswer
+from agent.model import Answer, Blocked, Event, EventType, NoAnswer, Priority
+from agent.stamps import Reckoning
 from agent.store.records import MarkCharged
 
 pytestmark = pytest.mark.virtual_time
@@ -93,6 +94,16 @@ async def test_a_few_wait_for_others_no_longer_than_allowed():
     assert (one, two) == ([1, 2], [3])
     assert first == pytest.approx(3, abs=0.1)
     assert second == pytest.approx(15, abs=0.1)
+
+
+async def test_a_heartbeat_comes_in_the_form_of_a_batch():
+    """Whoever takes batches need not know another form for the one that is never kept."""
+    receiver = Batches()
+    async with dispatching(receiver, batch=batch()) as rig:
+        event = Event("evt_beat", EventType.AGENT_HEARTBEAT, 0, "agent", Priority.JOURNAL, {"seq": 7})
+        await rig.dispatcher.beat(event, Reckoning(OFFSET))
+
+    assert receiver.sizes == [1]
 
 
 async def test_a_backlog_does_not_wait():
