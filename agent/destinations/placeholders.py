@@ -64,6 +64,8 @@ class Template:
 def _parts(text: str) -> list[tuple[str, str]]:
     """Literals, each with the name of the placeholder behind it."""
     known = ", ".join(f"{{{name}}}" for name in _NAMES)
+    if "{{" in text:
+        raise ValueError(f"one brace is enough here: expected {known}")
     try:
         found = list(Formatter().parse(text))
     except ValueError:

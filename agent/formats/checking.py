@@ -5,6 +5,7 @@ covered: so what went wrong can be shown. Rules for whoever changes this: a text
 and the remedy; what one mistake does to many events is told once.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -21,6 +22,7 @@ from agent.formats.scope import FIELDS
 
 _QUOTES: Final = "a value that stands without quotes is written {{ value | json }}"
 _NAMED: Final = 3
+_FILE: Final = re.compile(r"[\w./~-]+\.(?:j2|jinja2?|tmpl|tpl|template|json|txt|html?)\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,11 @@ def mistakes(section: FormatSection, trial: Trial) -> Iterator[Mistake]:
     """Everything that is wrong with the format that a destination's section asks for."""
     if section.format != "template":
         yield from _without_template(section)
+        return
+    if section.template is not None and _FILE.fullmatch(section.template):
+        yield Mistake(
+            ("template",), "expected the body itself, not the name of a file: write its text here, behind `|`"
+        )
         return
     if section.template is None:
         yield Mistake((), '`template` is missing: the body, such as template: \'{"text": "{{ message }}"}\'')
