@@ -40,6 +40,7 @@ class Fallbacks:
         self._destinations = destinations
         self._done: dict[tuple[str, str], int] = {}  # up to which number all that is late has fallen back
         self._falling: set[str] = set()
+        self._started = clock.monotonic()
 
     async def run(self) -> NoReturn:
         """Look every few seconds for what has waited too long."""
@@ -56,13 +57,13 @@ class Fallbacks:
     async def _look(self, name: str, section: FallbackSection) -> None:
         oldest = self._store.oldest_waiting(name)
         present = now(self._clock, self._store.boot)
-        if oldest is None or away(oldest.at, present) < section.after:
+        if oldest is None or self._age(oldest.at, present) < section.after:
             self._falling.discard(name)
             return
 
         def late(stored: Stored) -> bool:
             at = stored.event.at
-            return away(Moment(stored.boot, at, at + stored.offset), present) >= section.after
+            return self._age(Moment(stored.boot, at, at + stored.offset), present) >= section.after
 
         try:
             count = await self._fall(name, section.to, late)
@@ -74,6 +75,11 @@ class Fallbacks:
             _log.warning(
                 "destination %s has not taken events for %s: they go to %s as well", name, after, section.to
             )
+
+    def _age(self, made: Moment, present: Moment) -> int:
+        """How long it has waited; one of an earlier boot, whose clock may have been years ahead, at least as long as we."""
+        least = 0 if made.boot == present.boot else present.monotonic - self._started
+        return max(away(made, present), least)
 
     async def _fall(self, name: str, to: str, late: Callable[[Stored], bool]) -> int:
         """Address all that is late to the other one; how many that were."""

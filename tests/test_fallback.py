@@ -81,6 +81,24 @@ async def test_after_a_boot_the_wall_clock_says_how_long_it_was(tmp_path, gone, 
         assert numbers(await store.waiting("b", 0, 9)) == went
 
 
+async def test_what_was_made_by_a_clock_that_was_years_ahead_is_late_some_time_too(tmp_path):
+    """It has waited at least since the agent started, and holds up none that came after it."""
+    clock = HandClock()
+    async with opened(tmp_path / "store.db", "a", "b", clock=clock) as store:
+        await made(store, clock, 1)
+    clock = Rebooted(clock.wall() - 10_000 * AFTER)
+    async with await Store.open(tmp_path / "store.db", clock=clock, boot="another") as store:
+        await store.sync_destinations(["a", "b"])
+        fallbacks, went = looking(store, clock, a="b"), []
+        for _ in range(3):
+            await made(store, clock, 2)
+            await fallbacks.look()
+            went.append(numbers(await store.waiting("b", 0, 9)))
+            clock.instant += AFTER
+
+        assert went == [[], [1, 2], [1, 2, 3]]
+
+
 async def test_two_that_stand_in_for_each_other_do_not_send_it_to_and_fro(tmp_path):
     """Each has its own events and those of the other, once."""
     clock = HandClock()
