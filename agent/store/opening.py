@@ -24,8 +24,8 @@ _PAGE_BYTES: Final = 4096
 _APPLICATION_ID: Final = 0x45524C59
 _FULL: Final = 2
 _OURS: Final = {"event", "delivery", "destination", "meta"}
-# Page size, reserved space and fractions, UTF-8 (sqlite.org/fileformat2.html, "The Database Header").
-_FIXED: Final = (b"\x10\0", b"\0\x40\x20\x20", b"\0\0\0\x01")
+# Page size, reserved space and fractions, schema format, UTF-8 (sqlite.org/fileformat2.html, "The Database Header").
+_FIXED: Final = (b"\x10\0", b"\0\x40\x20\x20", b"\0\0\0\x04", b"\0\0\0\x01")
 _SMALL: Final = 32_000_000  # bytes: 0.1 s
 _BUSY_SECONDS: Final = 1.0
 
@@ -83,6 +83,9 @@ async def closed_on_error(connection: aiosqlite.Connection, path: Path) -> Async
         await connection.close()
         refused = StoreDamaged if is_damage(error) else StoreRefused
         raise refused(explain(path, error)) from error
+    except UnicodeDecodeError as error:  # what SQLite says quotes the schema, which is no text any more
+        await connection.close()
+        raise StoreDamaged(f"the store {path} is damaged: its schema cannot be read") from error
     except BaseException:
         await connection.close()
         raise
@@ -99,7 +102,7 @@ def header_is_sound(path: Path) -> None:
     with path.open("rb") as file:
         header = file.read(100)
     ours = header[68:72] == _APPLICATION_ID.to_bytes(4, "big")
-    fixed = (header[16:18], header[20:24], header[56:60])
+    fixed = (header[16:18], header[20:24], header[44:48], header[56:60])
     if ours and (fixed != _FIXED or not {header[18], header[19]} <= {1, 2} or header[60:62] != b"\0\0"):
         raise StoreDamaged(f"the store {path} is damaged: its first page is not as it was")
 

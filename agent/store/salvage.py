@@ -23,7 +23,7 @@ from agent.model import SECOND, Json
 from agent.store import stamping
 from agent.store.gaps import joined
 from agent.store.migrations import STEPS
-from agent.store.records import DeliveryState
+from agent.store.records import URGENT, DeliveryState
 from agent.store.rows import INSERT_EVENT, decode_event, renumbered, subject_key
 from agent.store.states import checksum_of
 from agent.store.wreck import Row, Wreck
@@ -38,7 +38,8 @@ _NEAR: Final = 10_000_000
 _MOST_NAMED: Final = 200
 _EVENT: Final = 'seq, id, type, priority, subject, tag, rule, at, boot, "offset", content, checksum'
 # The destination is asked for, because in pages out of place SQLite takes for granted what it looked for.
-_DELIVERY: Final = "seq, destination, state, charged, due_wall, resent, settled_wall, reason, urgent"
+_STANDING: Final = "seq, destination, state"
+_DELIVERY: Final = f"{_STANDING}, charged, due_wall, resent, settled_wall, reason"
 _ATTEMPT: Final = "seq, destination, number, at_wall, status, latency, text"
 _INSERT_DELIVERY: Final = (
     "INSERT INTO delivery (destination, seq, previous, state, charged, due_wall, resent, settled_wall, reason, subject, urgent) "
@@ -211,12 +212,12 @@ class _Salvage:
                     if state in (DeliveryState.PENDING, DeliveryState.DEAD):
                         self._done.lost.setdefault(self._names[key], []).append(seq)
                     continue
-                subject = subject_key(events[seq][4])
+                subject, urgent = subject_key(events[seq][4]), events[seq][3] >= URGENT
                 if state == DeliveryState.PENDING:
-                    self._wait(key, row, subject)
+                    self._wait(key, row, subject, urgent=urgent)
                     again.add(seq)
                 else:
-                    self._rest(key, row, subject)
+                    self._rest(key, row, subject, urgent=urgent)
                     past.add(seq)
             self._attempts(key, low, high, again)
         self._target.executemany(
@@ -228,22 +229,33 @@ class _Salvage:
         )
 
     def _deliveries(self, key: int, low: int, high: int) -> list[Row]:
-        """The rows of a destination that are what they should be."""
+        """The rows of a destination; what is damaged in one and is not needed is as in a new one."""
         found: dict[int, Row] = {}
-        for row in self._wreck.numbered("delivery NOT INDEXED", _DELIVERY, f"destination = {key}", low, high):
-            seq, of, state, charged, due, resent, settled, reason, urgent = row
-            if (
-                of == key
-                and all(isinstance(each, int) for each in (state, charged, due, resent, urgent))
-                and (settled is None or isinstance(settled, int))
-                and (state in _STATES and isinstance(reason, str))
-            ):
-                found[seq] = (seq, state, charged, due, resent, settled, reason, urgent)
+        for seq, of, state, charged, due, resent, settled, reason in self._rows_of(key, low, high):
+            if of != key:
+                continue
+            if state not in _STATES:  # it may have waited
+                self._done.lost.setdefault(self._names[key], []).append(seq)
+                continue
+            if seq in found and (state != DeliveryState.PENDING or found[seq][1] == state):
+                continue  # of two with one number, which is damaged in one of them, it may wait
+            numbers = (each if isinstance(each, int) else 0 for each in (charged, due, resent))
+            found[seq] = (seq, state, *numbers, _fact(settled, int), _fact(reason, str) or "")
         return [found[seq] for seq in sorted(found)]
 
-    def _wait(self, key: int, row: Row, subject: int) -> None:
+    def _rows_of(self, key: int, low: int, high: int) -> list[Row]:
+        wreck, before = self._wreck, self._wreck.unreadable
+        of = f"destination = {key}"
+        rows = list(wreck.numbered("delivery NOT INDEXED", _DELIVERY, of, low, high))
+        if wreck.unreadable > before:  # the beginning of some may be sound
+            wreck.unreadable = before
+            begun = wreck.numbered("delivery NOT INDEXED", _STANDING, of, low, high)
+            rows += [(*row, 0, 0, 0, None, "") for row in begun]
+        return rows
+
+    def _wait(self, key: int, row: Row, subject: int, *, urgent: bool) -> None:
         """It waits again, under a new number; called from the newest to the oldest."""
-        seq, state, charged, due, resent, _, _, urgent = row
+        seq, state, charged, due, resent, _, _ = row
         number = seq + self._done.last
         if key in self._oldest:
             newer = self._oldest[key]
@@ -252,9 +264,9 @@ class _Salvage:
         self._oldest[key] = [key, number, None, state, charged, due, resent, None, "", subject, urgent]
         self._done.waiting += 1
 
-    def _rest(self, key: int, row: Row, subject: int) -> None:
+    def _rest(self, key: int, row: Row, subject: int, *, urgent: bool) -> None:
         """It has its outcome, under its old number, and stands in no chain."""
-        seq, state, charged, due, resent, settled, reason, urgent = row
+        seq, state, charged, due, resent, settled, reason = row
         values = (key, seq, None, state, charged, due, resent, settled, reason, subject, urgent)
         self._target.execute(_INSERT_DELIVERY, values)
         if state == DeliveryState.DEAD:

@@ -27,6 +27,8 @@ _PROBES: Final = (
     "SELECT seq, number, at_wall, status, latency, text FROM attempt",
     "SELECT key, value, checksum FROM state",
 )
+# What SQLite says may quote what is damaged, and then be no text itself.
+_ERRORS: Final = (sqlite3.Error, UnicodeDecodeError)
 # Rows asked for one by one behind an unreadable place; more are given up with it.
 _PATIENCE: Final = 20_000
 
@@ -44,12 +46,12 @@ class Wreck:
         self._connection.text_factory = lambda raw: raw.decode(errors="replace")
         # Lets it go on with a header that says more pages than there are, and with odd tables beside ours.
         for pragma in ("locking_mode = EXCLUSIVE", "writable_schema = ON", "cell_size_check = ON"):
-            with suppress(sqlite3.Error):
+            with suppress(*_ERRORS):
                 self._connection.execute(f"PRAGMA {pragma}").fetchall()
 
     def close(self) -> None:
         """Let go of the file."""
-        with suppress(sqlite3.Error):
+        with suppress(*_ERRORS):
             self._connection.close()
 
     @property
@@ -62,14 +64,14 @@ class Wreck:
         """Whether tables, columns and indexes have their names; what they hold is another matter."""
         try:
             self._connection.execute(f"EXPLAIN {sql}").fetchall()
-        except sqlite3.Error:
+        except _ERRORS:
             return False
         return True
 
     def all(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
         """Rows up to the first place that cannot be read."""
         found: list[Row] = []
-        with suppress(sqlite3.Error):
+        with suppress(*_ERRORS):
             found.extend(self._connection.execute(sql, parameters))
         return found
 
@@ -85,12 +87,21 @@ class Wreck:
                     if isinstance(row[0], int) and first <= row[0] <= last:
                         yield row
                         at = max(at, row[0] + 1)
-            except sqlite3.Error:
+            except _ERRORS:
                 behind = self._behind(f"{onwards} LIMIT 1", at, last)
                 yield from self._one_by_one(f"{select} AND seq = ?", at, behind - 1)
                 at = behind
             else:
+                yield from self._from_the_end(select, at, last)
                 return
+
+    def _from_the_end(self, select: str, at: int, last: int) -> Iterator[Row]:
+        """What is behind a row whose key is damaged: there a scan ends as if nothing more came."""
+        rows = self.all(f"{select} AND seq >= ? AND seq <= ? ORDER BY seq DESC", (at, last))
+        behind = [row for row in rows if isinstance(row[0], int) and at <= row[0] <= last]
+        if behind:
+            yield from self._one_by_one(f"{select} AND seq = ?", at, min(row[0] for row in behind) - 1)
+            yield from behind[::-1]
 
     def last(self, table: str, condition: str) -> int:
         """The highest number of a table, if its end can be read; else 0."""
@@ -115,14 +126,14 @@ class Wreck:
     def _reads(self, sql: str, parameters: Sequence[int]) -> bool:
         try:
             self._connection.execute(sql, parameters).fetchall()
-        except sqlite3.Error:
+        except _ERRORS:
             return False
         return True
 
     def _one_by_one(self, sql: str, first: int, last: int) -> Iterator[Row]:
         self.unreadable += last - first + 1
         for seq in range(first, min(last, first + _PATIENCE) + 1):
-            with suppress(sqlite3.Error):
+            with suppress(*_ERRORS):
                 for row in self._connection.execute(sql, (seq,)).fetchall():
                     self.unreadable -= 1
                     yield row

@@ -32,6 +32,8 @@ from agent.store.store import Store
 PAGE = 4096
 EVENTS = 600
 DAMAGES = int(os.environ.get("EDGE_RELAY_DAMAGES", "27"))
+# Damages that were too much once: of a key, of what is not needed, of the header's and the schema's text.
+ONCE_TOO_MUCH = {72, 76, 81, 122, 144, 153}
 NAMES = ("a", "b", "c")
 
 
@@ -151,7 +153,7 @@ async def survivors(path):
     raise AssertionError("it does not come up")
 
 
-@pytest.mark.parametrize("seed", range(DAMAGES))
+@pytest.mark.parametrize("seed", sorted({*range(DAMAGES), *ONCE_TOO_MUCH}))
 def test_it_starts_whatever_the_damage_and_brings_back_what_can_be_read(wrecks, tmp_path, seed):
     """Nothing is invented; after a salvage every waiting event that a plain look-up finds waits again, in order."""
     dice = random.Random(seed)
