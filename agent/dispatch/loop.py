@@ -22,7 +22,7 @@ from agent.dispatch.pace import Pace
 from agent.dispatch.sending import Sending
 from agent.dispatch.status import DestinationState, DestinationStatus
 from agent.model import SECOND, Event
-from agent.stamps import Reckoning
+from agent.stamps import Reckoning, Standing
 from agent.store.alive import Moment, away, now
 from agent.store.records import Delivery, DestinationFacts
 
@@ -71,6 +71,7 @@ class Dispatcher:
         self._sending = Sending(name, section, destination, outbox, house, parts)
         self._batch_at: int | None = None
         self._expire_at = 0
+        self._began = house.clock.monotonic()
         self._opens_at: int | None = None
 
     # --- the caller's side ---------------------------------------------------------------------------
@@ -275,5 +276,8 @@ class Dispatcher:
         if self._section.max_age is None or entry.delivery.resent:
             return False
         stored = entry.delivery.stored
+        if stored.standing is Standing.WRONG and stored.boot != self._house.boot:
+            # Nobody knows when that was: it counts from when this destination began.
+            return self._clock.monotonic() - self._began > self._section.max_age
         made = Moment(stored.boot, stored.event.at, stored.event.at + stored.offset)
         return away(made, now(self._clock, self._house.boot)) > self._section.max_age

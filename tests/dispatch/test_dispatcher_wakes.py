@@ -1,13 +1,14 @@
-"""What comes when nothing waited is seen to in time as well: nothing sleeps for ever with something ready."""
+"""What comes when nothing waited is seen to in time as well; what is too old is given up, and nothing else is."""
 
 import asyncio
 from dataclasses import replace
 
 import pytest
-from rigs.dispatching import Outbox, Receiver, delivery, dispatching
+from rigs.dispatching import LOST, Outbox, Receiver, delivery, dispatching
 
 from agent.destinations.base import BatchSection, DestinationSection
 from agent.model import SECOND, Answer
+from agent.stamps import Standing
 from agent.store.records import MarkDead
 
 pytestmark = pytest.mark.virtual_time
@@ -101,3 +102,17 @@ async def test_what_is_too_old_is_given_up_behind_one_that_is_not(young, order, 
 
     assert rig.outbox.delivered == [1, 3]
     assert rig.outbox.dead == {2: "expired"}
+
+
+async def test_what_a_wrong_clock_stamped_before_a_restart_is_not_taken_for_old():
+    """Its clock stood in 1970: how long it has waited is only known from the start on."""
+    made = made_at(0, 1, boot="with an empty battery")
+    made = replace(made, stored=replace(made.stored, offset=0, standing=Standing.WRONG))
+    receiver = Receiver(lambda _: LOST)
+    async with dispatching(receiver, Outbox(made), max_age="1h") as rig:
+        await asyncio.sleep(0.9 * HOUR)
+        assert receiver.tries
+        assert not rig.outbox.dead
+        await asyncio.sleep(0.2 * HOUR)
+
+    assert rig.outbox.dead == {1: "expired"}
