@@ -23,6 +23,10 @@ _log = logging.getLogger(__name__)
 _MICROSECOND: Final = 1_000
 # A 20 s fsync of a worn flash card is progress; with WatchdogSec=30 a dead disk restarts us within 70 s.
 _WRITER_PATIENCE: Final = 30 * SECOND
+# What opens a store may have to salvage it first: 90 s, and as long as the disk takes to write that down.
+_PATIENCE: Final = 60 * SECOND
+_ASK_EVERY_S: Final = 10.0
+_ASK_TIMES: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,10 @@ class Systemd:
     def alive(self) -> None:
         """Feed the watchdog."""
         self._send("WATCHDOG=1")
+
+    def be_patient(self) -> None:
+        """A start, or a start anew in the same process, takes longer than usual."""
+        self._send(f"EXTEND_TIMEOUT_USEC={_PATIENCE // _MICROSECOND}\nWATCHDOG=1")
 
     def _send(self, message: str) -> None:
         if not self.address:
@@ -112,3 +120,13 @@ async def feed_watchdog(systemd: Systemd, stuck: Callable[[], str]) -> None:
             _log.error("the watchdog is no longer fed, systemd will restart the agent: %s", reason)
         fed = not reason
         await asyncio.sleep(systemd.feed_every / SECOND)
+
+
+async def ask_for_patience(systemd: Systemd) -> None:
+    """Have the service manager wait while this is running, ten minutes at the most; whoever is done cancels it.
+
+    Else it would end what takes long, and the next start would begin with it anew, for ever.
+    """
+    for _ in range(_ASK_TIMES):
+        systemd.be_patient()
+        await asyncio.sleep(_ASK_EVERY_S)

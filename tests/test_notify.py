@@ -8,7 +8,7 @@ import pytest
 from rigs.virtual_time import VirtualClock
 
 from agent.model import SECOND
-from agent.notify import Systemd, feed_watchdog, stuck, watchdog_interval
+from agent.notify import Systemd, ask_for_patience, feed_watchdog, stuck, watchdog_interval
 
 PID = 4711
 
@@ -37,14 +37,16 @@ def test_every_word_arrives_in_the_form_of_sd_notify(manager):
     systemd.status("3 sources,\n2 destinations")
     systemd.alive()
     systemd.stopping()
+    systemd.be_patient()
 
-    heard = [listening.recv(1000).decode() for _ in range(5)]
+    heard = [listening.recv(1000).decode() for _ in range(6)]
     assert heard == [
         "READY=1",
         "RELOADING=1\nMONOTONIC_USEC=1234567891",
         "STATUS=3 sources, 2 destinations",
         "WATCHDOG=1",
         "STOPPING=1",
+        "EXTEND_TIMEOUT_USEC=60000000\nWATCHDOG=1",
     ]
 
 
@@ -131,3 +133,17 @@ async def test_the_watchdog_starves_while_the_writer_is_stuck_and_only_then(capl
 async def test_without_a_watchdog_nothing_is_fed():
     """The task ends at once instead of idling for ever."""
     await asyncio.wait_for(feed_watchdog(Systemd(), lambda: ""), 5)
+
+
+@pytest.mark.virtual_time
+async def test_while_a_store_is_opened_the_manager_is_asked_to_wait():
+    """Every ten seconds for a minute more, which feeds the watchdog too; a disk that hangs is not borne for ever."""
+    times = []
+
+    class Asked(Systemd):
+        def be_patient(self):
+            times.append(asyncio.get_running_loop().time())
+
+    await ask_for_patience(Asked())
+
+    assert times == list(range(0, 600, 10))

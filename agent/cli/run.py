@@ -106,6 +106,7 @@ async def _run(path: Path) -> None:
     from agent.app import Agent, Signals
     from agent.clock import SystemClock
     from agent.config.load import load
+    from agent.notify import Systemd, ask_for_patience
     from agent.paths import ALIVE, STORE
     from agent.restore import time_away
     from agent.store.alive import boot_id, now
@@ -125,6 +126,13 @@ async def _run(path: Path) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, signals.stop.set)
     loop.add_signal_handler(signal.SIGHUP, signals.reload.set)
-    async with await Store.open(data_dir / STORE, clock=clock, boot=boot) as store:
+    waiting = asyncio.create_task(
+        ask_for_patience(Systemd.from_environment(os.environ, os.getpid())), name="patience"
+    )
+    try:
+        opened = await Store.open(data_dir / STORE, clock=clock, boot=boot)
+    finally:
+        waiting.cancel()
+    async with opened as store:
         away = await time_away(data_dir / ALIVE, store, now(clock, boot))
         await Agent(path, configuration, store, clock).run(signals, away, boot)
