@@ -167,7 +167,7 @@ def test_nobody_listens(run, free_port):
 
     outcome = run(attempt(port))
 
-    assert outcome.why == f"connect: 127.0.0.1:{port}: Connection refused"
+    assert outcome.why == f"connect: 127.0.0.1:{port}: Connection refused: check that it runs, and the port"
     assert outcome.unsent
 
 
@@ -181,7 +181,7 @@ def test_packets_that_are_dropped(run, monkeypatch):
 
     outcome = run(check())
 
-    assert outcome.why == "connect: no answer within 5 s"
+    assert outcome.why == "connect: no answer within 5 s: check the host, and the firewalls on the way"
     assert outcome.unsent
 
 

@@ -206,7 +206,7 @@ async def test_an_endpoint_that_is_not_there_or_silent_is_named(free_port):
                 whys.append(outcome.why)
 
     assert whys == [
-        f"no token from 127.0.0.1:{gone} (auth: oauth2): connect: 127.0.0.1:{gone}: Connection refused",
+        f"no token from 127.0.0.1:{gone} (auth: oauth2): connect: 127.0.0.1:{gone}: Connection refused: check that it runs, and the port",
         f"no token from 127.0.0.1:{hung.port} (auth: oauth2): no answer within 1 s",
     ]
     assert receiver.connections == 0

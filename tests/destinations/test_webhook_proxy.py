@@ -205,7 +205,10 @@ def test_a_proxy_that_is_not_there_is_named(run, free_port):
 
     gone, unknown = run(check(f"http://127.0.0.1:{port}")), run(check("http://no-such-proxy.invalid:3128"))
 
-    assert gone.why == f"connect to the proxy: 127.0.0.1:{port}: Connection refused"
+    assert (
+        gone.why
+        == f"connect to the proxy: 127.0.0.1:{port}: Connection refused: check that it runs, and the port"
+    )
     assert unknown.why.startswith("the proxy's DNS: no-such-proxy.invalid is not found (")
     assert {gone.blocked, unknown.blocked} == {Blocked.WEATHER}
 

@@ -186,7 +186,10 @@ async def test_no_answer_backs_off_with_the_step_as_the_reason(free_port):
     async with raw_server(hangs_up) as server:
         gone = await outcome_of(f"http://127.0.0.1:{server.port}/", BACKS_OFF)
 
-    assert refused == (BACKS_OFF, f"connect: 127.0.0.1:{port}: Connection refused")
+    assert refused == (
+        BACKS_OFF,
+        f"connect: 127.0.0.1:{port}: Connection refused: check that it runs, and the port",
+    )
     assert gone == (BACKS_OFF, "the receiver closed the connection before it answered")
 
 

@@ -5,6 +5,7 @@ whole address, whose query may be a secret; host and port are named. What is the
 says so: it is never charged to an event.
 """
 
+import errno
 import os
 import ssl
 from dataclasses import dataclass, replace
@@ -21,6 +22,11 @@ _TOO_LATE: Final = (10,)  # X509_V_ERR_CERT_HAS_EXPIRED, of OpenSSL
 _UNKNOWN: Final = (18, 19, 20, 21)  # it signs itself, or nobody who is trusted has signed it
 _ANOTHERS: Final = (62, 63, 64)  # it is for another name or address
 _SHOW_ONE: Final = "if it asks for a certificate, write tls: {certificate: FILE, key: FILE}"
+_REMEDIES: Final = {
+    errno.ECONNREFUSED: "check that it runs, and the port",
+    errno.ENETUNREACH: "check this machine's network",
+    errno.EHOSTUNREACH: "check this machine's network, and the host",
+}
 _MAY_PASS: Final = frozenset({408, 425, 429})
 
 
@@ -60,7 +66,9 @@ def explain(error: aiohttp.ClientError, way: Way) -> Failure:
             # Two addresses that failed of different things have one error between them, without a number.
             why = f"connect: {error.host}:{error.port}: {_reason(cause, 'none of its addresses answers')}"
         case aiohttp.ConnectionTimeoutError():
-            why = f"connect: no answer within {CONNECT_SECONDS} s"
+            why = (
+                f"connect: no answer within {CONNECT_SECONDS} s: check the host, and the firewalls on the way"
+            )
         case _:
             return Failure(_of_connection(error, way))
     return Failure(why, unsent=True)
@@ -139,4 +147,7 @@ def _refusal(refusal: Exception) -> str:
 def _reason(cause: OSError, without_number: str) -> str:
     if isinstance(cause, ForbiddenAddressError):
         return str(cause.strerror)
-    return os.strerror(cause.errno) if cause.errno else without_number
+    if not cause.errno:
+        return without_number
+    remedy = _REMEDIES.get(cause.errno)
+    return os.strerror(cause.errno) + (f": {remedy}" if remedy else "")
