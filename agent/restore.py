@@ -104,9 +104,8 @@ async def _tell_lost(pipeline: Pipeline, stored: Mapping[str, bytes]) -> None:
         return
     word = json.loads(stored[LOST_KEY])
     waiting, dead, missing = word["waiting"], word["dead"], word["unreadable"] + word["left"]
-    known = sum(last - first + 1 for pieces in word["lost"].values() for first, last in pieces)
     word["message"] = (
-        f"the store was damaged and begins anew: {waiting} waiting events and {dead} dead letters are salvaged, {known} events "
+        f"the store was damaged and begins anew: {waiting} waiting events and {dead} dead letters are salvaged, {word['lost_count']} events "
         f"that waited are lost, and up to {missing} more cannot be read; the old file is {word['file']}: see to the disk, and "
         "delete the file when nobody needs it"
     )

@@ -27,6 +27,7 @@ _OURS: Final = {"event", "delivery", "destination", "meta"}
 # Page size, reserved space and fractions, schema format, UTF-8 (sqlite.org/fileformat2.html, "The Database Header").
 _FIXED: Final = (b"\x10\0", b"\0\x40\x20\x20", b"\0\0\0\x04", b"\0\0\0\x01")
 _SMALL: Final = 32_000_000  # bytes: 0.1 s
+_SMALLEST: Final = 8_000_000  # bytes: 0.1 s, with the indexes
 _BUSY_SECONDS: Final = 1.0
 
 # Before the first read: opens on a full disk (no -shm file) and refuses a second process.
@@ -134,10 +135,14 @@ async def _prepare(connection: aiosqlite.Connection, path: Path) -> None:
 
 
 async def _look_for_damage(connection: aiosqlite.Connection, path: Path) -> None:
-    """What is small is read whole: better found now than when it is needed. What is large takes too long."""
+    """What is small is read whole: better found now than when it is needed. What is large takes too long.
+
+    What waits is read by an index: a row that is damaged there would never be sent, and nothing would tell.
+    """
     [(pages,)] = await connection.execute_fetchall("PRAGMA page_count")
-    if pages * _PAGE_BYTES <= _SMALL:
-        [(verdict,)] = await connection.execute_fetchall("PRAGMA quick_check(1)")
+    if (size := pages * _PAGE_BYTES) <= _SMALL:
+        look = "integrity_check" if size <= _SMALLEST else "quick_check"
+        [(verdict,)] = await connection.execute_fetchall(f"PRAGMA {look}(1)")
         if verdict != "ok":
             raise StoreDamaged(f"the store {path} is damaged: {verdict}")
 

@@ -88,6 +88,7 @@ class Salvaged:
             "rule_states": self.states,
             "unreadable": self.unreadable,
             "left": self.left,
+            "lost_count": sum(len(set(seqs)) for seqs in self.lost.values()),
             "lost": {
                 name: [list(piece) for piece in joined((seq, seq) for seq in seqs)[:_MOST_NAMED]]
                 for name, seqs in self.lost.items()

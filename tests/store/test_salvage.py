@@ -383,3 +383,34 @@ async def test_a_destination_s_facts_that_are_no_text_any_more_hold_up_no_start(
     before, _, _ = truth(wrecks / "whole.db")
 
     assert await salvaged(path) == before
+
+
+async def test_what_only_an_index_has_lost_is_found_at_the_start(wrecks, tmp_path):
+    """What waits is read by an index; a row that is not in it would wait for ever, and nothing would tell."""
+    path = tmp_path / "events.db"
+    path.write_bytes((wrecks / "whole.db").read_bytes())
+    before, _, _ = truth(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        index = "CREATE INDEX delivery_pending ON delivery (destination, seq) WHERE state = 0"
+        connection.execute("DROP INDEX delivery_pending")
+        connection.execute(f"{index} AND seq <> 452")
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_schema SET sql = ? WHERE name = 'delivery_pending'", (index,))
+    async with opened(path, *NAMES) as store:
+        found = {(name, one.stored.event.id) for name in NAMES for one in await store.waiting(name, 0, 1000)}
+
+    assert found == before
+
+
+async def test_all_that_is_lost_is_counted_though_not_all_is_named(tmp_path):
+    """A body has to fit its receiver; the number is right all the same."""
+    path = tmp_path / "events.db"
+    async with opened(path) as store:
+        await store.commit(step(*range(1, 1_001)))
+        await sql(store, "UPDATE event SET checksum = 0 WHERE seq % 2 = 0")
+    (tmp_path / "events.db.suspect").touch()
+    async with opened(path) as store:
+        word = json.loads((await store.states())[LOST_KEY])
+
+    assert word["lost_count"] == 500
+    assert len(word["lost"]["a"]) == 200
