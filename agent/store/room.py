@@ -78,7 +78,7 @@ class Room:
         self._writer = writer
         self._eviction = Eviction(turns, counters, writer, clock, self._declare)
         self._shrunk = False
-        self._said = False
+        self._said = self._exhausted = False
         self._letters_after = 0
         self._letters_again = clock.monotonic()
         self._written = 0
@@ -157,10 +157,13 @@ class Room:
         while usage.share > limits.ENOUGH:
             gone = await self._turns.run(partial(self._eviction.owed, usage.surplus))
             if gone is None:
-                _log.error(
-                    "the store is larger than store.max_size, and nothing is left that may be given up"
-                )
+                if not self._exhausted:
+                    _log.error(
+                        "the store is larger than store.max_size, and nothing is left that may be given up"
+                    )
+                self._exhausted = True
                 break
+            self._exhausted = False
             self.evicted += gone
             usage = await self.look()
         return usage

@@ -134,3 +134,14 @@ async def test_records_of_gaps_do_not_fill_the_store(tmp_path):
         assert (records < 100, taken < store.room.usage.room / 5) == (True, True)
         assert left[Priority.CRITICAL] > 1_000
         assert store.room.usage.share <= 1
+
+
+async def test_that_nothing_is_left_to_give_up_is_said_once(tmp_path, caplog):
+    """Not at every look: the log has the changes."""
+    async with opened(tmp_path / "store.db") as store:
+        bound(store)
+        await store.commit(Step([Addressed(event(1, data={"bulk": "x" * LIMIT}), ("a",))]))
+        for _ in range(3):
+            await store.room.keep()
+
+    assert caplog.text.count("nothing is left") == 1
