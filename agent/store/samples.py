@@ -18,7 +18,7 @@ from typing import Final, Self
 
 from agent.errors import EdgeRelayError, StoreUnavailable
 from agent.store.chunks import Hold, Key, read_chunk
-from agent.store.failures import explain
+from agent.store.failures import explain, is_damage
 
 _APPLICATION_ID: Final = 0x45525341
 _VERSION: Final = 1
@@ -40,7 +40,6 @@ _DELETE_OLDEST: Final = (
     "DELETE FROM chunk WHERE id <= (SELECT min(id) + (max(id) - min(id)) / 16 FROM chunk) "
     "AND id < (SELECT max(id) FROM chunk)"
 )
-_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +99,7 @@ class SampleFile:
             try:
                 return cls._open(path, boot, started, away_since), None
             except sqlite3.DatabaseError as error:
-                if not _is_damage(error):
+                if not is_damage(error):
                     raise
             path.replace(aside)
             for suffix in ("-wal", "-shm"):
@@ -173,7 +172,7 @@ class SampleFile:
             try:
                 yield
             except sqlite3.Error as error:
-                self.damaged = _is_damage(error)
+                self.damaged = is_damage(error)
                 raise
 
 
@@ -184,11 +183,6 @@ def _explained(path: Path) -> Iterator[None]:
         yield
     except (sqlite3.Error, OSError) as error:
         raise StoreUnavailable(explain(path, error)) from error
-
-
-def _is_damage(error: sqlite3.Error) -> bool:
-    """The file itself is broken, or is no file of samples: moving it aside helps."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
 
 
 def _refuse_others(connection: sqlite3.Connection) -> None:
