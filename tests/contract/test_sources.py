@@ -287,7 +287,7 @@ async def _before_it_ran(kind, session):
 async def _while_it_connects(kind, session):
     kind.line.dead = True
     session.begin(kind.config())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not kind.line.open:
             await asyncio.sleep(0)
 

@@ -275,7 +275,7 @@ async def test_a_leader_that_is_away_is_waited_for():
             writer.write(b"HMSG %b 1 %d %d\r\n%b%b\r\n" % (reply, *sizes, head, answer))
         await reader.read()
 
-    async with raw_server(leaderless) as rig, asyncio.timeout(5):
+    async with raw_server(leaderless) as rig, asyncio.timeout(30):
         outcome = await once(rig.port)
 
     assert (outcome.status, fault(outcome)) == (503, Fault.RECEIVER)

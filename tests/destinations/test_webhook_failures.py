@@ -129,7 +129,7 @@ async def nothing_left():
     gc.collect()
     before = sockets()
     yield
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(30):
         while sockets() > before:
             await asyncio.sleep(0.01)
             gc.collect()  # a tenth of a second in a process that has run many tests
@@ -418,7 +418,7 @@ def test_a_cancelled_attempt_leaves_no_socket(moment, run):
             scheme = "https" if handshake else "http"
             async with opened(f"{scheme}://127.0.0.1:{server.port}/", timeout="15s") as destination:
                 task = asyncio.create_task(destination.deliver(MESSAGE))
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(30):
                     while not (server.requests or (handshake and server.open)):
                         await asyncio.sleep(0.005)
                     await asyncio.sleep(0.02)

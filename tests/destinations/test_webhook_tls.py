@@ -149,7 +149,7 @@ def test_one_that_hangs_up_without_a_word_may_have_asked_for_one(authority, run)
         ),
         ({"ca": "agent.key"}, r"agent.key cannot be used ("),
         ({"certificate": "none.pem"}, "want PEM files that belong together, the key without a password"),
-        ({"key": "server.key"}, "KEY_VALUES_MISMATCH"),
+        ({"key": "server.key"}, "key values mismatch"),
         ({"key_password": "c4n4ry"}, "the key of this `key_password`"),
     ],
 )

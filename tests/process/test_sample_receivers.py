@@ -55,35 +55,44 @@ def signed(body, at=0, identity="evt_x", change=lambda headers: headers):
 
 
 ONE, TWO, THREE, FIVE = body_of(1, None), body_of(2, 1), body_of(3, 2), body_of(5, 4)
-PLAY = {
-    "an event": (signed(ONE), 204),
-    "the same again": (signed(ONE), 204),
-    "a batch of it and two others": (signed(batch_of(ONE, TWO, THREE)), 204),
-    "one of them again": (signed(THREE), 204),
-    "a batch of what is known": (signed(batch_of(TWO, THREE)), 204),
-    "another secret": (signed(FIVE, change=lambda headers: {**headers, "webhook-signature": "v1,AAAA"}), 401),
-    "the signature of another id": (
-        signed(FIVE, change=lambda headers: {**headers, "webhook-id": "evt_y"}),
-        401,
-    ),
-    "another body": ((signed(FIVE)[0], ONE), 401),
-    "ten minutes old": (signed(FIVE, -600), 401),
-    "ten minutes ahead": (signed(FIVE, 600), 401),
-    "no time": (signed(FIVE, change=lambda headers: {**headers, "webhook-timestamp": "now"}), 401),
-    "no signature": (({}, FIVE), 401),
-    "signed, and no JSON": (signed(b"<html>"), 400),
-    "signed, and no event": (signed(b"[]"), 400),
-    "one good signature of three": (
-        signed(
-            FIVE,
-            change=lambda headers: {
-                **headers,
-                "webhook-signature": f"v1,AAAA v1a,BBBB {headers['webhook-signature']}",
-            },
+
+
+def play():
+    """Requests and how they are answered, in order; signed now, for a stamp is good for five minutes."""
+    return {
+        "an event": (signed(ONE), 204),
+        "the same again": (signed(ONE), 204),
+        "a batch of it and two others": (signed(batch_of(ONE, TWO, THREE)), 204),
+        "one of them again": (signed(THREE), 204),
+        "a batch of what is known": (signed(batch_of(TWO, THREE)), 204),
+        "another secret": (
+            signed(FIVE, change=lambda headers: {**headers, "webhook-signature": "v1,AAAA"}),
+            401,
         ),
-        204,
-    ),
-}
+        "the signature of another id": (
+            signed(FIVE, change=lambda headers: {**headers, "webhook-id": "evt_y"}),
+            401,
+        ),
+        "another body": ((signed(FIVE)[0], ONE), 401),
+        "ten minutes old": (signed(FIVE, -600), 401),
+        "ten minutes ahead": (signed(FIVE, 600), 401),
+        "no time": (signed(FIVE, change=lambda headers: {**headers, "webhook-timestamp": "now"}), 401),
+        "no signature": (({}, FIVE), 401),
+        "signed, and no JSON": (signed(b"<html>"), 400),
+        "signed, and no event": (signed(b"[]"), 400),
+        "one good signature of three": (
+            signed(
+                FIVE,
+                change=lambda headers: {
+                    **headers,
+                    "webhook-signature": f"v1,AAAA v1a,BBBB {headers['webhook-signature']}",
+                },
+            ),
+            204,
+        ),
+    }
+
+
 KEPT = [ONE, batch_of(ONE, TWO, THREE).replace(b"\n", b" "), FIVE]
 
 
@@ -96,8 +105,9 @@ async def test_each_request_is_answered_and_kept_as_it_should_be(language, tmp_p
             async with session.post(receiver.url, data=body, headers=headers) as answer:
                 return answer.status
 
-        answers = {name: await post(*request) for name, (request, _) in PLAY.items()}
-        assert answers == {name: status for name, (_, status) in PLAY.items()}
+        played = play()
+        answers = {name: await post(*request) for name, (request, _) in played.items()}
+        assert answers == {name: status for name, (_, status) in played.items()}
         assert receiver.lines == KEPT
 
         await receiver.kill()

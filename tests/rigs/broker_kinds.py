@@ -31,7 +31,7 @@ from agent.destinations.config import DestinationConfig
 CANARY = "canary4711"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 _SECTION = TypeAdapter(DestinationConfig)
-_PATIENCE = 5.0
+_PATIENCE = 30.0
 _MQTT_STEPS = MappingProxyType(
     {
         "hangs up": "the connection was lost",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 _OPEN = Path("/proc/self/fd")
-_PATIENCE = 8.0  # seconds for threads and sockets that end by themselves
+_PATIENCE = 20.0  # seconds for threads and sockets that end by themselves
 
 
 class Census(NamedTuple):

@@ -12,7 +12,7 @@ from agent.model import Link, Quality, Reading
 from agent.sources.modbus.config import ModbusSource
 from agent.sources.modbus.source import run
 
-PATIENCE = 8.0  # seconds a test waits for something that takes milliseconds on an idle machine
+PATIENCE = 30.0  # seconds a test waits for something that takes milliseconds on an idle machine
 
 
 LINES = ("tcp", "rtu+tcp", "serial")

@@ -14,7 +14,7 @@ from typing import Self
 from paho.mqtt import publish as paho_publish
 
 _PROGRAM = "/usr/sbin/mosquitto"
-_PATIENCE = 5.0  # seconds for starting and for stopping
+_PATIENCE = 30.0  # seconds for starting and for stopping
 
 
 class Mosquitto:

@@ -13,7 +13,7 @@ from agent.sources.mqtt.config import MqttSource
 from agent.sources.mqtt.source import run
 
 
-async def eventually(holds: Callable[[], bool], seconds: float = 5) -> None:
+async def eventually(holds: Callable[[], bool], seconds: float = 30) -> None:
     """Wait for what real sockets and threads bring about."""
     deadline = time.monotonic() + seconds
     while not holds():

@@ -16,7 +16,7 @@ import nats
 from nats.js.api import StreamConfig
 
 _PROGRAM = "nats-server"
-_PATIENCE = 10.0  # seconds for starting and for stopping
+_PATIENCE = 30.0  # seconds for starting and for stopping
 
 
 class NatsServer:

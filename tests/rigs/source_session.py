@@ -9,7 +9,7 @@ from agent.clock import SystemClock
 from agent.errors import SourceError, StoreUnavailable
 from agent.model import Link, Quality, Reading
 
-PATIENCE = 10.0  # seconds for what takes milliseconds on an idle machine
+PATIENCE = 30.0  # seconds for what takes milliseconds on an idle machine
 CANCELLED_WITHIN = 2.0  # seconds
 NAME = "plant"
 

@@ -130,7 +130,7 @@ async def transactions(store):
     await store._turns.connection.set_trace_callback(None)
 
 
-async def eventually(condition, seconds=5.0):
+async def eventually(condition, seconds=30.0):
     """Wait until it is true; fail when it is not within `seconds`."""
     async with asyncio.timeout(seconds):
         while not condition():

@@ -365,7 +365,7 @@ async def test_damage_that_is_met_by_a_reader_s_own_settling_ends_the_storing(wr
     with pytest.raises(StoreUnavailable, match="the next start"):
         await store.events(EventFilter(), 1)
     with pytest.raises(StoreDamaged, match="the next start"):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await store.watch()
     with pytest.raises(StoreDamaged):
         await store.close()

@@ -145,7 +145,7 @@ async def test_a_search_that_a_lost_line_ends_tells_no_tag_twice():
         await one_session(config, sink, name="vanishing")
         assert not sink.batches
         server.behave = honest
-        async with asyncio.timeout(5), sessions(config, sink, name="vanishing"):
+        async with asyncio.timeout(30), sessions(config, sink, name="vanishing"):
             batch = await sink.poll()
 
     assert {reading.quality for reading in batch.values()} == {Quality.GOOD}

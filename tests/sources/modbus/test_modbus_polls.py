@@ -135,7 +135,7 @@ async def test_sources_on_a_line_that_is_left_share_a_poll():
         async with sessions(configs[0], first, name="a"), sessions(configs[1], second, name="b"):
             await first.polls(8)
             await second.polls(8)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while server.connections:
                 await asyncio.sleep(0.01)
 

@@ -79,7 +79,7 @@ async def test_all_sources_of_a_gateway_share_one_connection(line, tmp_path):
 
     server = server_on(line, tmp_path, behave=counted)
     # A slow answer is not the matter here.
-    patient = (unit(server, number, timeout="2s") for number in range(1, 6))
+    patient = (unit(server, number, timeout="4s") for number in range(1, 6))
     async with server, plants(*patient) as sinks:
         for sink in sinks:
             await sink.polls(3)
@@ -98,7 +98,7 @@ async def test_the_last_source_closes_the_line():
             await staying.polls(2)
 
             assert (server.accepted, len(server.connections)) == (1, 1)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while server.connections:
                 await asyncio.sleep(0.01)
 
