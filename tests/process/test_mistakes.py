@@ -148,7 +148,7 @@ async def full_disk(folder):
         _, hard = resource.prlimit(agent.process.pid, resource.RLIMIT_FSIZE)
         resource.prlimit(agent.process.pid, resource.RLIMIT_FSIZE, (1, hard))
         plc.added = 100
-        why = await until(lambda: failing(agent), agent.log, within=10)
+        why = await until(lambda: failing(agent), agent.log, within=30)
         assert "nothing can be stored" in why
         assert str(folder / "a" / "data") in why
         before = await agent.metric("edge_relay_readings_total", source="healthy")
@@ -157,8 +157,12 @@ async def full_disk(folder):
         assert (await agent.get("/live"))[0] == 200
         plc.added = 0
         resource.prlimit(agent.process.pid, resource.RLIMIT_FSIZE, (hard, hard))
-        await until(agent.healthy, agent.log, within=10)
-        assert await agent.metric("edge_relay_readings_total", source="healthy") > before
+        await until(agent.healthy, agent.log, within=30)
+
+        async def reads_on():
+            return await agent.metric("edge_relay_readings_total", source="healthy") > before
+
+        await until(reads_on, agent.log)
         plc.added = 0
         await alarm(plc, receiver)
         await until(lambda: blind_for_the_store(receiver), agent.log)
