@@ -80,7 +80,7 @@ async def test_what_lost_its_link_is_tried_when_the_way_is_back(tmp_path, sign):
             outlets.way_is_back()
 
         await eventually(lambda: receiver.events("/cloud") and receiver.events("/room"), SOON)
-        assert not outlets.lost
+        await eventually(lambda: not outlets.lost, SOON)
 
 
 async def test_who_answered_has_not_lost_its_link(tmp_path):
@@ -91,7 +91,7 @@ async def test_who_answered_has_not_lost_its_link(tmp_path):
 
         await eventually(lambda: receiver.events("/room"), SOON)
         assert receiver.events("/cloud") == []
-        assert not outlets.lost
+        await eventually(lambda: not outlets.lost, SOON)
 
 
 async def test_an_agent_notices_a_way_to_the_outside(tmp_path, monkeypatch):

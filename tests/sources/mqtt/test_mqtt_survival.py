@@ -125,17 +125,18 @@ async def test_a_broker_that_hangs_is_noticed_and_a_quiet_one_is_not(tmp_path, f
     ports = free_port(), free_port()
     with Mosquitto(tmp_path, ports[0]) as frozen, Mosquitto(tmp_path, ports[1]) as quiet:
         configs = [source(one.port).model_copy(update={"keepalive": 2 * SECOND}) for one in (frozen, quiet)]
-        async with Session(configs[0]) as dead, Session(configs[1]) as alive:
-            await subscribed(dead)
-            await alive.until(lambda: alive.up)
-            frozen.freeze()
-            began = asyncio.get_running_loop().time()
-            why = str(await dead.error(30))
-            frozen.thaw()
-            assert asyncio.get_running_loop().time() - began < 20  # TCP alone would take minutes
-            assert "ping" in why  # paho may notice it first, and says it in other words
-            assert "the link is dead or the broker hangs" in why
-            assert not alive.task.done()
+        async with Session(configs[0]) as dead:
+            await subscribed(dead)  # before the other begins: the figure that tells it is of both
+            async with Session(configs[1]) as alive:
+                await alive.until(lambda: alive.up)
+                frozen.freeze()
+                began = asyncio.get_running_loop().time()
+                why = str(await dead.error(30))
+                frozen.thaw()
+                assert asyncio.get_running_loop().time() - began < 20  # TCP alone would take minutes
+                assert "ping" in why  # paho may notice it first, and says it in other words
+                assert "the link is dead or the broker hangs" in why
+                assert not alive.task.done()
 
 
 async def test_a_peer_that_confirms_nothing_is_given_up_by_tcp_too(broker):
