@@ -7,6 +7,7 @@ that ends the same delivery. At most ten attempts of a delivery are kept.
 # ruff: noqa: S608 - statements are put together from constants; values are always bound
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Final, assert_never
 
 import aiosqlite
@@ -36,7 +37,7 @@ async def write_marks(
     Raises:
         sqlite3.Error: see the writer.
     """
-    delivered: list[Sequence[object]] = []
+    delivered: list[tuple[int, int, int]] = []
     charged: list[Sequence[object]] = []
     dead: list[Sequence[object]] = []
     attempts: list[Mapping[str, object]] = []
@@ -54,6 +55,7 @@ async def write_marks(
                     attempts.append(_attempt_row(key, seq, attempt))
             case _:
                 assert_never(mark)
+    delivered.sort(key=itemgetter(1, 2))  # neighbours in the file together: a fifth less work in a long backlog
     moved = 0
     for sql, rows in ((_CHARGED, charged), (_DELIVERED, delivered), (_DEAD, dead)):
         if rows:
