@@ -55,7 +55,8 @@ async def write_marks(
                     attempts.append(_attempt_row(key, seq, attempt))
             case _:
                 assert_never(mark)
-    delivered.sort(key=itemgetter(1, 2))  # neighbours in the file together: a fifth less work in a long backlog
+    # Neighbours in the file together: a fifth less work in a long backlog.
+    delivered.sort(key=itemgetter(1, 2))
     moved = 0
     for sql, rows in ((_CHARGED, charged), (_DELIVERED, delivered), (_DEAD, dead)):
         if rows:
