@@ -26,7 +26,7 @@ from rigs.history import fill
 from agent.model import SECOND
 from agent.paths import STORE
 
-FEW = 10_000
+FEW = 50_000  # of fewer a good part is in memory before the measuring begins, and so costs nothing
 RULE = "live.T0"
 
 
