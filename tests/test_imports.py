@@ -37,6 +37,7 @@ LEVELS = {
     "notify": SHELL,
     "paths": SHELL,
     "signing": SHELL,
+    "server_url": SHELL,
     "sources": SHELL,
     "store": SHELL,
     "supervise": SHELL,

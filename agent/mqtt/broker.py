@@ -5,10 +5,8 @@ commands that connect to nothing); what cannot work is refused here, with the re
 when the broker is met.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -22,48 +20,28 @@ from pydantic import (
 from agent.config.fields import Duration, Section
 from agent.config.secrets import Secret, SecretPlaces
 from agent.model import SECOND
+from agent.server_url import ServerUrl, UrlForm, parse_server_url
 
-_DEFAULT_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
+_FORM: Final = UrlForm(
+    {"mqtt": 1883, "mqtts": 8883},
+    "mqtts",
+    "expected mqtt://HOST, mqtt://HOST:PORT or, with TLS, mqtts://HOST:PORT",
+    "url",
+    "a topic does not belong into the url",
+)
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 LONGEST_NAME: Final = 65_535  # bytes of a topic or client id on the wire: MQTT 3.1.1, section 1.5.3
 _SHORTEST_KEEPALIVE: Final = 5 * SECOND
 _LONGEST_KEEPALIVE: Final = 600 * SECOND
 
 
-@dataclass(frozen=True, slots=True)
-class BrokerUrl:
-    """Where a broker listens; `tls` for mqtts://."""
-
-    host: str
-    port: int
-    tls: bool
-
-    def __str__(self) -> str:
-        """`HOST:PORT`, as messages name it."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-def parse_broker_url(value: object) -> BrokerUrl:
+def parse_broker_url(value: object) -> ServerUrl:
     """Read `mqtt://HOST[:PORT]` or `mqtts://HOST[:PORT]`.
 
     Raises:
-        ValueError: anything else; a user or password in it is not repeated.
+        ValueError: anything else.
     """
-    expected = "expected mqtt://HOST, mqtt://HOST:PORT or, with TLS, mqtts://HOST:PORT"
-    if not isinstance(value, str):
-        raise ValueError(expected)  # noqa: TRY004 - pydantic reports ValueError alone
-    try:
-        parts = urlsplit(value.strip())
-        port = parts.port
-    except ValueError:
-        raise ValueError(expected) from None
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("no user or password belongs in the url: write them as user: and password:")
-    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
-        raise ValueError(expected)
-    if parts.path.strip("/") or parts.query or parts.fragment:
-        raise ValueError(f"{expected}; a topic does not belong into the url")
-    return BrokerUrl(parts.hostname, port or _DEFAULT_PORTS[parts.scheme], parts.scheme == "mqtts")
+    return parse_server_url(value, _FORM)
 
 
 def _protocol(value: object) -> object:
@@ -122,7 +100,7 @@ class BrokerSection(Section):
     """Where a broker is, and who the agent is there; sources and destinations add what is theirs."""
 
     url: Annotated[
-        BrokerUrl,
+        ServerUrl,
         PlainValidator(parse_broker_url),
         WithJsonSchema(
             {"type": "string", "pattern": "^mqtts?://", "examples": ["mqtts://broker.plant:8883"]}

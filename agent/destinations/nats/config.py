@@ -6,10 +6,8 @@ and not at the first alarm; keys that contradict each other are refused; no mess
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Final, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, WithJsonSchema, model_validator
 
@@ -20,11 +18,18 @@ from agent.delivery.body import Identity
 from agent.destinations.base import DestinationSection
 from agent.destinations.placeholders import Template
 from agent.model import Event
+from agent.server_url import ServerUrl, UrlForm, parse_server_url
 from agent.signing.config import Signing
 
 DELICATE: Final = "*>"
 SEPARATOR: Final = "."
-_PORT: Final = 4222
+_FORM: Final = UrlForm(
+    {"nats": 4222, "tls": 4222},
+    "tls",
+    "expected nats://HOST, nats://HOST:4222 or, with TLS, tls://HOST:4222",
+    "address",
+    "the subject has a key of its own",
+)
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 _STREAM: Final = re.compile(r"[^\s.*>/\\\x00-\x1f\x7f]{1,255}")
 _INBOX: Final = re.compile(r"[^\s.*>$\x00-\x1f\x7f]+(\.[^\s.*>\x00-\x1f\x7f]+)*")
@@ -32,42 +37,13 @@ _LONGEST_INBOX: Final = 200
 _ALL: Final = "plant.{site}.{agent}.{type}"
 
 
-@dataclass(frozen=True, slots=True)
-class ServerUrl:
-    """Where a server listens; `tls`: never without."""
-
-    host: str
-    port: int
-    tls: bool
-
-    def __str__(self) -> str:
-        """`HOST:PORT`, as messages name it."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
 def parse_server(value: object) -> ServerUrl:
     """Read `nats://HOST[:PORT]` or `tls://HOST[:PORT]`.
 
     Raises:
-        ValueError: anything else; a user or password in it is not repeated.
+        ValueError: anything else.
     """
-    expected = "expected nats://HOST, nats://HOST:4222 or, with TLS, tls://HOST:4222"
-    if isinstance(value, ServerUrl):
-        return value
-    if not isinstance(value, str):
-        raise ValueError(expected)  # noqa: TRY004 - pydantic reports ValueError alone
-    try:
-        parts = urlsplit(value.strip())
-        port = parts.port
-    except ValueError:
-        raise ValueError(expected) from None
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("no user or password belongs in the address: write them as user: and password:")
-    if parts.scheme not in {"nats", "tls"} or not parts.hostname:
-        raise ValueError(expected)
-    if parts.path.strip("/") or parts.query or parts.fragment:
-        raise ValueError(f"{expected}; the subject has a key of its own")
-    return ServerUrl(parts.hostname, port or _PORT, parts.scheme == "tls")
+    return parse_server_url(value, _FORM)
 
 
 def _check_subject(subject: str) -> str:

@@ -20,12 +20,13 @@ from agent import __version__
 from agent.codec import nats
 from agent.codec.nats import Arrived, Info, Ping, Pong, ProtocolError, Reader, Refusal
 from agent.codec.nkeys import credentials, user_key
-from agent.destinations.nats.config import NatsDestination, NatsTls, ServerUrl
+from agent.destinations.nats.config import NatsDestination, NatsTls
 from agent.destinations.nats.reasons import hung_up, no_nats, no_tls, turned_away
 from agent.destinations.said import Lost, TurnedAway
 from agent.dns import look_up
 from agent.errors import SourceError
 from agent.model import Json
+from agent.server_url import ServerUrl
 from agent.threads import in_a_thread
 from agent.tls import client_context
 

@@ -11,9 +11,10 @@ from typing import Final
 
 import orjson
 
-from agent.destinations.nats.config import NatsDestination, ServerUrl
+from agent.destinations.nats.config import NatsDestination
 from agent.destinations.said import OK, Said
 from agent.model import SECOND, Json
+from agent.server_url import ServerUrl
 
 WHO_TAKES_IT: Final = "$JS.API.STREAM.NAMES"
 """Where JetStream says which streams take a subject."""

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from agent.config.secrets import SecretPlaces
 from agent.model import SECOND, Kind, TagSpec
-from agent.mqtt.broker import BrokerUrl
+from agent.server_url import ServerUrl
 from agent.sources.mqtt.config import MqttSource
 
 TAGS = {"COMP1.CURRENT": {"topic": "plant/compressor/1", "value": "$.current_a", "time": "$.ts", "unit": "A"}}
@@ -31,10 +31,10 @@ def test_the_short_form_has_the_defaults_that_keep_messages():
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
-        ("mqtt://broker", BrokerUrl("broker", 1883, tls=False)),
-        ("mqtts://broker.plant", BrokerUrl("broker.plant", 8883, tls=True)),
-        ("mqtt://10.0.0.5:1884/", BrokerUrl("10.0.0.5", 1884, tls=False)),
-        ("mqtt://[fe80::1]:1883", BrokerUrl("fe80::1", 1883, tls=False)),
+        ("mqtt://broker", ServerUrl("broker", 1883, tls=False)),
+        ("mqtts://broker.plant", ServerUrl("broker.plant", 8883, tls=True)),
+        ("mqtt://10.0.0.5:1884/", ServerUrl("10.0.0.5", 1884, tls=False)),
+        ("mqtt://[fe80::1]:1883", ServerUrl("fe80::1", 1883, tls=False)),
     ],
 )
 def test_a_url_names_host_port_and_tls(url, expected):
