@@ -47,7 +47,8 @@ def _row(run: Run, clock: Clock) -> dict[str, Json]:
         row |= {"acknowledged_by": core.acknowledged} if core.acknowledged else {}
         row |= {"needs": _needs(run)} if core.occurrence and not core.level else {}
         row |= {"chattering": True} if core.chattering else {}
-        row |= {"peak": core.peak} if core.peak is not None else {}
+        peak = core.peak(run.spec, standing(run.spec, core))
+        row |= {"peak": peak} if peak is not None else {}
     if not (is_alarm(run) and run.spec.of_source):
         row |= {"value": _value(run), "quality": sight.quality.value} | (
             {"unit": sight.unit} if sight.unit else {}

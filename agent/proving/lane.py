@@ -232,16 +232,16 @@ def _quiet(run: Run, least: float, greatest: float) -> bool:
 
 
 def _stands(spec: AlarmSpec, core: AlarmState, least: float, greatest: float) -> bool:
-    if core.peak is None:
+    if core.extremes is None:
         return False
+    lowest, highest = core.extremes
     for condition, machine in zip(spec.conditions, core.machines, strict=True):
         if not isinstance(condition, Limit) or isinstance(condition.at, str):
             return False
         leaves = Zone.OUT if machine.phase is Phase.ACTIVE else Zone.IN
         if leaves in (zone(condition, least, condition.at), zone(condition, greatest, condition.at)):
             return False
-        further = greatest > core.peak if condition.side > 0 else least < core.peak
-        if further and machine.phase is Phase.ACTIVE:
+        if greatest > highest if condition.side > 0 else least < lowest:
             return False
     return True
 

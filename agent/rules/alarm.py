@@ -194,13 +194,13 @@ def _account(
         blind = (state.away_since, now) if stood else blind
     if blind is not None and any(machine.phase is Phase.ACTIVE for machine in machines):
         blind = None  # it had not returned while the agent was away
-    peak = _peak(spec, state, machines, value)
+    extremes = _extremes(spec, state, machines, value)
     if state.raises:
         state = _chattering(spec, state, machines, value, now)
     recheck = state.recheck and bool(state.level)
-    if state.seen and not state.fault and (blind, peak, recheck) == (state.blind, state.peak, state.recheck):
+    if state.seen and not state.fault and (blind, extremes, recheck) == (state.blind, state.extremes, state.recheck):
         return state
-    return replace(state, seen=True, fault="", away_since=None, blind=blind, peak=peak, recheck=recheck)
+    return replace(state, seen=True, fault="", away_since=None, blind=blind, extremes=extremes, recheck=recheck)
 
 
 def _chattering(
@@ -226,19 +226,20 @@ def _chattering(
     return replace(state, raises=raises, dip=dip)
 
 
-def _peak(
+def _extremes(
     spec: AlarmSpec, state: AlarmState, machines: Sequence[Machine], value: Value | None
-) -> float | None:
-    sides = [
-        condition.side
+) -> tuple[float, float] | None:
+    """Both ends, for an alarm may go from one side to the other; the same value twice says nothing new."""
+    crossed = any(
+        isinstance(condition, Limit) and machine.phase is not Phase.NORMAL
         for condition, machine in zip(spec.conditions, machines, strict=True)
-        if isinstance(condition, Limit) and machine.phase is not Phase.NORMAL
-    ]
-    if not sides or not isinstance(value, int | float):
-        return state.peak if state.level else None
-    if state.peak is None:
-        return value
-    return max(state.peak, value) if sides[-1] > 0 else min(state.peak, value)
+    )
+    if not crossed or not isinstance(value, int | float):
+        return state.extremes if state.level else None
+    if state.extremes is None:
+        return value, value
+    least, greatest = state.extremes
+    return state.extremes if least <= value <= greatest else (min(least, value), max(greatest, value))
 
 
 def mark_fault(

@@ -74,9 +74,9 @@ def _end(
 ) -> tuple[AlarmState, list[Event]]:
     """Back to normal; the occurrence stays open where a person has to see it first."""
     stays = bool(state.occurrence) and (spec.latch or (spec.acknowledge and not state.acknowledged))
-    peak = _peak_going_on(spec, moved)
+    extremes = _still_crossed(spec, moved)
     if stays:
-        after = replace(moved, level="", chattering=False, blind=None, recheck=False, peak=peak, silent=False)
+        after = replace(moved, level="", chattering=False, blind=None, recheck=False, extremes=extremes, silent=False)
     else:
         after = AlarmState(
             moved.machines,
@@ -86,7 +86,7 @@ def _end(
             raises=() if reason == "disabled" else moved.raises,
             dip=moved.dip,
             trials=moved.trials,
-            peak=peak,
+            extremes=extremes,
         )
     if state.silent or not state.occurrence:
         return after, []
@@ -100,13 +100,13 @@ def _end(
     return after, [told]
 
 
-def _peak_going_on(spec: AlarmSpec, state: AlarmState) -> float | None:
-    """The peak, where another limit's delay still runs though the alarm is over."""
+def _still_crossed(spec: AlarmSpec, state: AlarmState) -> tuple[float, float] | None:
+    """The extremes, where another limit's delay still runs though the alarm is over."""
     runs = any(
         isinstance(condition, Limit) and machine.phase is not Phase.NORMAL
         for condition, machine in zip(spec.conditions, state.machines, strict=True)
     )
-    return state.peak if runs else None
+    return state.extremes if runs else None
 
 
 def _silently(

@@ -141,6 +141,7 @@ def _read_alarm(spec: AlarmSpec, fields: dict[str, Any], shift: int) -> AlarmSta
             "reminded": fields["reminded"] + shift,
             "away_since": _moved(fields["away_since"], shift),
             "blind": tuple(instant + shift for instant in fields["blind"]) if fields["blind"] else None,
+            "extremes": tuple(fields["extremes"]) if fields["extremes"] else None,
             "raises": tuple(instant + shift for instant in fields["raises"]),
             "digest": spec.digest,
         }

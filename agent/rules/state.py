@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from agent.model import Priority, Value
 from agent.rules.machine import CALM, Machine, Phase
-from agent.rules.spec import AlarmSpec
+from agent.rules.spec import AlarmSpec, Condition, Limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class AlarmState:
         repeat: how often it was raised again while open.
         acknowledged: by whom; empty: by nobody.
         reminded: when it was last told of.
-        peak: most extreme value since the onset, on the side that was exceeded.
+        extremes: the least and the greatest value since a limit was crossed first; None: none was.
         code: the discrete value last announced.
         away_since: the agent was away from here until the first good value.
         blind: the interval in which a return happened unseen.
@@ -46,7 +46,7 @@ class AlarmState:
     repeat: int = 0
     acknowledged: str = ""
     reminded: int = 0
-    peak: float | None = None
+    extremes: tuple[float, float] | None = None
     code: Value | None = None
     away_since: int | None = None
     blind: tuple[int, int] | None = None
@@ -86,6 +86,19 @@ class AlarmState:
             a.phase is not b.phase or a.hits != b.hits
             for a, b in zip(self.machines, after.machines, strict=True)
         )
+
+    def peak(self, spec: AlarmSpec, condition: Condition) -> float | None:
+        """The worst value so far, on the side of the limit that `condition` is, else of one that is crossed."""
+        limits = [
+            each
+            for each, machine in zip(spec.conditions, self.machines, strict=True)
+            if isinstance(each, Limit) and (each is condition or machine.phase is not Phase.NORMAL)
+        ]
+        if self.extremes is None or not limits:
+            return None
+        least, greatest = self.extremes
+        worst = condition if isinstance(condition, Limit) else limits[-1]
+        return greatest if worst.side > 0 else least
 
     @property
     def steady(self) -> bool:

@@ -201,8 +201,9 @@ def _further(spec: AlarmSpec, state: AlarmState, view: Sight, what: Happening) -
     """What only some events have."""
     kind, wording = what.kind, spec.wording
     asks, returned = kind in _ASKS, kind is EventType.ALARM_RETURNED
+    peak = None if kind is EventType.EVENT_OCCURRED else state.peak(spec, what.condition)
     data: dict[str, tuple[bool, Json]] = {
-        "peak": (state.peak is not None and kind is not EventType.EVENT_OCCURRED, state.peak),
+        "peak": (peak is not None, peak),
         "duration_s": (returned, (what.at - state.raised_at) / SECOND),
         "initial": (what.initial, True),
         "reason": (bool(what.reason), what.reason),

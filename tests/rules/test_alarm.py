@@ -283,6 +283,23 @@ def test_what_an_event_says():
     assert returned.data["level"] == "normal"
 
 
+def test_an_alarm_that_changes_sides_tells_the_worst_of_the_side_it_is_on():
+    """From high straight to low: the peak of the low alarm is the lowest value, not what it was before."""
+    player = Player((rule(high(off=5), low()),))
+    player.value(0, 180)
+    player.value(1, 30)
+    player.value(2, 35)
+    player.tick(7)
+    player.value(8, 35)
+    player.value(9, 160)
+
+    assert [(event.data["condition"], event.data["peak"]) for event in player.events] == [
+        ("high", 180),
+        ("low", 30),
+        ("low", 30),
+    ]
+
+
 def connection(within=15):
     return Absence(say("connection"), Awaited.CONNECTION, within * SECOND)
 
