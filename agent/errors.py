@@ -3,6 +3,7 @@
     EdgeRelayError
     ├── ConfigError        the operator mends the file; carries every problem found, with positions
     ├── SourceError        weather at a PLC or broker; the supervisor backs off and reconnects
+    ├── RelayError         weather at a relay of incoming webhooks; the same
     ├── StoreRefused       the operator acts: the store's file cannot be opened by this program
     │   └── StoreDamaged   nobody needs to: opening it anew salvages what can be read
     └── StoreUnavailable   the disk does not take it now; nothing was accepted, offer it again
@@ -47,6 +48,10 @@ class ConfigError(EdgeRelayError):
 
 class SourceError(EdgeRelayError):
     """A source lost its device. The message names the device, the cause, and what to look at."""
+
+
+class RelayError(EdgeRelayError):
+    """A relay cannot be asked. The message names the relay, the cause, and what to look at."""
 
 
 class StoreRefused(EdgeRelayError):  # noqa: N818 - a state of the store, as the design names it

@@ -217,6 +217,10 @@ class EventType(StrEnum):
     DELIVERY_DISABLED = "delivery.disabled"
     STORE_FILLING = "store.filling"
     STORE_OVERFLOW = "store.overflow"
+    INBOUND_DONE = "inbound.done"
+    INBOUND_REJECTED = "inbound.rejected"
+    INBOUND_FAILED = "inbound.failed"
+    INBOUND_MESSAGE = "inbound.message"  # a message itself, on its way to the service of its route alone
 
 
 @dataclass(frozen=True, slots=True)

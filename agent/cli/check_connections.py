@@ -122,8 +122,8 @@ def _deliveries(name: str, config: "DestinationConfig") -> Iterator[Way]:
 
 def _requests(purpose: str, config: "WebhookDestination") -> Iterator[Way]:
     """The receiver and where its tokens come from; of what goes by a proxy the proxy, for the firewall sees no other."""
-    from agent.destinations.webhook.proxy import way_to
-    from agent.destinations.webhook.urls import is_known
+    from agent.http.proxy import way_to
+    from agent.http.urls import is_known
 
     urls = {config.url: purpose}
     if config.auth is not None and config.auth.oauth2 is not None:
@@ -143,7 +143,7 @@ def _requests(purpose: str, config: "WebhookDestination") -> Iterator[Way]:
 def _unknown(configuration: "Configuration") -> Iterator[str]:
     """Destinations whose address is a secret."""
     from agent.destinations.webhook.config import WebhookDestination
-    from agent.destinations.webhook.urls import is_known
+    from agent.http.urls import is_known
 
     for name, config in configuration.destinations.items():
         if isinstance(config, WebhookDestination) and not is_known(config.url):

@@ -103,7 +103,7 @@ def _where(config: "DestinationConfig", event: Event, whose: "Identity") -> tupl
     from agent.destinations.mqtt.config import MqttDestination
     from agent.destinations.nats.config import NatsDestination
     from agent.destinations.webhook.config import WebhookDestination
-    from agent.destinations.webhook.urls import shown
+    from agent.http.urls import shown
 
     match config:
         case WebhookDestination():

@@ -28,8 +28,11 @@ class Subscription:
     def wants(self, event: Event) -> bool:
         """Whether the event is to go there. Whoever was told of an alarm is told of what follows.
 
-        A digest of a flood goes to whoever wants one of the events that are nowhere but in it.
+        A digest of a flood goes to whoever wants one of the events that are nowhere but in it. A message that
+        came in is addressed by its route (`send_to`), and to be had by nobody else.
         """
+        if event.type is EventType.INBOUND_MESSAGE:
+            return False
         heard = (
             not self.priorities
             or event.priority in self.priorities

@@ -37,7 +37,9 @@ _TYPES: Final[dict[str, Json]] = {
     **dict.fromkeys(("limit", "setpoint", "skew_s"), _MAYBE_NUMBER),
     **dict.fromkeys(("repeat", "count", "event_seq", "bit"), _WHOLE),
     **dict.fromkeys(("late", "initial"), _YES),
-    **dict.fromkeys(("value", "tag_value", "peak"), _SCALAR),
+    **dict.fromkeys(("relay", "message_type", "sender", "route", "action", "target", "outcome"), _TEXT),
+    "message_id": _MAYBE_TEXT,
+    **dict.fromkeys(("value", "tag_value", "peak", "old_value", "new_value"), _SCALAR),
     **dict.fromkeys(("fields", "blind", "alarms"), _MAP),
 }
 
@@ -47,7 +49,7 @@ def event_schema() -> dict[str, Json]:
     properties: dict[str, Json] = {
         name: {"description": text, **_typed(name)} for name, text in FIELDS.items()
     }
-    kinds: list[Json] = [kind.value for kind in EventType]
+    kinds: list[Json] = [kind.value for kind in EventType if kind is not EventType.INBOUND_MESSAGE]
     # A heartbeat has neither number nor predecessor.
     required: list[Json] = [name for name in EVIDENCE if name not in ("seq", "previous")]
     event: Json = {

@@ -52,7 +52,8 @@ def samples(wanted: Subscription, *, floods: bool = True) -> Iterator[Event]:
     rules, tags = ("?*",) if wanted.rules else (), ("?*",) if wanted.tags else ()
     like = replace(wanted, rules=rules, tags=tags)
     loudest = max(wanted.priorities, default=None)
-    for kind in (kind for kind in EventType if floods or kind is not EventType.AGENT_FLOOD):
+    never = {EventType.INBOUND_MESSAGE} if floods else {EventType.INBOUND_MESSAGE, EventType.AGENT_FLOOD}
+    for kind in (kind for kind in EventType if kind not in never):
         for event in _of(kind):
             ours = event.rule or kind is EventType.AGENT_FLOOD  # of a rule's priority, which can be any
             told = replace(event, priority=loudest) if ours and loudest is not None else event
@@ -120,9 +121,20 @@ _LOUD: Final = frozenset(
         EventType.DELIVERY_DISABLED,
         EventType.STORE_FILLING,
         EventType.STORE_OVERFLOW,
+        EventType.INBOUND_FAILED,
     }
 )
 _ABOUT_ANOTHER: Final[dict[str, Json]] = {"destination": "cmms", "message": _ODD, "reason": _ODD}
+_MESSAGE: Final[dict[str, Json]] = {
+    "relay": "cloud",
+    "message_id": "msg_2KWPBgLlAfxdpx2AI54pPJ85f4W",
+    "message_type": "setpoint.set",
+    "sender": "ed25519:9f2c41d0",
+    "route": "setpoint",
+    "action": "write",
+    "target": _TAG,
+    "message": _ODD,
+}
 _HOUSE: Final[Mapping[EventType, dict[str, Json]]] = {
     EventType.SOURCE_CLOCK_SKEW: {"source": "plc-line1", "skew_s": None, "reason": _ODD, "tags": [_TAG]},
     EventType.AGENT_STARTED: {"version": "1.0.0", "message": "the agent has started"},
@@ -150,6 +162,9 @@ _HOUSE: Final[Mapping[EventType, dict[str, Json]]] = {
         "uptime_s": 60,
         "message": "the agent is alive",
     },
+    EventType.INBOUND_DONE: _MESSAGE | {"outcome": "done", "old_value": 60.0, "new_value": 62.5},
+    EventType.INBOUND_REJECTED: _MESSAGE | {"outcome": "rejected", "reason": _ODD, "count": 1},
+    EventType.INBOUND_FAILED: _MESSAGE | {"outcome": "unknown", "reason": _ODD, "value": None},
     EventType.DELIVERY_FAILING: _ABOUT_ANOTHER,
     EventType.DELIVERY_RECOVERED: _ABOUT_ANOTHER,
     EventType.DELIVERY_DEAD: _ABOUT_ANOTHER | {"event_seq": 17, "event_previous": None},

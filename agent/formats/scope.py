@@ -101,6 +101,16 @@ FIELDS: Final[Mapping[str, str]] = MappingProxyType(
         "seqs": "the numbers that were given up, as pairs of first and last",
         "destinations": "how many deliveries were given up, by destination",
         "chains": "by destination, previous and last of each run that was given up",
+        "relay": "the relay by which a message came in",
+        "message_id": "what its sender calls a message that came in; null if it has no name that is signed",
+        "message_type": "the type of a message that came in",
+        "sender": "which key a message was signed with",
+        "route": "the route that took a message",
+        "action": "what a message asked for: forward, publish, write, acknowledge ...",
+        "target": "what it was asked for of: a tag, a rule, a destination",
+        "old_value": "what the tag was before it was written",
+        "new_value": "what was written, or asked for",
+        "outcome": "done, rejected (nothing was touched), failed or unknown",
         "replaces": "the records of gaps whose place this one takes",
     }
 )

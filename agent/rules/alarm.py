@@ -198,9 +198,15 @@ def _account(
     if state.raises:
         state = _chattering(spec, state, machines, value, now)
     recheck = state.recheck and bool(state.level)
-    if state.seen and not state.fault and (blind, extremes, recheck) == (state.blind, state.extremes, state.recheck):
+    if (
+        state.seen
+        and not state.fault
+        and (blind, extremes, recheck) == (state.blind, state.extremes, state.recheck)
+    ):
         return state
-    return replace(state, seen=True, fault="", away_since=None, blind=blind, extremes=extremes, recheck=recheck)
+    return replace(
+        state, seen=True, fault="", away_since=None, blind=blind, extremes=extremes, recheck=recheck
+    )
 
 
 def _chattering(

@@ -76,7 +76,9 @@ def _end(
     stays = bool(state.occurrence) and (spec.latch or (spec.acknowledge and not state.acknowledged))
     extremes = _still_crossed(spec, moved)
     if stays:
-        after = replace(moved, level="", chattering=False, blind=None, recheck=False, extremes=extremes, silent=False)
+        after = replace(
+            moved, level="", chattering=False, blind=None, recheck=False, extremes=extremes, silent=False
+        )
     else:
         after = AlarmState(
             moved.machines,

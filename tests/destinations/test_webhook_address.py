@@ -4,8 +4,8 @@ import pytest
 
 from agent.config.load import load
 from agent.config.secrets import NOT_NEEDED
-from agent.destinations.webhook.urls import shown
 from agent.errors import ConfigError
+from agent.http.urls import shown
 
 CANARY = "canary4711"
 WRITTEN = "agent: {{site: dresden, name: line-4}}\ndestinations:\n  room: {{url: {url}, signing: none}}\n"

@@ -12,8 +12,8 @@ import pytest
 from rigs.raw_server import answers, raw_server
 from rigs.webhook import MESSAGE, opened
 
-from agent.destinations.webhook.addresses import forbidden
-from agent.destinations.webhook.network import ForbiddenAddressError, Resolver, open_socket
+from agent.http.addresses import forbidden
+from agent.http.network import ForbiddenAddressError, Resolver, open_socket
 from agent.model import Answer, NoAnswer
 
 KEEPALIVE = {
@@ -135,7 +135,7 @@ async def test_eight_hung_look_ups_starve_nobody(black_hole):
 
 async def test_a_hung_look_up_is_named(black_hole, monkeypatch):
     """It has its own time, within that of the attempt."""
-    monkeypatch.setattr("agent.destinations.webhook.network.LOOK_UP_SECONDS", 0.2)
+    monkeypatch.setattr("agent.http.network.LOOK_UP_SECONDS", 0.2)
     async with opened("http://cmms.hung/") as hung:
         outcome = await hung.deliver(MESSAGE)
 
@@ -146,7 +146,7 @@ async def test_a_hung_look_up_is_named(black_hole, monkeypatch):
 
 async def test_look_ups_that_hang_are_limited_and_the_limit_is_given_back(black_hole, over, monkeypatch):
     """At most two threads a destination; when they come back, the next look-up goes on."""
-    monkeypatch.setattr("agent.destinations.webhook.network.LOOK_UP_SECONDS", 0.2)
+    monkeypatch.setattr("agent.http.network.LOOK_UP_SECONDS", 0.2)
     resolver = Resolver()
     results = await asyncio.gather(
         *(resolver.resolve(f"host{number}.hung") for number in range(8)), return_exceptions=True
@@ -157,7 +157,7 @@ async def test_look_ups_that_hang_are_limited_and_the_limit_is_given_back(black_
     with pytest.raises(OSError, match="no answer within"):
         await resolver.resolve("localhost")
     over.set()
-    monkeypatch.setattr("agent.destinations.webhook.network.LOOK_UP_SECONDS", 5)
+    monkeypatch.setattr("agent.http.network.LOOK_UP_SECONDS", 5)
     assert await resolver.resolve("localhost")
 
 
@@ -178,7 +178,7 @@ def test_a_hung_look_up_does_not_delay_the_exit():
     """A process that is to stop stops, whatever the resolver does."""
     program = (
         "import asyncio, socket, time\n"
-        "from agent.destinations.webhook.network import Resolver\n"
+        "from agent.http.network import Resolver\n"
         "socket.getaddrinfo = lambda *_, **__: time.sleep(60)\n"
         "async def main():\n"
         "    task = asyncio.create_task(Resolver().resolve('cmms.hung'))\n"

@@ -12,7 +12,7 @@ from rigs.raw_server import answers, raw_server
 from rigs.token_endpoint import token_endpoint
 from rigs.webhook import MESSAGE, opened, section
 
-from agent.destinations.webhook.proxy import way_to
+from agent.http.proxy import way_to
 from agent.model import Answer, Blocked, NoAnswer
 
 HOST = "cmms.example.com"

@@ -20,7 +20,7 @@ from rigs.token_endpoint import token_endpoint
 from rigs.webhook import MESSAGE, MovedClock, opened, section
 
 from agent.destinations import expiring
-from agent.destinations.webhook.trust import pin_of
+from agent.http.trust import pin_of
 from agent.model import SECOND, Answer, Blocked, NoAnswer
 
 UNKNOWN = "name the PEM file of the authority that signed it as tls: {ca: FILE}"

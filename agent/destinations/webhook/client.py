@@ -25,12 +25,12 @@ from agent.delivery.http_time import clock_offset, receiver_time
 from agent.destinations.base import Message
 from agent.destinations.webhook.config import WebhookDestination
 from agent.destinations.webhook.credentials import credentials, with_token
-from agent.destinations.webhook.errors import Failure, explain, of_token_endpoint
-from agent.destinations.webhook.network import CONNECT_SECONDS, Resolver, open_socket
-from agent.destinations.webhook.oauth import NoTokenError, Tokens
-from agent.destinations.webhook.proxy import way_to
-from agent.destinations.webhook.trust import Trust, UnusableError
 from agent.formats.covering import covered
+from agent.http.errors import Failure, explain, of_token_endpoint
+from agent.http.network import CONNECT_SECONDS, Resolver, open_socket
+from agent.http.oauth import NoTokenError, Tokens
+from agent.http.proxy import way_to
+from agent.http.trust import Trust, UnusableError
 from agent.model import SECOND, Answer, Blocked, NoAnswer
 from agent.signing.signer import signer
 from agent.threads import in_a_thread

@@ -10,8 +10,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, WrapValidator, model_validator
 
 from agent.destinations.base import BatchSection, DestinationSection
-from agent.destinations.webhook.access import AuthSection, HeaderValue, ProxySection, TlsSection
-from agent.destinations.webhook.urls import is_plain, read_url
+from agent.http.access import AuthSection, HeaderValue, ProxySection, TlsSection
+from agent.http.urls import is_plain, read_url
 from agent.signing.config import HeaderName, Signing
 
 

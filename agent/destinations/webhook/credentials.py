@@ -12,9 +12,9 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from agent.config.secrets import Secret
-from agent.destinations.webhook.access import AuthSection, ProxySection, basic
 from agent.destinations.webhook.config import WebhookDestination
-from agent.destinations.webhook.urls import SecretAddress
+from agent.http.access import AuthSection, ProxySection, basic
+from agent.http.urls import SecretAddress
 
 _NO_SECRETS: Final = frozenset({"accept", "content-type", "user-agent"})
 _LONG: Final = 16  # characters: what is shorter and stands in an address is a word more often than a key

@@ -22,8 +22,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from agent.clock import Clock
-from agent.destinations.webhook.access import TlsSection, written_pin
 from agent.errors import SourceError
+from agent.http.access import TlsSection, written_pin
 from agent.model import SECOND
 from agent.threads import in_a_thread
 from agent.tls import client_context

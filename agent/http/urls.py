@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import ValidationInfo, ValidatorFunctionWrapHandler
 
 from agent.config.secrets import NOT_NEEDED, SecretPlaces, refers, resolve
-from agent.destinations.webhook.addresses import forbidden
+from agent.http.addresses import forbidden
 
 _UNKNOWN: Final = "https://unknown.invalid/"  # where it is written elsewhere and needs not be known
 _NUMERIC: Final = re.compile(r"(.*\.)?(\d+|0x[0-9a-f]*)\.?")  # the WHATWG's URL standard, "ends in a number"

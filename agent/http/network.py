@@ -17,7 +17,7 @@ from typing import Final
 from aiohttp import AddrInfoType
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from agent.destinations.webhook.addresses import forbidden
+from agent.http.addresses import forbidden
 
 LOOK_UP_SECONDS: Final = 5
 CONNECT_SECONDS: Final = 5

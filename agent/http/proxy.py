@@ -4,7 +4,7 @@ What goes to https:// is tunnelled: the proxy learns host and port and nothing e
 is the receiver's own. What goes to http:// it reads, and can answer in the receiver's place.
 
 Behind a proxy the name is looked up by the proxy, so that of the addresses to which nothing is ever
-sent (`agent.destinations.webhook.addresses`) only those are refused that stand in `url` themselves,
+sent (`agent.http.addresses`) only those are refused that stand in `url` themselves,
 and the proxy's own: where a name leads is then the proxy's to allow.
 
 Rules for whoever changes this: the credentials of the proxy reach the proxy alone, those of the receiver
@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_network
 
-from agent.destinations.webhook.access import ProxySection, basic
-from agent.destinations.webhook.urls import host_of, is_plain, place_of
+from agent.http.access import ProxySection, basic
+from agent.http.urls import host_of, is_plain, place_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent import __version__
 from agent.clock import Clock
-from agent.destinations.webhook.access import OAuth2, basic
-from agent.destinations.webhook.errors import Failure, explain, of_token_endpoint
-from agent.destinations.webhook.proxy import Way
-from agent.destinations.webhook.trust import Trust, UnusableError
-from agent.destinations.webhook.urls import is_plain
+from agent.http.access import OAuth2, basic
+from agent.http.errors import Failure, explain, of_token_endpoint
+from agent.http.proxy import Way
+from agent.http.trust import Trust, UnusableError
+from agent.http.urls import is_plain
 from agent.model import SECOND, Blocked
 
 _LARGEST: Final = 65_536

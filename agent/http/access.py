@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 
 from agent.config.fields import FilePath, Section
 from agent.config.secrets import Secret
-from agent.destinations.webhook.urls import check_proxy_url, check_url, is_plain
+from agent.http.urls import check_proxy_url, check_url, is_plain
 
 _VALUE: Final = re.compile(r"[\x20-\x7e]*")
 _HOSTS: Final = re.compile(r"\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*")

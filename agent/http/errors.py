@@ -13,9 +13,9 @@ from typing import Final
 
 import aiohttp
 
-from agent.destinations.webhook.network import CONNECT_SECONDS, ForbiddenAddressError
-from agent.destinations.webhook.proxy import Way
-from agent.destinations.webhook.trust import PinError
+from agent.http.network import CONNECT_SECONDS, ForbiddenAddressError
+from agent.http.proxy import Way
+from agent.http.trust import PinError
 from agent.model import Blocked
 
 _TOO_LATE: Final = (10,)  # X509_V_ERR_CERT_HAS_EXPIRED, of OpenSSL
