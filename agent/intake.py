@@ -8,31 +8,29 @@ clock is wrong) is looked for once a second, in `look`.
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from agent.arrivals import WORTH_TELLING, Arrivals, clock_words
+from agent.arrivals import Arrivals
 from agent.clock import Clock
 from agent.errors import StoreUnavailable
 from agent.lapses import Connection, Interruption, Overdue
 from agent.metrics import READINGS, SOURCE_UP, TAGS_BAD, TAGS_LATE
 from agent.model import SECOND, Event, EventType, Json, Link, Quality, Reading, Seen, TagSpec
 from agent.pipeline import Pipeline
+from agent.skews import Skews
 from agent.sources import SourceConfig, session
 from agent.sources.aside import aside
-from agent.stamps import Reckoning, Standing
+from agent.sources.writing import Door
+from agent.stamps import Reckoning
 from agent.supervise import Supervisor
 
 _log = logging.getLogger(__name__)
 
 _NAMED: Final = 3
 _HISTORY: Final = "what was missed came late, as history"
-_STILL: Final = (
-    "the device's clock stands still, so its stamps are not used: set it, or have a time server set it"
-)
-_STEADY_FOR: Final = 10 * SECOND  # a stamp out of the blue is no clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +58,7 @@ class Intake:
         bad: why a tag cannot be read, by tag, while the connection is up.
         late: since when nothing has come of a tag that should have, while the connection is up.
         pause: it is not read until then.
+        door: behind it lies what writes to its tags, while it is connected and one of them says `write`.
     """
 
     def __init__(
@@ -78,7 +77,9 @@ class Intake:
         self.bad: dict[str, str] = {}
         self.late: dict[str, int] = {}
         self.pause: Pause | None = None
-        self._read = session(config)  # here, so that its adapter is imported before anything is read
+        self.door = Door()
+        # Here, so that its adapter is imported before anything is read.
+        self._read = session(config, self.door)
         self._pipeline = pipeline
         self._clock = clock
         self._reckoning = reckoning
@@ -86,12 +87,10 @@ class Intake:
         self._arrivals = Arrivals(
             specs, lambda tag: config.tag_named(name, tag), one_clock=config.type != "mqtt"
         )
+        self._skews = Skews(name, self._arrivals)
         self._overdue = Overdue()
         self._connection = Connection(self.since)
         self._down_taken = True
-        self._told: dict[str, int] = {}  # what was told of clocks, nanoseconds behind
-        self._doubted: dict[str, tuple[int, int]] = {}  # what they seem, and since when
-        self._still: set[str] = set()
         self._readings = READINGS.labels(name)
         self._up = SOURCE_UP.labels(name)
         self._tags_bad = TAGS_BAD.labels(name)
@@ -186,10 +185,8 @@ class Intake:
             yield self._blind(over)
         if (history := self._arrivals.history(now)) is not None:
             yield self._blind(Interruption(*history, _HISTORY))
-        if self._reckoning().standing is not Standing.WRONG and (skewed := self._skewed(now)):
-            yield self._pipeline.event(EventType.SOURCE_CLOCK_SKEW, skewed)
-        if stopped := self._stopped():
-            yield self._pipeline.event(EventType.SOURCE_CLOCK_SKEW, stopped)
+        for skew in self._skews.look(now, self._reckoning().standing):
+            yield self._pipeline.event(EventType.SOURCE_CLOCK_SKEW, skew)
 
     def last_word(self) -> Iterator[Event]:
         """Give what receivers must be told of before the agent ends."""
@@ -220,43 +217,6 @@ class Intake:
         if back and self.up:
             _log.info("source %s: %s: values come again", self.name, named(back))
 
-    def _skewed(self, now: int) -> dict[str, Json]:
-        """What is to be told of clocks that went wrong, or are right again: one message for all of them."""
-        tell: dict[str, int] = {}
-        clocks = self._arrivals.clocks
-        if len(self._told) > len(clocks):  # of tags that are forgotten
-            self._told = {key: told for key, told in self._told.items() if key in clocks}
-            self._doubted = {key: seemed for key, seemed in self._doubted.items() if key in clocks}
-        for key, clock in clocks.items():
-            told, behind = self._told.get(key, 0), clock.behind
-            if abs(behind - told) <= WORTH_TELLING:
-                self._doubted.pop(key, None)
-                continue
-            seemed, since = self._doubted.setdefault(key, (behind, now))
-            if abs(seemed - behind) > WORTH_TELLING:
-                self._doubted[key] = (behind, now)
-            elif now - since >= _STEADY_FOR:
-                tell[key] = behind
-        if not tell:
-            return {}
-        for key, behind in tell.items():
-            self._told[key] = behind
-            del self._doubted[key]
-        worst = max(tell.values(), key=abs)
-        return self._clock_told(tell, -worst / SECOND, clock_words(worst))
-
-    def _stopped(self) -> dict[str, Json]:
-        """What is to be told of clocks that stand still since the last look."""
-        still = {key for key, clock in self._arrivals.clocks.items() if clock.still}
-        new, self._still = still - self._still, still
-        return self._clock_told(new, None, _STILL) if new else {}
-
-    def _clock_told(self, keys: Iterable[str], skew: float | None, words: str) -> dict[str, Json]:
-        _log.warning("source %s: %s", self.name, words)
-        tags: list[Json] = [key for key in sorted(keys) if key]
-        data: dict[str, Json] = {"source": self.name, "skew_s": skew, "reason": words}
-        return data | ({"tags": tags} if tags else {})
-
     def _specs(self) -> list[TagSpec]:
         """Its tags: those that are declared, and those of what it finds that a rule names (MQTT wildcards)."""
         source = self._pipeline.engine.sources.get(self.name)
@@ -274,8 +234,6 @@ class Intake:
     def status(self) -> dict[str, Json]:
         """What people are told of it."""
         now = self._clock.monotonic()
-        behind = {key: clock.behind for key, clock in self._arrivals.clocks.items()}
-        worst = max(behind.values(), key=abs, default=0)
         return {
             "type": self.config.type,
             "state": "paused" if self.pause else "up" if self.up else "down",
@@ -284,7 +242,7 @@ class Intake:
             "tags": len(self._specs()),
             "bad": dict(self.bad),
             "late": {tag: (now - since) // SECOND for tag, since in self.late.items()},
-            "skew_s": -worst / SECOND if abs(worst) > WORTH_TELLING else None,
+            "skew_s": self._skews.worst_s(),
             "unreadable": aside(self.name).status(now),
         }
 

@@ -41,8 +41,7 @@ class TagSpec:
     """What is known of a tag before it is read.
 
     Attributes:
-        name: the tag's name, unique in the agent.
-        source: the source that reads it.
+        name, source: unique in the agent, and the source that reads it.
         unit: engineering unit, empty if none.
         range: engineering range (low, high); what percentages are of.
         stale_after: nanoseconds from receipt for which a value counts as fresh; None: for as long
@@ -50,8 +49,7 @@ class TagSpec:
         timed: the payload carries the tag's own time; a reading not newer than the last is dropped,
             so a redelivered message repeats nothing.
         kind: what kind of value it has.
-        step: the smallest change that the register can show, in the unit; None: not known.
-        reach: the least and the greatest value that the register can show; None: not known.
+        step, reach: the smallest change and (least, greatest) that the register can show; None: not known.
         every: nanoseconds between two readings at the longest; None: the device decides.
     """
 
@@ -146,8 +144,7 @@ class Command:
         rule: the instance.
         action: what is done.
         at: monotonic nanoseconds.
-        by: who did it.
-        reason: why; a shelf and out of service have one.
+        by, reason: who did it, and why; a shelf and out of service have a reason.
         until: of a shelf: when it ends, monotonic nanoseconds.
         one_shot: of a shelf: it ends with the next return as well.
     """
@@ -236,8 +233,7 @@ class Event:
         data: fields with a meaning for this event, as JSON; unknown is None, meaningless is absent.
         instants: further instants by field name (`onset`, `blind.from`), monotonic nanoseconds;
             rendered as UTC stamps beside `data`.
-        tag: the tag it is about, empty if none; what a subscription by tag matches.
-        rule: the rule it comes from, empty if none.
+        tag, rule: what it is about and comes from, empty if none; what subscriptions match.
         audience: priorities at which the same occurrence was announced before: whoever got its
             `raised` also gets what follows, whatever the priority of this event.
         send_to: the destinations that get it instead of the subscribers; empty: the subscribers.

@@ -67,6 +67,7 @@ LEVELS = {
     "reload": APP,
     "renewals": APP,
     "restore": APP,
+    "skews": APP,
     "status": APP,
     "timekeeping": APP,
     # Commands, and what only a command uses.
@@ -78,7 +79,18 @@ LEVELS = {
 }
 KINDS = {"sources", "destinations", "inbound"}
 # What the adapters of one kind share: the contract, the configuration's table, the folder itself.
-SHARED = {"__init__", "aside", "base", "config", "exploring", "naming", "placeholders", "said"}
+SHARED = {
+    "__init__",
+    "aside",
+    "base",
+    "config",
+    "exploring",
+    "naming",
+    "placeholders",
+    "routes",
+    "said",
+    "writing",
+}
 # An adapter's sections are built of these; the loader and the whole configuration are not its business.
 CONFIG_FOR_ADAPTERS = {"fields", "secrets"}
 

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationInfo
 
 from agent.config.fields import Section
 from agent.config.secrets import NOT_NEEDED, Secret, SecretPlaces
-from agent.delivery.keys import decode_secret, decode_signing_key
+from agent.delivery.keys import decode_public_key, decode_secret, decode_signing_key
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 # Ours to set: the signature covers the first three, the framing the others.
@@ -41,9 +41,15 @@ def _check_signing_key(key: Secret, info: ValidationInfo) -> Secret:
     return key
 
 
+def _check_public_key(key: str) -> str:
+    decode_public_key(key)
+    return key
+
+
 HeaderName = Annotated[str, AfterValidator(_check_header_name)]
 WebhookSecret = Annotated[Secret, AfterValidator(_check_secret)]
 SigningKeyText = Annotated[Secret, AfterValidator(_check_signing_key)]
+PublicKeyText = Annotated[str, AfterValidator(_check_public_key)]
 
 
 class StandardSigning(Section):
@@ -97,3 +103,27 @@ Signing: TypeAlias = Annotated[
         custom_error_message="expected {secret: ...}, with `scheme` standard, ed25519 (then {key: ...}) or hex, or the word none",
     ),
 ]
+
+
+class Ed25519Verification(Section):
+    """Standard Webhooks 1.0.0 with a key pair: what proves a message is no secret."""
+
+    scheme: Literal["ed25519"]
+    key: PublicKeyText
+    """The sender's public key: whpk_ and base64, as `edge-relay keygen --ed25519` prints it."""
+    previous_keys: tuple[PublicKeyText, ...] = Field((), strict=False)
+    """Public keys that the sender may still sign with, while it changes its key."""
+
+
+Verification: TypeAlias = Annotated[
+    Annotated[StandardSigning, Tag("standard")]
+    | Annotated[Ed25519Verification, Tag("ed25519")]
+    | Annotated[HexSigning, Tag("hex")]
+    | Annotated[Literal["none"], Tag("none")],
+    Discriminator(
+        _scheme,
+        custom_error_type="signing_scheme",
+        custom_error_message="expected {secret: ...}, with `scheme` standard, ed25519 (then {key: whpk_...}) or hex, or the word none",
+    ),
+]
+"""How a message that comes in is proved to be its sender's."""

@@ -23,6 +23,7 @@ from agent.sources.mqtt.config import MqttSource
 from agent.sources.mqtt.sparkplug_config import AnyMqttSource, SparkplugSource
 from agent.sources.opcua.config import OpcUaSource
 from agent.sources.simulated import SimulatedSource
+from agent.sources.writing import Door
 
 SourceConfig: TypeAlias = Annotated[
     ModbusSource | OpcUaSource | AnyMqttSource | SimulatedSource, Field(discriminator="type")
@@ -30,17 +31,20 @@ SourceConfig: TypeAlias = Annotated[
 Session: TypeAlias = Callable[[str, Emit, Clock], Awaitable[None]]
 
 
-def session(config: SourceConfig) -> Session:
-    """Give the session of a source: called with its name, it runs until its connection is lost."""
+def session(config: SourceConfig, door: Door) -> Session:
+    """Give the session of a source: called with its name, it runs until its connection is lost.
+
+    While it is connected, and one of its tags says `write`, what writes to them lies behind `door`.
+    """
     match config:
         case ModbusSource():
             from agent.sources.modbus import source as modbus
 
-            return lambda name, emit, clock: modbus.run(name, config, emit, clock)
+            return lambda name, emit, clock: modbus.run(name, config, emit, clock, door)
         case OpcUaSource():
             from agent.sources.opcua import source as opcua
 
-            return lambda name, emit, clock: opcua.run(name, config, emit, clock)
+            return lambda name, emit, clock: opcua.run(name, config, emit, clock, door)
         case MqttSource() | SparkplugSource():
             from agent.sources.mqtt import source as mqtt
 

@@ -9,6 +9,7 @@ from agent.errors import StoreUnavailable
 from agent.model import SECOND, Kind, Link, Quality, Reading
 from agent.sources import session
 from agent.sources.simulated import SimulatedSource, sample
+from agent.sources.writing import Door
 
 
 def source(tag):
@@ -80,7 +81,7 @@ async def seen_within(seconds, config, emit=None):
 
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(seconds):
-            await session(config)("plant", collect, VirtualClock())
+            await session(config, Door())("plant", collect, VirtualClock())
     return batches
 
 

@@ -395,7 +395,7 @@ async def emit(seen):
 
 config = TypeAdapter(SourceConfig).validate_python({kind.section(port=1)!r})
 with contextlib.suppress(SourceError):
-    asyncio.run(session(config)("plant", emit, SystemClock()))
+    asyncio.run(session(config, Door())("plant", emit, SystemClock()))
 print(sorted({libraries!r} & set(sys.modules)))
 """
     child = subprocess.run(

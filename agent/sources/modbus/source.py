@@ -21,6 +21,7 @@ from agent.sources.modbus.grid import Grid
 from agent.sources.modbus.plan import plan
 from agent.sources.modbus.reads import Reads
 from agent.sources.modbus.unit import Unit
+from agent.sources.writing import Door
 
 
 class _Learned(NamedTuple):
@@ -34,7 +35,7 @@ _LEARNED: Final[dict[str, _Learned]] = {}
 """By source: a refused address must not cost a search after each reconnect."""
 
 
-async def run(name: str, config: ModbusSource, emit: Emit, clock: Clock) -> None:
+async def run(name: str, config: ModbusSource, emit: Emit, clock: Clock, door: Door | None = None) -> None:
     """Read the device until it is lost.
 
     Raises:

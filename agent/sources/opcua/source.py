@@ -29,6 +29,7 @@ from agent.sources.opcua.inbox import Inbox
 from agent.sources.opcua.items import Items
 from agent.sources.opcua.subscription import subscribe
 from agent.sources.opcua.values import status_reason
+from agent.sources.writing import Door
 
 _ALIVE_EVERY: Final = SECOND
 _SILENT_KEEP_ALIVES: Final = 3
@@ -58,7 +59,15 @@ class Timing:
 USUAL: Final = Timing()
 
 
-async def run(name: str, config: OpcUaSource, emit: Emit, clock: Clock, *, timing: Timing = USUAL) -> None:
+async def run(
+    name: str,
+    config: OpcUaSource,
+    emit: Emit,
+    clock: Clock,
+    door: Door | None = None,
+    *,
+    timing: Timing = USUAL,
+) -> None:
     """Run one session, until it is lost or cancelled.
 
     Raises:

@@ -1,0 +1,1 @@
+"""The relay that is a stream: a durable pull consumer of NATS JetStream."""

@@ -1,0 +1,1 @@
+"""The relay that is asked: a polling endpoint of the shape of Svix."""
