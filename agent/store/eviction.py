@@ -208,7 +208,7 @@ class Eviction:
         gap = self._gap(replaced, everything, await self._links(everything), what, word)
         declared = self.declare(gap)
         made = plan(
-            [[draft(declared, counters.destinations)]],
+            [([draft(declared, counters.destinations)], ())],
             counters,
             self._writer.boot,
             self._writer.listener.reckon(),

@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 
 from agent.stamps import Reckoning
 from agent.store.counters import Counters
+from agent.store.messages import InboxChange
 from agent.store.records import Delivery, Stored
 from agent.store.rows import Draft, EventRow, event_row
 
@@ -31,6 +32,7 @@ class Plan:
         handed: for each step, its deliveries as they are handed on once they are on disk.
         seq: the newest number afterwards.
         previous: the newest number of each destination that is addressed.
+        inbox: what changes of messages; beside each, the number of its step's first event.
     """
 
     events: list[EventRow]
@@ -38,6 +40,7 @@ class Plan:
     handed: list[list[Delivery]]
     seq: int
     previous: dict[str, int]
+    inbox: list[tuple[InboxChange, int]]
 
     @property
     def size(self) -> int:
@@ -45,12 +48,18 @@ class Plan:
         return sum(len(row[10]) for row in self.events) + ROW * len(self.events) + ROW * len(self.deliveries)
 
 
-def plan(group: Iterable[Sequence[Draft]], counters: Counters, boot: str, now: Reckoning) -> Plan:
-    """Number the events of each step in turn; `now`: what is known of the wall clock."""
-    made = Plan([], [], [], counters.seq, {})
+def plan(
+    group: Iterable[tuple[Sequence[Draft], Sequence[InboxChange]]],
+    counters: Counters,
+    boot: str,
+    now: Reckoning,
+) -> Plan:
+    """Number the events of each step in turn, beside which messages change; `now`: what is known of the wall clock."""
+    made = Plan([], [], [], counters.seq, {}, [])
     seq = counters.seq
-    for drafts in group:
+    for drafts, changes in group:
         handed: list[Delivery] = []
+        made.inbox.extend((change, seq + 1) for change in changes)
         for draft in drafts:
             seq += 1
             made.events.append(event_row(seq, draft, boot, now.offset, now.standing))
@@ -62,4 +71,4 @@ def plan(group: Iterable[Sequence[Draft]], counters: Counters, boot: str, now: R
                 handed.append(Delivery(name, stored, previous))
                 made.previous[name] = seq
         made.handed.append(handed)
-    return Plan(made.events, made.deliveries, made.handed, seq, made.previous)
+    return Plan(made.events, made.deliveries, made.handed, seq, made.previous, made.inbox)

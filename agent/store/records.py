@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 from agent.model import Event, Priority
 from agent.stamps import Reckoning, Standing
 from agent.store.alive import Moment
+from agent.store.messages import InboxChange
 
 URGENT: Final = Priority.HIGH
 """What is at least as loud goes first after an outage (design: delivery, `lanes`)."""
@@ -29,11 +30,13 @@ class Addressed:
 class Step:
     """What one emitted batch changed; committed whole or not at all.
 
-    `states` maps a key (`rule/INSTANCE`, `tag/NAME`) to its serialised state; None deletes it.
+    `states` maps a key (`rule/INSTANCE`, `tag/NAME`) to its serialised state; None deletes it. `inbox` is
+    what changes of messages that came in, and of the audit.
     """
 
     events: Sequence[Addressed] = ()
     states: Mapping[str, bytes | None] = field(default_factory=dict)
+    inbox: Sequence[InboxChange] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,3 +95,44 @@ CREATE TABLE state (
     value BLOB NOT NULL,
     checksum INTEGER NOT NULL    -- CRC-32 over key and value
 ) STRICT, WITHOUT ROWID;
+
+-- Messages that came in (issue 6): once each, known again by what their sender has signed. States: 0 waiting
+-- to be acted on, 1 begun, 2 on its way as an event, 3 settled (records.MessageState).
+CREATE TABLE inbox (
+    number INTEGER PRIMARY KEY,
+    key BLOB NOT NULL UNIQUE,    -- SHA-256, cut, of the signed id, else of the body
+    relay TEXT NOT NULL,
+    identity TEXT NOT NULL,      -- as its sender signed it; empty: nothing it is called is signed
+    type TEXT NOT NULL,
+    sender TEXT NOT NULL,        -- which key
+    stamp INTEGER,               -- seconds UTC that its sender signed
+    at_wall INTEGER NOT NULL,    -- when it was taken
+    route TEXT NOT NULL,
+    state INTEGER NOT NULL,
+    seq INTEGER,                 -- of the event that carries it
+    outcome TEXT NOT NULL DEFAULT '',
+    reason TEXT NOT NULL DEFAULT '',
+    body BLOB,                   -- until it is settled
+    checksum INTEGER NOT NULL    -- CRC-32 over key, relay, route and body: no flipped bit moves a machine
+) STRICT;
+CREATE INDEX inbox_open ON inbox (number) WHERE state < 2;
+CREATE INDEX inbox_sent ON inbox (seq) WHERE state = 2;
+
+-- What was asked of machines and alarms by messages, and what became of it. Refusals of one sender for one
+-- reason share a row an hour (`count`).
+CREATE TABLE audit (
+    number INTEGER PRIMARY KEY,
+    key BLOB NOT NULL UNIQUE,
+    at_wall INTEGER NOT NULL,
+    relay TEXT NOT NULL,
+    identity TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    action TEXT NOT NULL,
+    target TEXT NOT NULL,
+    old TEXT,                    -- JSON
+    new TEXT,                    -- JSON
+    outcome TEXT NOT NULL,       -- acting, done, rejected, failed, unknown
+    reason TEXT NOT NULL,
+    count INTEGER NOT NULL DEFAULT 1
+) STRICT;
+CREATE INDEX audit_target ON audit (target, number) WHERE action = 'write';

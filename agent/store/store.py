@@ -23,7 +23,9 @@ from agent.clock import Clock
 from agent.model import SECOND
 from agent.stamps import Reckoning
 from agent.store import destinations, queries, retention, stamping
+from agent.store.audit import Audit, audit_size
 from agent.store.counters import Counters
+from agent.store.inbox import Inbox, horizon_of
 from agent.store.letters import Letters
 from agent.store.loading import open_or_rescue
 from agent.store.records import (
@@ -73,6 +75,7 @@ class Store:
         boot: id of this boot.
         stamps: which stamp a delivery carries.
         letters: deliveries by hand: dead letters and replays.
+        inbox, audit: messages that came in, and what was done by them.
         room: keeps the store within its bounds, while its `run` does.
         on_commit: a step is on disk, and these deliveries of it wait; called in queue order before its
             `commit` returns. Dead letters that are sent again come with an empty step.
@@ -99,6 +102,8 @@ class Store:
             settle=self._settle,
             hand_over=lambda again: self.on_commit(Step(), again),
         )
+        self.inbox: Final = Inbox(turns)
+        self.audit: Final = Audit(turns)
         self._turns = turns
         self._counters = counters
         self._clock = clock
@@ -132,6 +137,7 @@ class Store:
         connection, epoch, counters, kept = await open_or_rescue(path, clock)
         stamps = Stamps(kept, counters.seq)
         store = cls(Turns(connection, path), counters, stamps, epoch, clock, boot, tick)
+        store.inbox.horizon, store.audit.size = await horizon_of(connection), await audit_size(connection)
         store.on_commit, store.on_failure = on_commit, on_failure
         return store
 
@@ -152,6 +158,8 @@ class Store:
             KeyError: it is addressed to a destination that `sync_destinations` was not told of.
         """
         await self._writer.commit(step)
+        if step.inbox:
+            self.audit.noted(step.inbox)
 
     def mark(self, mark: Mark) -> None:
         """Keep an outcome; it is on disk with the next commit, at the latest a tick later.
@@ -191,11 +199,7 @@ class Store:
         await self._turns.run(self._writer.settle)
 
     async def watch(self) -> None:
-        """Return when the store was closed; safe to cancel.
-
-        Raises:
-            Exception: a defect ended the writer.
-        """
+        """Return when the store was closed; safe to cancel; a defect that ended the writer is raised."""
         await self._turns.watch()
 
     async def close(self) -> None:
@@ -290,4 +294,6 @@ class Store:
     async def prune(self, keep_delivered: int) -> int:
         """Delete events that are settled everywhere and older than `keep_delivered` nanoseconds; how many."""
         before, shrink = self._clock.wall() - keep_delivered, not self.room.ballast.spent
+        await self.inbox.prune(self._clock.wall())
+        await self.audit.prune(self._clock.monotonic(), self.reckon())
         return await retention.prune(self._turns, self._counters, before, shrink=shrink)

@@ -25,6 +25,7 @@ from agent.model import SECOND
 from agent.stamps import Reckoning
 from agent.store.counters import Counters
 from agent.store.failures import explain, is_full
+from agent.store.inbox import write_inbox
 from agent.store.marks import write_marks
 from agent.store.plan import INSERT_DELIVERY, Plan, plan
 from agent.store.records import Delivery, Mark, MarkDelivered, Step
@@ -173,9 +174,10 @@ class Writer:
         states = checkpoints | {key: state for offered in group for key, state in offered.step.states.items()}
         self.writing_since = self._clock.monotonic()
         reckoning = self.listener.reckon()
-        made = plan((offered.drafts for offered in group), self._counters, self.boot, reckoning)
+        steps = ((offered.drafts, offered.step.inbox) for offered in group)
+        made = plan(steps, self._counters, self.boot, reckoning)
         try:
-            if made.events or marks or states or probe:
+            if made.events or marks or states or made.inbox or probe:
                 await self._put(made, marks, states)
         except (sqlite3.Error, OSError) as error:
             # A connection that cannot even roll back is not to be trusted: the error ends the writer.
@@ -208,6 +210,8 @@ class Writer:
             await connection.executemany(INSERT_DELIVERY, made.deliveries)
         if states:
             await write_states(connection, states)
+        if made.inbox:
+            await write_inbox(connection, made.inbox)
         if marks and not await write_marks(connection, marks, self._counters.destinations):
             self._counters.doubt()
         if self.unavailable is not None:
