@@ -85,10 +85,10 @@ SHARED = {
     "base",
     "config",
     "exploring",
+    "http_access",
     "naming",
     "placeholders",
     "routes",
-    "said",
     "writing",
 }
 # An adapter's sections are built of these; the loader and the whole configuration are not its business.

@@ -54,10 +54,11 @@ class _Loaded:
 
 
 class Trust:
-    """The TLS context of one destination. `context` gives it for the next request."""
+    """The TLS context of one destination, or relay. `context` gives it for the next request."""
 
-    def __init__(self, name: str, tls: TlsSection | None, clock: Clock) -> None:
+    def __init__(self, name: str, tls: TlsSection | None, clock: Clock, *, kind: str = "destination") -> None:
         self._name = name
+        self._who = f"{kind} {name}"
         self._tls = tls or TlsSection()
         self._clock = clock
         self._loaded: _Loaded | None = None
@@ -87,14 +88,12 @@ class Trust:
         found = await in_a_thread(f"certificates of {self._name}", lambda: _load(self._tls, before))
         if isinstance(found, _Loaded):
             if before is not None and found is not before:
-                _log.info(
-                    "destination %s: its certificates have changed, new connections use them", self._name
-                )
+                _log.info("%s: its certificates have changed, new connections use them", self._who)
             self._refusal, before = "", found
         elif before is None:
             raise UnusableError(found)
         elif found != self._refusal:
-            _log.warning("destination %s: %s; what was loaded before stays in force", self._name, found)
+            _log.warning("%s: %s; what was loaded before stays in force", self._who, found)
             self._refusal = found
         self._look_at = self._clock.monotonic() + _LOOK_EVERY
         return before

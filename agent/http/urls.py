@@ -96,6 +96,15 @@ def host_of(url: str) -> str:
     return (urlsplit(url).hostname or "").rstrip(".")
 
 
+def is_loopback(url: str) -> bool:
+    """Whether it stays within this machine, as it is written: no name is looked up for this."""
+    host = host_of(url)
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def place_of(url: str) -> str:
     """`HOST:PORT`, for a message."""
     parts = urlsplit(url)
