@@ -11,10 +11,10 @@ from contextlib import asynccontextmanager
 
 from agent.clock import Clock
 from agent.delivery.body import Identity
+from agent.delivery.said import Lost, Said, TurnedAway
 from agent.destinations.base import Message
 from agent.destinations.mqtt.config import MqttDestination
 from agent.destinations.mqtt.session import Session
-from agent.destinations.said import Lost, Said, TurnedAway
 from agent.errors import SourceError
 from agent.model import SECOND, Answer, NoAnswer
 from agent.mqtt.connect import connect

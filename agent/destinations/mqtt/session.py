@@ -15,8 +15,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from agent.delivery.said import OK, Lost, Said, TurnedAway
 from agent.destinations.mqtt.config import MqttDestination
-from agent.destinations.said import OK, Lost, Said, TurnedAway
 from agent.errors import SourceError
 from agent.mqtt.connect import Connection, close
 from agent.mqtt.loop import PahoLoop

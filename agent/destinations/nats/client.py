@@ -15,24 +15,22 @@ import orjson
 
 from agent.clock import Clock
 from agent.delivery.body import Identity
+from agent.delivery.said import Lost, Said, TurnedAway
 from agent.destinations.base import Message
 from agent.destinations.nats.config import NatsDestination
-from agent.destinations.nats.connection import Connection, open_connection
 from agent.destinations.nats.reasons import (
     WHO_TAKES_IT,
     acknowledged,
     nobody_listens,
-    not_connected,
     silence,
     too_large,
 )
-from agent.destinations.said import Lost, Said, TurnedAway
-from agent.errors import SourceError
 from agent.model import SECOND, Answer, NoAnswer
+from agent.nats.cluster import connect
+from agent.nats.connection import Connection
 from agent.signing.signer import signer
 
 _NOBODY: Final = 503
-_CONNECT_S: Final = 5.0  # for one server of several
 _WHY_S: Final = 2.0  # for the question why nobody listens
 _HEADERS: Final = 1024  # bytes that headers and their frame take at most of what a server allows
 
@@ -137,30 +135,9 @@ class NatsClient:
         """
         async with self._connecting:
             if self._connection is None or self._connection.over:
-                self._connection = await self._connect()
+                within = self._config.timeout / SECOND
+                self._connection = await connect(self._config, self._first, within)
             return self._connection
-
-    async def _connect(self) -> Connection:
-        """Try one server after the other; one that refuses us has the say, for the others would too."""
-        servers = self._config.servers
-        start = self._first % len(servers)
-        limit = None if len(servers) == 1 else min(_CONNECT_S, self._config.timeout / SECOND / len(servers))
-        reasons: list[str] = []
-        for server in (*servers[start:], *servers[:start]):
-            try:
-                async with asyncio.timeout(limit):
-                    return await open_connection(server, self._config)
-            except TimeoutError:
-                if limit is None:
-                    raise
-                reasons.append(f"connect: {server}: no answer within {limit:g} s")
-            except Lost as lost:
-                reasons.append(str(lost))
-            except SourceError as error:
-                reasons.append(f"TLS: {error}")
-            except OSError as error:
-                reasons.append(not_connected(server, self._config, error))
-        raise Lost("; ".join(reasons))
 
 
 class _SignOfLife:

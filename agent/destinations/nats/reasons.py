@@ -1,20 +1,17 @@
-"""What NATS says, as the table of answers has it, and in words that a person can act on.
+"""What a stream says, as the table of answers has it, and in words that a person can act on.
 
 Rules for whoever changes this file: pure functions; every text names the cause and the remedy; none
 holds a password, a token or a key. What says nothing against the event (no leader, a full stream) is
 503, so that a lone event is not given up for it.
 """
 
-import os
-import ssl
 from typing import Final
 
 import orjson
 
+from agent.delivery.said import OK, Said
 from agent.destinations.nats.config import NatsDestination
-from agent.destinations.said import OK, Said
 from agent.model import SECOND, Json
-from agent.server_url import ServerUrl
 
 WHO_TAKES_IT: Final = "$JS.API.STREAM.NAMES"
 """Where JetStream says which streams take a subject."""
@@ -105,96 +102,9 @@ def _streams(answer: bytes) -> list[str] | str:
             return []
 
 
-def turned_away(config: NatsDestination, text: str, subject: str = "") -> Said | None:
-    """What an `-ERR` means, where it is an answer; None: it is the end of a connection and no more."""
-    word = text.lower()
-    if "permissions violation" in word:
-        if "subscription" in word:
-            remedy = (
-                f"allow it to subscribe to {config.inbox_prefix}.>, where acknowledgements come back, "
-                "or name its own as inbox_prefix:"
-            )
-        else:
-            remedy = f"allow it to publish to {subject or config.subject}"
-        return Said(403, f"{_who(config)} may not do this ({text}): {remedy}")
-    if "authorization violation" in word or "authentication" in word:
-        return Said(401, f"{_who(config)} is refused ({text}): {_log_in(config)}")
-    if "maximum payload" in word:
-        return Said(413, f"the server refuses the event ({text}): raise its max_payload")
-    if "maximum" in word and "connections" in word:
-        return Said(503, f"the server takes no more connections ({text}): raise its limit")
-    return None
-
-
-def _who(config: NatsDestination) -> str:
-    if config.user:
-        return f"user {config.user!r}"
-    if config.token:
-        return "whoever has this `token`"
-    if config.nkey or config.credentials:
-        return f"the user of this `{'nkey' if config.nkey else 'credentials'}`"
-    return "a client without a login"
-
-
-def _log_in(config: NatsDestination) -> str:
-    if config.user or config.token:
-        return f"check `{'user` and `password' if config.user else 'token'}`"
-    if config.nkey or config.credentials:
-        return "check that the account knows this user, and that it has not expired"
-    return "write user: and password:, token:, nkey: or credentials:"
-
-
 def too_large(size: int, most: int) -> Said:
     """An event larger than the server takes; it would end the connection."""
     return Said(413, f"the event has {size} bytes, the server takes {most}: raise its max_payload")
-
-
-def not_connected(server: ServerUrl, config: NatsDestination, error: OSError) -> str:
-    """Say why there is no connection with a server."""
-    match error:
-        case ssl.SSLCertVerificationError():
-            ca = config.tls.ca if config.tls else None
-            whom = (
-                f"the authority in {ca}"
-                if ca
-                else "the system's authorities; name another as tls: {ca: FILE}"
-            )
-            return (
-                f"TLS: the certificate of {server.host} is not accepted ({error.verify_message}): "
-                f"check the clock, the host in `servers`, and {whom}"
-            )
-        case ssl.SSLError():
-            why = (error.reason or error.strerror or "the handshake failed").lower().replace("_", " ")
-            return (
-                f"TLS: no secure connection with {server} ({why}): check the port, "
-                "and whether it asks for a client certificate (tls: {certificate: FILE, key: FILE})"
-            )
-        case ConnectionResetError() | ConnectionAbortedError() if server.tls:
-            return f"TLS: no secure connection with {server} (it hung up): check the port"
-        case ConnectionRefusedError():
-            return f"connect: {server}: connection refused: check that the server is running, and the port"
-        case _:
-            why = os.strerror(error.errno) if error.errno else "no connection"
-            return f"connect: {server}: {why}: check network, address and port"
-
-
-def no_tls(server: ServerUrl) -> str:
-    """A server that offers no TLS, where nothing goes without."""
-    return f"TLS: no secure connection with {server} (it offers none): check the port, or write nats://"
-
-
-def hung_up(server: ServerUrl, config: NatsDestination) -> str:
-    """A server that ends a secure connection instead of greeting us."""
-    if config.tls and config.tls.certificate:
-        remedy = "check that it trusts the certificate in tls: certificate:"
-    else:
-        remedy = "check whether it asks for a client certificate (tls: {certificate: FILE, key: FILE})"
-    return f"TLS: {server} ended the secure connection before it greeted: {remedy}"
-
-
-def no_nats(server: ServerUrl) -> str:
-    """Whoever listens there."""
-    return f"connect: what listens at {server} does not speak NATS: check `servers`"
 
 
 def silence(config: NatsDestination, subject: str, *, alive: bool) -> str:

@@ -20,12 +20,11 @@ from agent import __version__
 from agent.codec import nats
 from agent.codec.nats import Arrived, Info, Ping, Pong, ProtocolError, Reader, Refusal
 from agent.codec.nkeys import credentials, user_key
-from agent.destinations.nats.config import NatsDestination, NatsTls
-from agent.destinations.nats.reasons import hung_up, no_nats, no_tls, turned_away
-from agent.destinations.said import Lost, TurnedAway
-from agent.dns import look_up
+from agent.delivery.said import Lost, TurnedAway
 from agent.errors import SourceError
 from agent.model import Json
+from agent.nats.reasons import hung_up, no_nats, no_tls, turned_away
+from agent.nats.servers import NatsSection, NatsTls
 from agent.server_url import ServerUrl
 from agent.threads import in_a_thread
 from agent.tls import client_context
@@ -34,14 +33,14 @@ Result = TypeVar("Result")
 
 
 class Connection(asyncio.Protocol):
-    """See the module. `open_connection` makes one; `close` ends it at once.
+    """See the module. `agent.nats.cluster.connect` makes one; `close` ends it at once.
 
     Attributes:
         largest: bytes of a message that the server takes.
         heard: counts what has arrived: whoever waits in vain learns whether the server is alive.
     """
 
-    def __init__(self, server: ServerUrl, config: NatsDestination) -> None:
+    def __init__(self, server: ServerUrl, config: NatsSection) -> None:
         self.largest = 1 << 20
         self.heard = 0
         self._server = server
@@ -109,7 +108,7 @@ class Connection(asyncio.Protocol):
                 return
         if self._welcome.done() and "violation" in text.lower() and "permissions" in text.lower():
             return  # about something that nobody waits for any more
-        said = turned_away(self._config, text)
+        said = turned_away(self._config, text, "the subject that it names")
         self._end(
             TurnedAway(said) if said else Lost(f"{self._server}: the server ended the connection ({text})")
         )
@@ -208,35 +207,6 @@ class Connection(asyncio.Protocol):
             self._transport = None
 
 
-async def open_connection(server: ServerUrl, config: NatsDestination) -> Connection:
-    """Open a connection on which events can be published; cancelled, it leaves nothing.
-
-    Raises:
-        OSError: TCP or TLS; of the last address of the server's name.
-        SourceError: the name is unknown, or a certificate file cannot be used.
-        Lost, TurnedAway: the server did not greet, or refuses.
-    """
-    try:
-        addresses = await look_up(server.host, server.port)
-    except SourceError as error:
-        raise Lost(f"DNS: {error}") from None
-    for address in dict.fromkeys(addresses):
-        connection = Connection(server, config)
-        opened = False
-        try:
-            await connection.open(address)
-            opened = True
-        except OSError:
-            if address == addresses[-1]:
-                raise
-        finally:
-            if not opened:
-                connection.close()
-        if opened:
-            return connection
-    raise Lost(f"DNS: {server.host} has no address")
-
-
 def _trust(tls: NatsTls) -> ssl.SSLContext | SourceError:
     """Read the certificates; blocks on their files."""
     try:
@@ -266,7 +236,7 @@ def _socket(address: str) -> socket.socket:
     return made
 
 
-def _options(config: NatsDestination, facts: Mapping[str, Json]) -> dict[str, Json]:
+def _options(config: NatsSection, facts: Mapping[str, Json]) -> dict[str, Json]:
     """Who we are, and what proves it."""
     told: dict[str, Json] = {
         "verbose": False,

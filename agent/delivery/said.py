@@ -1,4 +1,4 @@
-"""What a broker says, for destinations that speak no HTTP: an answer of the table, and the words for it.
+"""What a broker says, for those that speak no HTTP with it: an answer of the table, and the words for it.
 
 Rules for whoever changes this: an outcome that somebody waits for and that comes by a callback is an
 exception here, and a value (`Answer`, `NoAnswer`) where the attempt ends.
