@@ -35,13 +35,14 @@ _SIZE: Final = (
 Row: TypeAlias = Sequence[Any]
 
 
-async def write_audit(connection: aiosqlite.Connection, entry: Audited) -> None:
-    """Put a line into the transaction under way, or what became of it.
+async def write_audit(connection: aiosqlite.Connection, entries: Sequence[Audited]) -> None:
+    """Put lines into the transaction under way, or what became of them.
 
     Raises:
         sqlite3.Error: see the writer.
     """
-    await connection.execute(_PUT, _row(entry))
+    if entries:
+        await connection.executemany(_PUT, [_row(entry) for entry in entries])
 
 
 def _row(entry: Audited) -> Row:

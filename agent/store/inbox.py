@@ -11,7 +11,7 @@ belong to, or not at all; a row whose checksum is wrong asks for nothing any mor
 # ruff: noqa: S608 - statements are put together from constants; values are always bound
 
 from collections.abc import Collection, Sequence
-from typing import Any, Final, TypeAlias, assert_never
+from typing import Any, Final, TypeAlias
 from zlib import crc32
 
 import aiosqlite
@@ -20,6 +20,7 @@ import orjson
 from agent.model import SECOND
 from agent.store.audit import write_audit
 from agent.store.messages import (
+    HORIZON,
     Audited,
     InboxChange,
     Message,
@@ -33,7 +34,6 @@ REMEMBERED: Final = 33 * 86_400 * SECOND
 """How long a key is kept: what is older than 30 days is refused, and clocks may differ by some."""
 _MOST_KEPT: Final = 1_000_000
 _BITE: Final = 2_000
-_HORIZON: Final = "inbox_horizon"
 
 _TAKE: Final = (
     "INSERT INTO inbox (key, relay, identity, type, sender, stamp, at_wall, route, state, seq, outcome, reason, body, checksum) "
@@ -53,16 +53,18 @@ async def write_inbox(connection: aiosqlite.Connection, changes: Sequence[tuple[
     Raises:
         sqlite3.Error: see the writer.
     """
-    for change, first in changes:
-        match change:
-            case Received():
-                await connection.execute(_TAKE, _row(change, first))
-            case Settled(key, state, outcome, reason):
-                await connection.execute(_SETTLE, (int(state), outcome, reason, key))
-            case Audited():
-                await write_audit(connection, change)
-            case _:
-                assert_never(change)
+    # All of a kind at once, each call is a hop between threads; nothing is settled before it is taken.
+    taken = [_row(change, first) for change, first in changes if isinstance(change, Received)]
+    settled = [
+        (int(change.state), change.outcome, change.reason, change.key)
+        for change, _ in changes
+        if isinstance(change, Settled)
+    ]
+    if taken:
+        await connection.executemany(_TAKE, taken)
+    if settled:
+        await connection.executemany(_SETTLE, settled)
+    await write_audit(connection, [change for change, _ in changes if isinstance(change, Audited)])
 
 
 def _row(taken: Received, first: int) -> Row:
@@ -178,7 +180,7 @@ async def _forget(connection: aiosqlite.Connection, before_wall: int) -> int:
         "INSERT INTO meta SELECT ?4, coalesce(max(stamp), 0) FROM inbox "
         f"WHERE number IN ({going}) "
         "ON CONFLICT (key) DO UPDATE SET value = max(CAST(value AS INTEGER), CAST(excluded.value AS INTEGER))",
-        (*parameters, _HORIZON),
+        (*parameters, HORIZON),
     )
     await connection.execute(f"DELETE FROM inbox WHERE number IN ({going})", parameters)
     return await horizon_of(connection)
@@ -190,5 +192,5 @@ async def horizon_of(connection: aiosqlite.Connection) -> int:
     Raises:
         sqlite3.Error: the file cannot be read.
     """
-    rows = list(await connection.execute_fetchall("SELECT value FROM meta WHERE key = ?", (_HORIZON,)))
+    rows = list(await connection.execute_fetchall("SELECT value FROM meta WHERE key = ?", (HORIZON,)))
     return int(rows[0][0]) if rows else 0

@@ -6,9 +6,12 @@ whole seconds UTC, as its sender has signed it.
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from agent.model import Value
+
+HORIZON: Final = "inbox_horizon"
+"""Under which the store keeps the newest stamp of all messages that are forgotten."""
 
 
 class MessageState(IntEnum):

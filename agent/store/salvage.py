@@ -25,6 +25,7 @@ from agent.store.gaps import joined
 from agent.store.migrations import STEPS
 from agent.store.records import URGENT, DeliveryState
 from agent.store.rows import INSERT_EVENT, decode_event, renumbered, subject_key
+from agent.store.salvage_messages import bring_messages
 from agent.store.states import checksum_of
 from agent.store.wreck import Row, Wreck
 
@@ -151,6 +152,7 @@ class _Salvage:
                 done.left = high
         for row in self._oldest.values():
             self._target.execute(_INSERT_DELIVERY, row)
+        bring_messages(wreck, self._target, done.last, self._clock.wall())
         done.unreadable = wreck.unreadable
         return done
 

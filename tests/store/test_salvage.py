@@ -232,7 +232,7 @@ async def test_a_rescue_that_was_killed_is_taken_up_again(wrecks, tmp_path, stag
     """At any moment either the damaged file is in its place or the new one is complete."""
     path = tmp_path / "events.db"
     damaged = bytearray((wrecks / "whole.db").read_bytes())
-    damaged[20 * PAGE : 24 * PAGE] = bytes(4 * PAGE)
+    damaged[40 * PAGE : 44 * PAGE] = bytes(4 * PAGE)
     path.write_bytes(damaged)
     if stage == "being made":
         (tmp_path / "events.db.salvage").write_bytes(b"half of it")

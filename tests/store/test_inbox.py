@@ -1,0 +1,180 @@
+"""Messages that came in are kept once, in their order, with the step that they belong to."""
+
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+from rigs.stores import opened
+
+from agent.model import Event, EventType, Priority
+from agent.stamps import Reckoning, Standing
+from agent.store import audit, inbox
+from agent.store.messages import Audited, AuditFilter, MessageState, Received, Settled
+from agent.store.records import Addressed, MarkDead, MarkDelivered, Step
+
+DAY = 86_400 * 10**9
+WAITING, ACTING, SENT, SETTLED = MessageState
+
+
+def message(number, state=WAITING, **more):
+    key = number.to_bytes(16, "big")
+    return Received(
+        *(key, "cloud", f"msg_{number}", "setpoint.set", "standard:1", 1_000 + number, number, "set", state),
+        **{"body": b'{"n": %d}' % number, **more},
+    )
+
+
+def carried(number):
+    """A step with an event that carries a message, behind one that does not."""
+    events = [
+        Event(f"evt_{number}{of}", EventType.INBOUND_MESSAGE, number, "cloud/set", Priority.MEDIUM, {})
+        for of in "ab"
+    ]
+    addressed = (Addressed(events[0], ()), Addressed(events[1], ("cloud/set",)))
+    return Step(addressed, inbox=(message(number, SENT, event=1),))
+
+
+async def test_a_message_is_taken_with_its_step(tmp_path):
+    """It is there after a restart, with its body, in its order; settled, it is known and holds no body."""
+    path = tmp_path / "events.db"
+    async with opened(path) as store:
+        await store.commit(Step(inbox=(message(1), message(2))))
+        await store.commit(Step(inbox=(message(3, ACTING),)))
+        await store.commit(Step(inbox=(Settled(message(2).key, SETTLED, "done", "why"),)))
+    async with opened(path) as store:
+        left = await store.inbox.unsettled()
+        known = await store.inbox.known([message(n).key for n in (1, 2, 9)])
+
+    assert [each.received for each in left] == [message(1), message(3, ACTING)]
+    assert all(each.sound for each in left)
+    assert known.keys() == {message(1).key, message(2).key}
+    assert known[message(2).key].received == message(2, SETTLED, outcome="done", reason="why", body=None)
+
+
+async def test_a_key_is_there_once(tmp_path):
+    """Whoever takes a message twice without asking is refused, with all of its step."""
+    async with opened(tmp_path / "events.db") as store:
+        await store.commit(Step(inbox=(message(1),)))
+        with pytest.raises(Exception, match="UNIQUE"):
+            await store.commit(Step(states={"x": b"1"}, inbox=(message(1),)))
+        assert "x" not in await store.states()
+
+
+async def test_a_message_that_an_event_carries_knows_its_number(tmp_path):
+    """By it what became of the delivery finds the message, also after a restart in between."""
+    path = tmp_path / "events.db"
+    async with opened(path, "cloud/set") as store:
+        for number in (1, 2, 3):
+            await store.commit(carried(number))
+        assert {seq: each.received.identity for seq, each in (await store.inbox.sent([2, 4])).items()} == {
+            2: "msg_1",
+            4: "msg_2",
+        }
+        assert await store.inbox.delivered_unreported() == []
+        store.mark(MarkDelivered("cloud/set", 2, 5))
+        store.mark(MarkDead("cloud/set", 6, 5, "404"))
+    async with opened(path, "cloud/set") as store:
+        ends = await store.inbox.delivered_unreported()
+        assert [(each.received.identity, arrived, why) for each, arrived, why in ends] == [
+            ("msg_1", True, ""),
+            ("msg_3", False, "404"),
+        ]
+        await store.commit(Step(inbox=[Settled(each.received.key, SETTLED, "done") for each, _, _ in ends]))
+        assert await store.inbox.delivered_unreported() == []
+
+
+async def test_a_flipped_bit_asks_for_nothing(tmp_path):
+    """A body that is not as it was verified is told apart."""
+    path = tmp_path / "events.db"
+    async with opened(path) as store:
+        await store.commit(Step(inbox=(message(1), message(2))))
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE inbox SET body = ? WHERE number = 1", (b'{"n": 9}',))
+    async with opened(path) as store:
+        assert [each.sound for each in await store.inbox.unsettled()] == [False, True]
+
+
+async def test_what_is_forgotten_leaves_a_horizon(tmp_path):
+    """Settled rows go by age; the newest stamp of theirs stays, and never falls, whatever the clock does."""
+    path = tmp_path / "events.db"
+    rows = [replace(message(n, SETTLED), at_wall=n * DAY) for n in (1, 2, 3)]
+    rows += [replace(message(4), at_wall=1 * DAY), replace(message(5, SETTLED), at_wall=1 * DAY, stamp=None)]
+    async with opened(path) as store:
+        await store.commit(Step(inbox=rows))
+        await store.inbox.prune(2 * DAY + inbox.REMEMBERED)
+        assert store.inbox.horizon == 1_001
+        assert len(await store.inbox.known([row.key for row in rows])) == 3
+        await store.inbox.prune(0)
+        await store.inbox.prune(9 * DAY + inbox.REMEMBERED)
+    async with opened(path) as store:
+        assert store.inbox.horizon == 1_003
+        assert [each.received.identity for each in await store.inbox.newest(10)] == ["msg_4"]
+
+
+async def test_there_are_never_more_than_there_is_room_for(tmp_path, monkeypatch):
+    """A flood of messages makes the memory shorter, not the disk full."""
+    monkeypatch.setattr(inbox, "_MOST_KEPT", 10)
+    async with opened(tmp_path / "events.db") as store:
+        await store.commit(Step(inbox=[message(n, SETTLED) for n in range(1, 31)]))
+        await store.inbox.prune(0)
+        assert len(await store.inbox.newest(100)) == 11
+        assert store.inbox.horizon == 1_019
+
+
+def line(number, outcome="acting", **more):
+    key = number.to_bytes(16, "big")
+    return Audited(key, number, "cloud", f"msg_{number}", "k", "write", "speed", 1, 2.5, outcome, **more)
+
+
+async def test_an_audit_line_is_made_and_then_completed(tmp_path):
+    """What became of it takes the place of `acting`; when it began stays."""
+    async with opened(tmp_path / "events.db") as store:
+        await store.commit(Step(inbox=(line(1), line(2))))
+        await store.commit(Step(inbox=(replace(line(1, "done", reason="read back"), at_wall=99),)))
+        assert await store.audit.one(line(1).key) == line(1, "done", reason="read back")
+        assert await store.audit.newest(AuditFilter(outcome="acting"), 10) == [line(2)]
+        assert await store.audit.newest(AuditFilter(since_wall=2), 10) == [line(2)]
+        assert await store.audit.last_write("speed") == 2
+        await store.commit(Step(inbox=(line(3, "rejected"),)))
+        assert await store.audit.last_write("speed") == 2
+        assert await store.audit.last_write("other") is None
+
+
+async def test_the_audit_goes_by_age_alone_and_by_a_believed_clock(tmp_path, monkeypatch):
+    """A clock that jumps years ahead takes nothing from whoever asks what was done; full is full."""
+    monkeypatch.setattr(audit, "ROOM", 1_000)
+    path = tmp_path / "events.db"
+    async with opened(path) as store:
+        assert not store.audit.full
+        await store.commit(Step(inbox=[line(n) for n in range(1, 9)]))
+        assert store.audit.full
+        await store.audit.prune(401 * DAY, Reckoning(0, Standing.UNPROVEN))
+        assert len(await store.audit.newest(AuditFilter(), 100)) == 8
+    async with opened(path) as store:
+        assert store.audit.full
+        await store.audit.prune(400 * DAY + 8, Reckoning(0))
+        assert len(await store.audit.newest(AuditFilter(), 100)) == 1
+        assert not store.audit.full
+
+
+async def test_a_damaged_store_believes_that_all_was_seen(tmp_path):
+    """Readable rows are taken over; what was signed before that day moves nothing any more."""
+    path = tmp_path / "events.db"
+    async with opened(path, "cloud/set") as store:
+        for number in range(1, 200):
+            await store.commit(carried(number))
+        await store.commit(Step(inbox=(message(500), line(7))))
+    raw = bytearray(path.read_bytes())
+    with closing(sqlite3.connect(path)) as connection:
+        [(root,)] = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'attempt'")
+    raw[(root - 1) * 4096 : root * 4096] = bytes(4096)
+    path.write_bytes(raw)
+    async with opened(path, "cloud/set") as store:
+        assert store.inbox.horizon > 1_700_000_000
+        assert [each.received for each in await store.inbox.unsettled()] == [message(500)]
+        assert await store.audit.one(line(7).key) == line(7)
+        waiting = await store.waiting("cloud/set", 0, 1000)
+        assert (await store.inbox.sent([each.stored.seq for each in waiting])).keys() == {
+            each.stored.seq for each in waiting
+        }
