@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 _REMEDIES: Final = {
-    sqlite3.SQLITE_FULL: "free some space on its disk; the agent goes on by itself",
+    sqlite3.SQLITE_FULL: "free some space on its disk; it goes on by itself",
     sqlite3.SQLITE_IOERR: "the disk fails or is gone: look at the kernel's log (dmesg) and at the mount",
     sqlite3.SQLITE_READONLY: "its file system is mounted read-only: look at the kernel's log (dmesg), remount it",
     sqlite3.SQLITE_CORRUPT: "the file is damaged: the next start moves it aside and salvages what can be read",

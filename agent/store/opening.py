@@ -8,8 +8,9 @@ states. The order of the pragmas matters, each says why.
 
 import os
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -17,13 +18,11 @@ import aiosqlite
 
 from agent.errors import StoreDamaged, StoreRefused
 from agent.store.failures import explain, is_damage
-from agent.store.migrations import migrate
+from agent.store.migrations import STEPS, migrate
 
 WAL_BYTES: Final = 4 * 1024 * 1024
 _PAGE_BYTES: Final = 4096
-_APPLICATION_ID: Final = 0x45524C59
 _FULL: Final = 2
-_OURS: Final = {"event", "delivery", "destination", "meta"}
 # Page size, reserved space and fractions, schema format, UTF-8 (sqlite.org/fileformat2.html, "The Database Header").
 _FIXED: Final = (b"\x10\0", b"\0\x40\x20\x20", b"\0\0\0\x04", b"\0\0\0\x01")
 _SMALL: Final = 32_000_000  # bytes: 0.1 s
@@ -45,7 +44,26 @@ _PRAGMAS: Final = (
 )
 
 
-async def open_connection(path: Path) -> aiosqlite.Connection:
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What tells one of our files from another program's.
+
+    Attributes:
+        application_id: stands in its header.
+        tables: some that it always has: by them it is known when its first page is damaged.
+        steps: what made it, see `migrations`.
+    """
+
+    application_id: int
+    tables: Collection[str]
+    steps: Sequence[str]
+
+
+EVENTS: Final = Kind(0x45524C59, frozenset({"event", "delivery", "destination", "meta"}), STEPS)
+"""The agent's own store."""
+
+
+async def open_connection(path: Path, kind: Kind = EVENTS) -> aiosqlite.Connection:
     """Open or make the store at `path`, bring it to today's version.
 
     Raises:
@@ -59,14 +77,14 @@ async def open_connection(path: Path) -> aiosqlite.Connection:
             f"the store {path} cannot be opened: its folder must exist, and both must be writable for "
             "the user that edge-relay runs as"
         )
-    header_is_sound(path)
+    header_is_sound(path, kind)
     try:
         connection = await aiosqlite.connect(path, timeout=_BUSY_SECONDS)
     except (sqlite3.Error, OSError) as error:
         raise StoreRefused(explain(path, error)) from error
     async with closed_on_error(connection, path):
-        await _prepare(connection, path)
-        await migrate(connection, path)
+        await _prepare(connection, path, kind)
+        await migrate(connection, path, kind.steps)
     return connection
 
 
@@ -92,7 +110,7 @@ async def closed_on_error(connection: aiosqlite.Connection, path: Path) -> Async
         raise
 
 
-def header_is_sound(path: Path) -> None:
+def header_is_sound(path: Path, kind: Kind = EVENTS) -> None:
     """SQLite takes a flipped bit in the header for a choice: read-only, another encoding, an older format.
 
     Raises:
@@ -102,22 +120,22 @@ def header_is_sound(path: Path) -> None:
         return
     with path.open("rb") as file:
         header = file.read(100)
-    ours = header[68:72] == _APPLICATION_ID.to_bytes(4, "big")
+    ours = header[68:72] == kind.application_id.to_bytes(4, "big")
     fixed = (header[16:18], header[20:24], header[44:48], header[56:60])
     if ours and (fixed != _FIXED or not {header[18], header[19]} <= {1, 2} or header[60:62] != b"\0\0"):
         raise StoreDamaged(f"the store {path} is damaged: its first page is not as it was")
 
 
-async def _prepare(connection: aiosqlite.Connection, path: Path) -> None:
+async def _prepare(connection: aiosqlite.Connection, path: Path, kind: Kind) -> None:
     # A flipped bit may make a text no UTF-8: it has to reach the checksum, not fail the whole query.
     connection.text_factory = _lenient_text
     await connection.execute_fetchall(_LOCK)
     tables = await connection.execute_fetchall("SELECT name FROM sqlite_schema")
     await _look_for_damage(connection, path)
     [(application_id,)] = await connection.execute_fetchall("PRAGMA application_id")
-    if application_id != _APPLICATION_ID and {name for (name,) in tables} >= _OURS:
+    if application_id != kind.application_id and {name for (name,) in tables} >= set(kind.tables):
         raise StoreDamaged(f"the store {path} is damaged: its first page is not as it was")
-    if application_id != _APPLICATION_ID and tables:
+    if application_id != kind.application_id and tables:
         raise StoreRefused(
             f"{path} is the database of another program: move it aside, or set another data_dir"
         )

@@ -45,7 +45,7 @@ async def test_a_full_disk_fells_the_group_and_what_queued_behind(tmp_path):
 
         reason = (
             f"the store {tmp_path}/store.db: database or disk is full; "
-            "free some space on its disk; the agent goes on by itself"
+            "free some space on its disk; it goes on by itself"
         )
         assert order == [f"failure: {reason}", *[f"raised: {reason}"] * 3]
         assert store.unavailable == reason
