@@ -96,6 +96,11 @@ def host_of(url: str) -> str:
     return (urlsplit(url).hostname or "").rstrip(".")
 
 
+def path_of(url: str) -> str:
+    """Its path, without the query."""
+    return urlsplit(url).path
+
+
 def is_loopback(url: str) -> bool:
     """Whether it stays within this machine, as it is written: no name is looked up for this."""
     host = host_of(url)
