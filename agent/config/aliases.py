@@ -58,9 +58,20 @@ _KEYS: Final = {
 }
 
 
+_ONLY_ELSEWHERE: Final = {
+    # a key of other protocols, a key of the map where it has no meaning: what is done instead
+    ("write", "metric"): "a Sparkplug edge node is only listened to: delete it",
+    ("write", "topic"): "a broker takes messages: a route with `publish: {source, topic, payload}` sends one",
+    ("write", "signal"): "nothing is written to a simulated signal: delete it",
+}
+
+
 def other_name(key: str, known: Collection[str]) -> str:
     """Say how what somebody wrote is called here; empty if it is no such word, or means nothing there."""
     word = key.lower().replace("-", "_")
+    for (elsewhere, here), what in _ONLY_ELSEWHERE.items():
+        if word == elsewhere and here in known:
+            return what
     for ours, (what, theirs) in _KEYS.items():
         if ours in known and word in theirs:
             return f"here it is `{ours}`" + (f": {what}" if what else "")

@@ -33,6 +33,7 @@ from agent.config.subscriptions import unheard
 from agent.config.templates import Expanding
 from agent.config.times import wall
 from agent.config.walk import as_json, keys_of, texts_in
+from agent.config.writable import check_conditions
 from agent.config.yaml_text import Plain
 from agent.delivery.body import Identity
 from agent.destinations.config import DestinationConfig
@@ -108,7 +109,7 @@ class _Loading(Expanding):
         flood = self.optional("flood", _FLOOD)
         watch = self.optional("watch", _WATCH)
         zone = agent.zone if agent is not None else "UTC"
-        specs = self.rules(tags, zone)
+        specs = self.rules(tags, zone, sources)
         self.check_together(sources, destinations, tags, today=now_wall is not None)
         self.doubt(specs, tags, zone, now_wall, destinations)
         self.problems.sort(key=lambda problem: (problem.file, problem.line, problem.column))
@@ -206,7 +207,7 @@ class _Loading(Expanding):
             if isinstance(rule, dict)
         }
 
-    def rules(self, tags: KnownTags, zone: str) -> tuple[RuleSpec, ...]:
+    def rules(self, tags: KnownTags, zone: str, right: Mapping[str, SourceConfig]) -> tuple[RuleSpec, ...]:
         """Check all that decides about events, and compile it."""
         defaults = self.section("defaults", _DEFAULTS)
         profiles = self.entries("profiles", _PROFILE)
@@ -233,6 +234,7 @@ class _Loading(Expanding):
             unsure=ids.keys() - {rule.rule for rule in rules},
             report=self.report,
         )
+        check_conditions(right, plant)
         return compile_rules(rules, plant)
 
     def maintenance(self) -> dict[int, MaintenanceSection]:

@@ -23,6 +23,9 @@ from pydantic import AfterValidator, Field, FiniteFloat
 from agent.config.fields import PLACE, Duration, Section
 from agent.model import Quality, Reading, Seen, TagSpec
 
+if TYPE_CHECKING:
+    from agent.sources.writing import WriteSection
+
 Emit: TypeAlias = Callable[[Sequence[Seen]], Awaitable[None]]
 
 
@@ -96,6 +99,10 @@ class SourceSection(Section):
     def tag_named(self, source: str, name: str) -> TagSpec | None:  # noqa: ARG002 - few sources make names
         """Give a tag that the source names itself, by what it finds (MQTT wildcards); None: it makes no such name."""
         return None
+
+    def writes(self) -> Mapping[str, "WriteSection"]:
+        """Give what may be written, by tag; a protocol that writes nothing has none."""
+        return {}
 
     def wrong_names(self) -> Iterator[tuple[str, str]]:
         """Give the tags whose names cannot be, as they are written, and why."""

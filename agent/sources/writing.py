@@ -12,17 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Protocol, Self
 
-from pydantic import AfterValidator, Field, FiniteFloat, model_validator
+from pydantic import Field, FiniteFloat, model_validator
 
 from agent.config.fields import Duration, Section
 from agent.errors import EdgeRelayError
 from agent.model import SECOND, Reading, Value
-from agent.rules.expression import Expression
-
-
-def _check_condition(text: str) -> str:
-    Expression.parse(text)
-    return text
 
 
 class WriteSection(Section):
@@ -34,7 +28,7 @@ class WriteSection(Section):
     """The largest number that may be written."""
     max_step: Annotated[FiniteFloat, Field(gt=0)] | None = None
     """How far it may be moved at once from what it is."""
-    when: Annotated[str, AfterValidator(_check_condition)] | None = None
+    when: str | None = None
     """An expression that must be true at that moment: remote_enabled and not active(door_open)."""
     at_most_every: Annotated[Duration, Field(ge=0)] = 1 * SECOND
     """How long after a write the next one is refused."""

@@ -17,6 +17,7 @@ from rigs.source_session import PATIENCE
 from agent import sources
 from agent.clock import SystemClock
 from agent.model import MILLISECOND, Link, Quality, Reading
+from agent.sources.writing import Door
 from agent.supervise import Backoff, Supervisor
 
 LOSSES = int(os.environ.get("EDGE_RELAY_LOSSES", "40"))
@@ -31,7 +32,7 @@ class Kept:
 
     def __init__(self, config, session=None):
         self.ups = self.values = 0
-        self._run = session or sources.session(config)
+        self._run = session or sources.session(config, Door())
         self._news = asyncio.Event()
         self._supervisor = Supervisor(
             "source plant",

@@ -22,6 +22,7 @@ from rigs.opcua_session import FAST
 
 from agent import sources
 from agent.sources.opcua import source as opcua
+from agent.sources.writing import Door
 
 ABILITIES = {"link", "spoil", "secret", "writes"}
 CANARY = "canary-4711"
@@ -62,7 +63,7 @@ class Kind:
 
     def impatient(self, config):
         """The session that notices a silent line soonest."""
-        return sources.session(config)
+        return sources.session(config, Door())
 
     def forget(self):
         """Keep nothing of what the device was asked so far."""

@@ -8,6 +8,7 @@ from agent import sources
 from agent.clock import SystemClock
 from agent.errors import SourceError, StoreUnavailable
 from agent.model import Link, Quality, Reading
+from agent.sources.writing import Door
 
 PATIENCE = 30.0  # seconds for what takes milliseconds on an idle machine
 CANCELLED_WITHIN = 2.0  # seconds
@@ -21,6 +22,7 @@ class Session:
         offers: how often something was offered.
         refusing: the store takes nothing.
         gate: closed, `emit` does not return.
+        door: where a session that may write leaves its writer.
     """
 
     def __init__(self) -> None:
@@ -31,11 +33,12 @@ class Session:
         self.gate = asyncio.Event()
         self.gate.set()
         self.task = None
+        self.door = Door()
         self._news = asyncio.Event()
 
     def begin(self, config, clock=None, session=None):
         """Start it; `session` if it is not to be the usual one of the configuration."""
-        run = session or sources.session(config)
+        run = session or sources.session(config, self.door)
         self.task = asyncio.create_task(run(NAME, self.emit, clock or SystemClock()), name="session")
         self.task.add_done_callback(lambda _: self._news.set())
 

@@ -79,6 +79,48 @@ class Plant:
     unsure: Collection[str]
     report: Report
 
+    def expression(self, text: str) -> tuple[Expression | None, list[tuple[int, str]]]:
+        """Parse an expression and look up what it names; None if it does not parse, and all mistakes, with columns."""
+        try:
+            expression = Expression.parse(text)
+        except ExpressionError as error:
+            return None, [(error.column, f"{error}{self._quoting(text)}")]
+        wrong = [
+            (column, f"unknown tag {name!r}{self._meant(name, expression, text[: column - 1])}")
+            for name, column in expression.tag_places.items()
+            if name not in self.tags
+        ]
+        asked = ((column, self._no_alarm(name)) for name, column in expression.rule_places.items())
+        return expression, wrong + [(column, why) for column, why in asked if why]
+
+    def _no_alarm(self, name: str) -> str:
+        if name in self.reports:
+            return f"{name} reports changes and has no alarm that could be active"
+        if name in self.rules or name.partition("/")[0] in self.unsure:
+            return ""
+        return unknown("rule", name, self.rules)
+
+    def _meant(self, name: str, expression: Expression, before: str) -> str:
+        """Say what was meant: `TT-101` reads as TT minus 101, and `MODE == AUTO` compares with a tag."""
+        if whole := expression.unquoted(name, self.tags):
+            return f': write tag("{whole}")'
+        guess = self.tags.guess(name)
+        if before.rstrip().endswith(("==", "!=")) and not guess.startswith(": did you mean"):
+            return f': a text needs quotes: "{name}"'
+        return guess
+
+    def _quoting(self, text: str) -> str:
+        """The same for a name that did not even read as an expression."""
+        for tag in self.tags:
+            if tag in text and not _BARE.fullmatch(tag) and f'"{tag}"' not in text:
+                return f'; the tag {tag} is written tag("{tag}")'
+        return ""
+
+
+def unknown(kind: str, name: str, known: Collection[str]) -> str:
+    """Say of a name that nothing has which one was probably meant."""
+    return f"unknown {kind} {name!r}" + (did_you_mean(name, known) if known else f": there is no {kind} yet")
+
 
 class Draft:
     """One instance; `error` and `doubt` report what is wrong with it."""
@@ -94,10 +136,9 @@ class Draft:
         self.errors += 1
         self.plant.report(("rules", self.written.rule, *path), text, column=column, each=self.written.each)
 
-    def unknown(self, kind: str, name: str, known: Collection[str], *path: Key, column: int = 0) -> None:
+    def unknown(self, kind: str, name: str, known: Collection[str], *path: Key) -> None:
         """Report a name that nothing has, with the one that was probably meant."""
-        guess = did_you_mean(name, known) if known else f": there is no {kind} yet"
-        self.error(f"unknown {kind} {name!r}{guess}", *path, column=column)
+        self.error(unknown(kind, name, known), *path)
 
     def doubt(self, text: str, *path: Key) -> None:
         """Report what works, but is hardly meant so."""
@@ -136,43 +177,13 @@ class Draft:
         return [*self.section.fields, *(["meaning"] if self.section.codes else [])]
 
     def expression(self, text: str | None, key: str) -> Expression | None:
-        """Parse an expression and look up what it names; None if there is none, or it is wrong."""
+        """Parse an expression and look up what it names; None if there is none, or it does not parse."""
         if text is None:
             return None
-        try:
-            expression = Expression.parse(text)
-        except ExpressionError as error:
-            self.error(f"{error}{self._quoting(text)}", key, column=error.column)
-            return None
-        for name, column in expression.tag_places.items():
-            if name not in self.plant.tags:
-                meant = self._meant(name, expression, text[: column - 1])
-                self.error(f"unknown tag {name!r}{meant}", key, column=column)
-        for name, column in expression.rule_places.items():
-            self._check_active(name, key, column)
+        expression, wrong = self.plant.expression(text)
+        for column, why in wrong:
+            self.error(why, key, column=column)
         return expression
-
-    def _check_active(self, name: str, key: str, column: int) -> None:
-        if name in self.plant.reports:
-            self.error(f"{name} reports changes and has no alarm that could be active", key, column=column)
-        elif name not in self.plant.rules and name.partition("/")[0] not in self.plant.unsure:
-            self.unknown("rule", name, self.plant.rules, key, column=column)
-
-    def _meant(self, name: str, expression: Expression, before: str) -> str:
-        """Say what was meant: `TT-101` reads as TT minus 101, and `MODE == AUTO` compares with a tag."""
-        if whole := expression.unquoted(name, self.plant.tags):
-            return f': write tag("{whole}")'
-        guess = self.plant.tags.guess(name)
-        if before.rstrip().endswith(("==", "!=")) and not guess.startswith(": did you mean"):
-            return f': a text needs quotes: "{name}"'
-        return guess
-
-    def _quoting(self, text: str) -> str:
-        """The same for a name that did not even read as an expression."""
-        for tag in self.plant.tags:
-            if tag in text and not _BARE.fullmatch(tag) and f'"{tag}"' not in text:
-                return f'; the tag {tag} is written tag("{tag}")'
-        return ""
 
     def _profile(self) -> ProfileSection | None:
         name = self.section.profile

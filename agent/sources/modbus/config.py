@@ -4,6 +4,7 @@ Rules for whoever changes this file: what can be judged without the device is ju
 remedy in the message. What a tag may say stands in `tag.py`, what a url may say in `endpoint.py`.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -16,6 +17,7 @@ from agent.sources.modbus.endpoint import Endpoint, Network, parse_url
 from agent.sources.modbus.facts import facts
 from agent.sources.modbus.plan import ADDRESSES, Limits, Point
 from agent.sources.modbus.tag import Interval, ModbusTag, Order, UnitId
+from agent.sources.writing import WriteSection
 
 _STALE_AFTER_POLLS: Final = 3
 _NOTHING_TOGETHER: Final = -ADDRESSES  # as a gap: not even two bits of one word
@@ -76,7 +78,10 @@ class ModbusSource(SourceSection):
     close_after_poll: bool = False
     """Hang up after each poll: for devices with a single connection that others need as well."""
     retries: Annotated[int, Field(ge=0, le=10)] = 1
-    """How often a request is repeated before the device counts as silent."""
+    """How often a request is repeated before the device counts as silent; what writes never is."""
+    write_with: Literal["single", "multiple"] = "single"
+    """How one coil or one register is written: `single` (functions 5 and 6), or `multiple` (15 and 16) for
+    devices that know only those."""
     tags: Annotated[dict[str, ModbusTag], Field(min_length=1)]
     """What to read: the tag's name, and where it stands."""
 
@@ -94,6 +99,11 @@ class ModbusSource(SourceSection):
                 raise ValueError(
                     f"tag {point.tag}: unit_id 0 is the broadcast of RTU, which no device answers: "
                     "write the address that is set at the device"
+                )
+            if point.unit == 0 and point.tag in self.writes():
+                raise ValueError(
+                    f"tag {point.tag}: `write`: unit_id 0 is for whoever is there, and a write is for one device: "
+                    "write the address that is set at the device, or 255 for the one that has the IP address"
                 )
         return self
 
@@ -122,6 +132,10 @@ class ModbusSource(SourceSection):
     def period(self, tag: str) -> int:
         """How often a tag is read, nanoseconds."""
         return self.tags[tag].poll_every or self.poll_every
+
+    def writes(self) -> Mapping[str, WriteSection]:
+        """See `SourceSection.writes`."""
+        return {name: tag.write for name, tag in self.tags.items() if tag.write is not None}
 
     def tag_specs(self, source: str) -> list[TagSpec]:
         """See `SourceSection.tag_specs`; without a word, a value is fresh for three of its own polls."""

@@ -23,7 +23,9 @@ from agent.config.fields import Duration, format_duration
 from agent.model import MILLISECOND
 from agent.sources.base import Range, TagSection
 from agent.sources.modbus.address import manual_address, parse_bit_address, refuse_bare_number
+from agent.sources.modbus.grant import check_grant
 from agent.sources.modbus.plan import ADDRESSES, Area, Point
+from agent.sources.writing import WriteSection
 
 _LARGEST_FACTOR_BITS: Final = 400  # times 64 bits of value that is still within a float
 _TypeName = Literal[
@@ -105,6 +107,8 @@ class ModbusTag(TagSection):
     """Raw codes by which the device says that it has no value: [0x8000, 0x7FFF]."""
     valid_range: Range | None = None
     """Values outside of [low, high] are bad: a broken wire is no temperature."""
+    write: WriteSection | None = None
+    """What signed messages may write to it: {min: 20, max: 80} for a number, {} for a coil; left out: nothing."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -114,6 +118,11 @@ class ModbusTag(TagSection):
                 f"it would end behind the last address of its area: {manual_address(point.area, point.offset)} "
                 f"and {point.end - point.offset} registers make {point.end - ADDRESSES} too many"
             )
+        if self.write is not None:
+            try:
+                check_grant(point, self.write)
+            except ValueError as error:
+                raise ValueError(f"`write`: {error}") from None
         return self
 
     def point(self, tag: str, unit_id: int, order: ByteOrder) -> Point:
