@@ -1,17 +1,18 @@
 """The client's side of the NATS protocol: frames of what arrives, bytes of what is sent.
 
 Lines that end in CR LF, some followed by a payload of announced length
-(https://docs.nats.io/reference/reference-protocols/nats-protocol). Only what a publisher needs is
-here, with headers (`HPUB`, `HMSG`).
+(https://docs.nats.io/reference/reference-protocols/nats-protocol). Only what a publisher and a
+puller need is here, with headers (`HPUB`, `HMSG`).
 
-Rules for whoever changes this: what arrives is not to be trusted, so every length has its bound; what
-is sent is made of parts that cannot end a line, whatever they hold.
+Rules for whoever changes this: what arrives is not to be trusted, so every length has its bound, and
+what is longer than is kept is read over; what is sent is made of parts that cannot end a line,
+whatever they hold.
 """
 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import orjson
 
@@ -20,7 +21,9 @@ from agent.model import Json
 _END: Final = b"\r\n"
 _HEAD: Final = b"NATS/1.0"
 _LONGEST_LINE: Final = 1 << 20  # an INFO names every server of a cluster
-_LARGEST_MESSAGE: Final = 1 << 23
+_LARGEST_MESSAGE: Final = 1 << 23  # that is kept; what is longer is read over
+_LARGEST_OF_ALL: Final = 1 << 30
+_LONGEST_NUMBER: Final = 20  # digits
 _MSG: Final = 4  # words of a MSG with a reply; one less without
 _HMSG: Final = 5
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]+")
@@ -62,11 +65,34 @@ class Arrived:
         subject: where it was published.
         status: of a message that the server made itself (503: nobody listens); 0: of none.
         payload: what it holds.
+        number: of the subscription to which it belongs.
+        reply: where an answer is awaited; empty: nowhere.
+        head: its headers, as they came.
+        missing: bytes of a message that is too long to be kept: it comes without payload and head.
     """
 
     subject: str
     status: int
     payload: bytes
+    number: int = 1
+    reply: str = ""
+    head: bytes = b""
+    missing: int = 0
+
+    @property
+    def reason(self) -> str:
+        """What the server says with a status: Consumer Deleted."""
+        words = self.head.partition(_END)[0].removeprefix(_HEAD).split(maxsplit=1)
+        return words[1].decode(errors="replace").strip() if len(words) > 1 else ""
+
+    def headers(self) -> dict[str, str]:
+        """Give its headers by their lower-case names; of a name that comes again, all values."""
+        found: dict[str, str] = {}
+        for line in self.head.split(_END)[1:]:
+            name, colon, text = line.decode(errors="replace").partition(":")
+            if colon and (key := name.strip().lower()):
+                found[key] = f"{found[key]}, {text.strip()}" if key in found else text.strip()
+        return found
 
 
 Frame: TypeAlias = Info | Ping | Pong | Refusal | Arrived
@@ -77,7 +103,8 @@ class Reader:
 
     def __init__(self) -> None:
         self._buffer = bytearray()
-        self._message: tuple[str, int, int] | None = None  # whose payload is awaited: subject, head, length
+        self._awaited: _Announced | None = None  # whose payload is to come
+        self._over = 0  # bytes that are still to be read over
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         """Give the frames that are complete now.
@@ -87,13 +114,13 @@ class Reader:
         """
         self._buffer += data
         while True:
-            if self._message is None:
+            if self._awaited is None:
                 if (line := self._line()) is None:
                     return
                 if (frame := self._understood(line)) is not None:
                     yield frame
-            elif (arrived := self._payload(*self._message)) is not None:
-                self._message = None
+            elif (arrived := self._arrived(self._awaited)) is not None:
+                self._awaited = None
                 yield arrived
             else:
                 return
@@ -112,7 +139,9 @@ class Reader:
         word, _, rest = line.partition(b" ")
         match word.upper():
             case b"MSG" | b"HMSG" as kind:
-                self._message = _announced(rest.split(), with_head=kind == b"HMSG")
+                self._awaited = _announced(rest.split(), with_head=kind == b"HMSG")
+                if self._awaited.length > _LARGEST_MESSAGE:
+                    self._over = self._awaited.length + len(_END)
             case b"PING":
                 return Ping()
             case b"PONG":
@@ -127,26 +156,53 @@ class Reader:
                 raise ProtocolError
         return None
 
-    def _payload(self, subject: str, head: int, length: int) -> Arrived | None:
-        if len(self._buffer) < length + len(_END):
+    def _arrived(self, told: "_Announced") -> Arrived | None:
+        if told.length > _LARGEST_MESSAGE:
+            gone = min(self._over, len(self._buffer))
+            del self._buffer[:gone]
+            self._over -= gone
+            return None if self._over else told.message(b"", missing=told.length)
+        if len(self._buffer) < told.length + len(_END):
             return None
-        content = bytes(self._buffer[:length])
-        if self._buffer[length : length + len(_END)] != _END:
+        content = bytes(self._buffer[: told.length])
+        if self._buffer[told.length : told.length + len(_END)] != _END:
             raise ProtocolError
-        del self._buffer[: length + len(_END)]
-        return Arrived(subject, _status(content[:head]), content[head:])
+        del self._buffer[: told.length + len(_END)]
+        return told.message(content)
 
 
-def _announced(words: list[bytes], *, with_head: bool) -> tuple[str, int, int]:
-    """Read `SUBJECT SID [REPLY] [HEAD] LENGTH`: the subject, and how long head and all are."""
+class _Announced(NamedTuple):
+    """A message whose payload follows; how long its head is, and all of it."""
+
+    subject: str
+    number: int
+    reply: str
+    head: int
+    length: int
+
+    def message(self, content: bytes, missing: int = 0) -> Arrived:
+        """The same with what it holds."""
+        head = content[: self.head]
+        return Arrived(
+            self.subject, _status(head), content[self.head :], self.number, self.reply, head, missing
+        )
+
+
+def _announced(words: list[bytes], *, with_head: bool) -> _Announced:
+    """Read `SUBJECT SID [REPLY] [HEAD] LENGTH`."""
     most = _HMSG if with_head else _MSG
-    if len(words) not in (most - 1, most) or not all(map(bytes.isdigit, words[-2 if with_head else -1 :])):
+    lengths = words[-2 if with_head else -1 :]
+    if len(words) not in (most - 1, most) or not all(map(_is_number, [*words[1:2], *lengths])):
         raise ProtocolError
-    length = int(words[-1])
-    head = int(words[-2]) if with_head else 0
-    if not head <= length <= _LARGEST_MESSAGE:
+    head, length = int(lengths[0]) if with_head else 0, int(lengths[-1])
+    if not head <= length <= _LARGEST_OF_ALL:
         raise ProtocolError
-    return words[0].decode(errors="replace"), head, length
+    reply = words[2].decode(errors="replace") if len(words) == most else ""
+    return _Announced(words[0].decode(errors="replace"), int(words[1]), reply, head, length)
+
+
+def _is_number(word: bytes) -> bool:
+    return word.isdigit() and len(word) <= _LONGEST_NUMBER
 
 
 def _facts(text: bytes) -> Mapping[str, Json]:
@@ -162,7 +218,7 @@ def _facts(text: bytes) -> Mapping[str, Json]:
 def _status(head: bytes) -> int:
     """Read the number in `NATS/1.0 503`; 0: there is none."""
     word = head.partition(_END)[0].removeprefix(_HEAD).split()[:1]
-    return int(word[0]) if word and word[0].isdigit() else 0
+    return int(word[0]) if word and _is_number(word[0]) else 0
 
 
 def connect(options: Mapping[str, Json]) -> bytes:
@@ -176,12 +232,12 @@ def subscribe(subject: str, number: int) -> bytes:
 
 
 def publish(subject: str, reply: str, headers: Mapping[str, str], payload: bytes) -> bytes:
-    """Publish, with the subject on which an answer is awaited."""
+    """Publish; `reply`: the subject on which an answer is awaited, empty: nowhere."""
     lines = [f"{name}: {_CONTROL.sub(' ', text)}\r\n".encode() for name, text in headers.items()]
     head = b"".join([_HEAD, _END, *lines, _END])
-    length = len(head) + len(payload)
+    to = f"{subject} {reply}" if reply else subject
     return b"".join(
-        [f"HPUB {subject} {reply} {len(head)} {length}\r\n".encode(), head, payload, _END],
+        [f"HPUB {to} {len(head)} {len(head) + len(payload)}\r\n".encode(), head, payload, _END],
     )
 
 

@@ -12,17 +12,17 @@ import asyncio
 import secrets
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import TypeVar, cast
 
-from agent import __version__
 from agent.codec import nats
 from agent.codec.nats import Arrived, Info, Ping, Pong, ProtocolError, Reader, Refusal
-from agent.codec.nkeys import credentials, user_key
 from agent.delivery.said import Lost, TurnedAway
 from agent.errors import SourceError
 from agent.model import Json
+from agent.nats.answers import Answers
+from agent.nats.login import login
 from agent.nats.reasons import hung_up, no_nats, no_tls, turned_away
 from agent.nats.servers import NatsSection, NatsTls
 from agent.server_url import ServerUrl
@@ -50,6 +50,7 @@ class Connection(asyncio.Protocol):
         self._greeting: asyncio.Future[Mapping[str, Json]] = asyncio.get_running_loop().create_future()
         self._welcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._asked: dict[str, tuple[str, asyncio.Future[Arrived]]] = {}
+        self._heard_on: dict[int, Answers] = {}
         self._inbox = f"{config.inbox_prefix}.{secrets.token_hex(11)}"
         self._count = 0
         self._encrypted = False
@@ -91,12 +92,18 @@ class Connection(asyncio.Protocol):
             case Pong():
                 if not self._welcome.done():
                     self._welcome.set_result(None)
-            case Arrived(subject=subject):
-                _, waiting = self._asked.pop(subject, ("", None))
-                if waiting is not None and not waiting.done():
-                    waiting.set_result(frame)
+            case Arrived():
+                self._message(frame)
             case Refusal(text=text):
                 self._refused(text)
+
+    def _message(self, frame: Arrived) -> None:
+        if (answers := self._heard_on.get(frame.number)) is not None:
+            answers.take(frame)
+            return
+        _, waiting = self._asked.pop(frame.subject, ("", None))
+        if waiting is not None and not waiting.done():
+            waiting.set_result(frame)
 
     def _refused(self, text: str) -> None:
         """An `-ERR`: about one subject, with which the connection goes on, or its end."""
@@ -105,6 +112,11 @@ class Connection(asyncio.Protocol):
                 del self._asked[reply]
                 if (said := turned_away(self._config, text, subject)) and not waiting.done():
                     waiting.set_exception(TurnedAway(said))
+                return
+        for answers in self._heard_on.values():
+            if f'"{answers.question}"' in text or f'"{answers.inbox}.*"' in text:
+                if said := turned_away(self._config, text, answers.question):
+                    answers.fail(TurnedAway(said))
                 return
         if self._welcome.done() and "violation" in text.lower() and "permissions" in text.lower():
             return  # about something that nobody waits for any more
@@ -123,6 +135,8 @@ class Connection(asyncio.Protocol):
         _fail(self._welcome, self._over)
         for each in waiting:
             _fail(each, self._over)
+        for answers in self._heard_on.values():
+            answers.fail(self._over)
         self.close()
 
     def _write(self, data: bytes) -> None:
@@ -158,7 +172,7 @@ class Connection(asyncio.Protocol):
             raise Lost(no_tls(self._server))
         if self._server.tls or required:
             await self._encrypt(loop)
-        self._write(nats.connect(_options(self._config, facts)))
+        self._write(nats.connect(login(self._config, facts)))
         self._write(nats.subscribe(f"{self._inbox}.*", 1) + nats.PING)
         await self._welcome
 
@@ -193,6 +207,22 @@ class Connection(asyncio.Protocol):
             _fail(answer, self._over)
         self._write(nats.publish(subject, reply, headers, payload))
         return answer
+
+    def listen(self, question: str) -> Answers:
+        """Subscribe to the answers to a question that has many; `send` asks it."""
+        number = len(self._heard_on) + 2
+        answers = Answers(question, f"{self._inbox}.{number}")
+        self._heard_on[number] = answers
+        if self._over is not None:
+            answers.fail(self._over)
+        self._write(nats.subscribe(f"{answers.inbox}.*", number))
+        return answers
+
+    def send(self, messages: Iterable[tuple[str, str, bytes]]) -> None:
+        """Publish, all at once: subject, where answers are awaited (empty: nowhere), payload."""
+        self._write(
+            b"".join(nats.publish(subject, reply, {}, payload) for subject, reply, payload in messages)
+        )
 
     def ping(self) -> None:
         """Ask for a sign of life; whatever comes counts as `heard`."""
@@ -234,30 +264,3 @@ def _socket(address: str) -> socket.socket:
     with suppress(OSError):
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 15_000)
     return made
-
-
-def _options(config: NatsSection, facts: Mapping[str, Json]) -> dict[str, Json]:
-    """Who we are, and what proves it."""
-    told: dict[str, Json] = {
-        "verbose": False,
-        "pedantic": False,
-        "tls_required": False,
-        "lang": "edge-relay",
-        "version": __version__,
-        "protocol": 1,
-        "echo": False,
-        "headers": True,
-        "no_responders": True,
-    }
-    nonce = str(facts.get("nonce", ""))
-    if config.user and config.password:
-        told |= {"user": config.user, "pass": config.password.reveal()}
-    if config.token:
-        told["auth_token"] = config.token.reveal()
-    if config.nkey:
-        key = user_key(config.nkey.reveal())
-        told |= {"nkey": key.public, "sig": key.sign(nonce)}
-    if config.credentials:
-        token, key = credentials(config.credentials.reveal())
-        told |= {"jwt": token, "sig": key.sign(nonce)}
-    return told

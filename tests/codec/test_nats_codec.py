@@ -16,7 +16,7 @@ STREAM = (
     b'MSG _INBOX.a.1 1 12\r\n{"seq": "\r\n"\r\n'
     b"MSG _INBOX.a.2 1 reply.to 0\r\n\r\n"
     b"HMSG _INBOX.a.3 1 16 16\r\n" + NO_RESPONDERS + b"\r\n"
-    b"hmsg _INBOX.a.4 1 reply 18 20\r\nNATS/1.0\r\nA: b\r\n\r\nok\r\n"
+    b"hmsg orders.new 2 reply 18 20\r\nNATS/1.0\r\nA: b\r\n\r\nok\r\n"
     b"-ERR 'Authorization Violation'\r\n"
 )
 FRAMES = [
@@ -24,9 +24,9 @@ FRAMES = [
     Ping(),
     Pong(),
     Arrived("_INBOX.a.1", 0, b'{"seq": "\r\n"'),
-    Arrived("_INBOX.a.2", 0, b""),
-    Arrived("_INBOX.a.3", 503, b""),
-    Arrived("_INBOX.a.4", 0, b"ok"),
+    Arrived("_INBOX.a.2", 0, b"", reply="reply.to"),
+    Arrived("_INBOX.a.3", 503, b"", head=NO_RESPONDERS),
+    Arrived("orders.new", 0, b"ok", number=2, reply="reply", head=b"NATS/1.0\r\nA: b\r\n\r\n"),
     Refusal("Authorization Violation"),
 ]
 
@@ -50,7 +50,9 @@ def test_in_whatever_pieces_it_arrives(cuts):
         b"INFO 3\r\n",
         b"MSG a 1\r\n",
         b"MSG a 1 -3\r\n",
+        b"MSG a x 3\r\n",
         b"MSG a 1 99999999999\r\n",
+        b"MSG a 1 " + b"9" * 5000 + b"\r\n",
         b"MSG a 1 2\r\nabcd",
         b"HMSG a 1 9 4\r\n",
         b"x" * ((1 << 20) + 1),
@@ -91,3 +93,32 @@ def test_what_is_sent_is_what_a_server_reads():
     )
     assert nats.subscribe("_INBOX.a.*", 1) == b"SUB _INBOX.a.* 1\r\n"
     assert nats.connect({"name": 'a "b"'}) == b'CONNECT {"name":"a \\"b\\""}\r\n'
+    assert nats.publish("$JS.ACK.1", "", {}, b"+ACK").startswith(b"HPUB $JS.ACK.1 12 16\r\n")
+
+
+def test_the_headers_of_a_message_and_the_reason_of_a_status():
+    """By lower-case names, with all values of a name; whatever stands there nothing is raised."""
+    head = b"NATS/1.0\r\nWebhook-Id: a:b \r\nx:1\r\nX: 2\r\nnothing\r\n: none\r\n\xff: \xff\r\n\r\n"
+    message = Arrived("a", 0, b"", head=head)
+    status = Arrived("a", 409, b"", head=b"NATS/1.0 409 Consumer Deleted\r\n\r\n")
+
+    assert message.headers() == {"webhook-id": "a:b", "x": "1, 2", "�": "�"}
+    assert (message.reason, status.reason) == ("", "Consumer Deleted")
+    assert Arrived("a", 0, b"").headers() == {}
+
+
+@pytest.mark.parametrize("size", [1000, 65_536, 1 << 24])
+def test_a_message_that_is_too_long_to_be_kept_is_read_over(size):
+    """It is told, with where it is to be acknowledged and without what it holds; the next one is read."""
+    length = (1 << 23) + 1
+    data = (
+        b"HMSG a 2 ack 12 %d\r\nNATS/1.0\r\n\r\n" % length + bytes(length - 12) + b"\r\nMSG b 2 2\r\nok\r\n"
+    )
+    reader = Reader()
+    frames, most = [], 0
+    for at in range(0, len(data), size):
+        frames += reader.feed(data[at : at + size])
+        most = max(most, len(reader._buffer))
+
+    assert frames == [Arrived("a", 0, b"", 2, "ack", missing=length), Arrived("b", 0, b"ok", 2)]
+    assert most < 100, "nothing of it is kept"
