@@ -61,6 +61,8 @@ LEVELS = {
     "intake": APP,
     "intakes": APP,
     "operate": APP,
+    "outcomes": APP,
+    "receiving": APP,
     "outlets": APP,
     "pipeline": APP,
     "recorder": APP,

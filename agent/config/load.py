@@ -18,27 +18,25 @@ from typing import Annotated, Final
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from agent.config.agent_section import AgentSection
-from agent.config.alarms import ChatteringSection, FloodSection, MaintenanceSection
+from agent.config.alarms import FloodSection
 from agent.config.certificates import unusable_certificates
-from agent.config.compile import Plant, compile_rules, unwatched
 from agent.config.doubts import doubts
-from agent.config.expand import Written, expand, wrong_use
 from agent.config.fallbacks import check_fallbacks
 from agent.config.imported import SOURCE
+from agent.config.inbound import check_inbound
 from agent.config.known_tags import KnownTags
+from agent.config.load_rules import LoadingRules
 from agent.config.model import Configuration, File, HttpSection, StoreSection
-from agent.config.rules import ProfileSection, RuleDefaults, RuleSection
 from agent.config.secrets import Secret
 from agent.config.subscriptions import unheard
-from agent.config.templates import Expanding
 from agent.config.times import wall
 from agent.config.walk import as_json, keys_of, texts_in
-from agent.config.writable import check_conditions
 from agent.config.yaml_text import Plain
 from agent.delivery.body import Identity
 from agent.destinations.config import DestinationConfig
 from agent.errors import ConfigError
 from agent.formats.checking import Trial, mistakes
+from agent.inbound.config import RelayConfig
 from agent.model import Json, TagSpec
 from agent.mqtt.sharing import same_client_ids
 from agent.rules.spec import RuleSpec
@@ -49,12 +47,8 @@ _AGENT: Final = TypeAdapter(AgentSection)
 _STORE: Final = TypeAdapter(StoreSection)
 _HTTP: Final = TypeAdapter(HttpSection)
 _WATCH: Final = TypeAdapter(Annotated[bool, Field(strict=True)])
-_DEFAULTS: Final = TypeAdapter(RuleDefaults)
-_PROFILE: Final = TypeAdapter(ProfileSection)
-_RULE: Final = TypeAdapter(RuleSection)
-_MAINTENANCE: Final = TypeAdapter(MaintenanceSection)
 _FLOOD: Final = TypeAdapter(FloodSection)
-_CHATTERING: Final = TypeAdapter(ChatteringSection)
+_RELAY: Final[TypeAdapter[RelayConfig]] = TypeAdapter(RelayConfig)
 _DESTINATION: Final[TypeAdapter[DestinationConfig]] = TypeAdapter(DestinationConfig)
 
 _TABLES: Final = {
@@ -62,6 +56,7 @@ _TABLES: Final = {
     "sources",
     "templates",
     "destinations",
+    "inbound",
 }  # compared on their own; the latter hold secrets
 _ANY_RANGE: Final = (0.0, 100.0)  # of a tag with errors, so that a rule over it is not wrong as well
 _KEEP_IT: Final = "put it into a file that only edge-relay may read, and write ${file:PATH} here"
@@ -87,7 +82,7 @@ def load(
     return _Loading(path, environment).configuration(now_wall)
 
 
-class _Loading(Expanding):
+class _Loading(LoadingRules):
     """From the document to the configuration."""
 
     def configuration(self, now_wall: int | None) -> Configuration:
@@ -110,6 +105,7 @@ class _Loading(Expanding):
         watch = self.optional("watch", _WATCH)
         zone = agent.zone if agent is not None else "UTC"
         specs = self.rules(tags, zone, sources)
+        relays = self.relays(sources, specs)
         self.check_together(sources, destinations, tags, today=now_wall is not None)
         self.doubt(specs, tags, zone, now_wall, destinations)
         self.problems.sort(key=lambda problem: (problem.file, problem.line, problem.column))
@@ -126,6 +122,7 @@ class _Loading(Expanding):
             self.written_rules(),
             self.written_sections(),
             None if flood is None else flood.spec(),
+            relays,
             bool(watch),
             self.stamp,
             tuple(self.problems),
@@ -170,6 +167,17 @@ class _Loading(Expanding):
                 self.report(("destinations", name, *wrong.keys), wrong.text, column=wrong.column)
         return sections
 
+    def relays(
+        self, sources: Mapping[str, SourceConfig], specs: Sequence[RuleSpec]
+    ) -> dict[str, RelayConfig]:
+        """Give every relay without an error, and refuse what would be refused of every message."""
+        relays = self.entries("inbound", _RELAY)
+        rules = {*self.named("rules"), *(spec.name for spec in specs)}
+        for path, text, severity in check_inbound(relays, sources, rules, self.named("destinations")):
+            self.report(path, text, severity)
+        self.check_texts("inbound", relays)
+        return relays
+
     @property
     def failed(self) -> bool:
         """At least one error was found."""
@@ -198,67 +206,6 @@ class _Loading(Expanding):
         """Give the sections that are no tables of rules, sources or destinations, as they are written."""
         written = {str(name): as_json(value) for name, value in self.document.data.items()}
         return {name: value for name, value in written.items() if name not in _TABLES}
-
-    def written_rules(self) -> dict[str, dict[str, Json]]:
-        """Give the rules as they are written."""
-        return {
-            name: {str(key): as_json(value) for key, value in rule.items()}
-            for name, rule in self.named("rules").items()
-            if isinstance(rule, dict)
-        }
-
-    def rules(self, tags: KnownTags, zone: str, right: Mapping[str, SourceConfig]) -> tuple[RuleSpec, ...]:
-        """Check all that decides about events, and compile it."""
-        defaults = self.section("defaults", _DEFAULTS)
-        profiles = self.entries("profiles", _PROFILE)
-        chattering = self.optional("chattering", _CHATTERING)
-        maintenance = self.maintenance()
-        rules = [written for name, entry in self.named("rules").items() for written in self.rule(name, entry)]
-        if not self.document.complete or self.unsure:  # most of what a rule names would be unknown
-            return ()
-        ids = self.named("rules")
-        sources = self.named("sources")
-        names = [*ids, *(name for rule in rules for name in rule.names), *unwatched(rules, sources)]
-        plant = Plant(
-            tags=tags,
-            sources=sources,
-            destinations=self.named("destinations"),
-            zone=zone,
-            defaults=defaults or RuleDefaults(),
-            profiles=profiles,
-            profile_names=self.named("profiles"),
-            maintenance=maintenance,
-            chattering=None if chattering is None else chattering.spec(),
-            rules=dict.fromkeys(names),
-            reports={name for rule in rules if rule.section.change for name in (rule.rule, rule.name)},
-            unsure=ids.keys() - {rule.rule for rule in rules},
-            report=self.report,
-        )
-        check_conditions(right, plant)
-        return compile_rules(rules, plant)
-
-    def maintenance(self) -> dict[int, MaintenanceSection]:
-        """Validate each span, by its place in the list; those with errors are left out."""
-        written = self.document.data.get("maintenance") or []
-        if not isinstance(written, list):
-            self.report(("maintenance",), "expected a list: each span begins with `- `")
-            return {}
-        checked = {
-            index: self.validate(("maintenance", index), entry, _MAINTENANCE)
-            for index, entry in enumerate(written)
-        }
-        return {index: section for index, section in checked.items() if section is not None}
-
-    def rule(self, name: str, entry: Plain) -> list[Written]:
-        """Validate a rule once for each of its instances."""
-        path = ("rules", name)
-        if problems := list(wrong_use(entry)):
-            for inner, text in problems:
-                self.report((*path, *inner), text)
-            self.validate(path, entry, _RULE)
-            return []
-        instances = [(each, self.validate(path, filled, _RULE)) for each, filled in expand(entry)]
-        return [Written(name, each, section) for each, section in instances if section is not None]
 
     def tags(self, sources: Mapping[str, SourceConfig]) -> KnownTags:
         """Give every tag that is named, right or not; a name belongs to one source only."""

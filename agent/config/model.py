@@ -21,6 +21,7 @@ from agent.config.rules import ProfileSection, RuleDefaults, RuleSection
 from agent.config.source_use import WrittenSource
 from agent.destinations.config import DestinationConfig
 from agent.errors import Problem
+from agent.inbound.config import RelayConfig
 from agent.model import SECOND, Json, TagSpec
 from agent.rules.spec import FloodSpec, RuleSpec
 from agent.sources import SourceConfig
@@ -113,6 +114,8 @@ class File(Section):
     """Device types, by name: what many sources have in common is written once, and used with `template`."""
     destinations: dict[str, DestinationConfig] = Field(default={})
     """Who is told, by name."""
+    inbound: dict[str, RelayConfig] = Field(default={})
+    """Relays that are asked for webhooks of the cloud, by name, and what is done with these."""
     watch: bool = False
     """The files are looked at again when they change on disk; else on SIGHUP alone."""
     defaults: RuleDefaults = RuleDefaults()
@@ -134,7 +137,7 @@ class Configuration:
     """A configuration without an error.
 
     Attributes:
-        sources, destinations: by name.
+        sources, destinations, inbound: by name.
         tags: every tag of every source.
         written_rules: the rules as they are written, to tell what a change of the file changed.
         written_sections: what holds for all rules, and the store, as it is written; for the same reason.
@@ -154,6 +157,7 @@ class Configuration:
     written_rules: Mapping[str, Mapping[str, Json]]
     written_sections: Mapping[str, Json] = field(default_factory=dict)
     flood: FloodSpec | None = None
+    inbound: Mapping[str, RelayConfig] = field(default_factory=dict)
     watch: bool = False
     stamp: Stamp = ()
     warnings: tuple[Problem, ...] = ()
@@ -166,6 +170,7 @@ class Configuration:
             f"{_count(len(self.written_rules), 'rule')} and {unwritten} over connections, "
             f"{_count(len(self.destinations), 'destination')}"
             f"{'' if self.destinations else ' (nobody is told yet)'}"
+            f"{', ' + _count(len(self.inbound), 'relay') if self.inbound else ''}"
         )
 
 

@@ -16,6 +16,7 @@ ENTRIES: Final = {
     "sources": "source",
     "templates": "template",
     "destinations": "destination",
+    "inbound": "relay",
     "rules": "rule",
     "profiles": "profile",
 }
