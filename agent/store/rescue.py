@@ -43,7 +43,7 @@ async def tidy(path: Path) -> bool:
     Raises:
         StoreRefused: the files cannot be moved.
     """
-    return await _in_thread(path, lambda: _tidy(path))
+    return await in_thread(path, lambda: _tidy(path))
 
 
 async def rescue(path: Path, reason: str, clock: Clock) -> None:
@@ -53,10 +53,15 @@ async def rescue(path: Path, reason: str, clock: Clock) -> None:
         StoreRefused: not even an empty one can be made: the message says why.
     """
     _log.error("%s; what can be read of it is salvaged", reason)
-    await _in_thread(path, lambda: _rescue(path, reason, clock))
+    await in_thread(path, lambda: _rescue(path, reason, clock))
 
 
-async def _in_thread(path: Path, work: Callable[[], _T]) -> _T:
+async def in_thread(path: Path, work: Callable[[], _T]) -> _T:
+    """Run blocking work on the files of a store in a thread of its own.
+
+    Raises:
+        StoreRefused: in place of what SQLite or the disk said.
+    """
     thread = ThreadPoolExecutor(1, "salvage")
     try:
         return await asyncio.get_running_loop().run_in_executor(thread, work)
@@ -69,33 +74,34 @@ async def _in_thread(path: Path, work: Callable[[], _T]) -> _T:
 def suspect(path: Path) -> None:
     """Remember for the next start that the store was found damaged."""
     with suppress(OSError):
-        _beside(path, ".suspect").touch()
+        beside(path, ".suspect").touch()
 
 
-def _beside(path: Path, suffix: str) -> Path:
+def beside(path: Path, suffix: str) -> Path:
+    """Where a file of a store stands that belongs to it."""
     return path.with_name(path.name + suffix)
 
 
 def _tidy(path: Path) -> bool:
-    _beside(path, ".salvage").unlink(missing_ok=True)
-    complete = _beside(path, ".salvaged")
+    beside(path, ".salvage").unlink(missing_ok=True)
+    complete = beside(path, ".salvaged")
     if complete.exists():
-        _switch(path, complete, "interrupted")
-    return _beside(path, ".suspect").exists()
+        switch(path, complete, "interrupted")
+    return beside(path, ".suspect").exists()
 
 
 def _rescue(path: Path, reason: str, clock: Clock) -> None:
     # The ballast is room for just this: it is taken again when there is plenty.
-    _beside(path, ".ballast").unlink(missing_ok=True)
-    target = _beside(path, ".salvage")
+    beside(path, ".ballast").unlink(missing_ok=True)
+    target = beside(path, ".salvage")
     done = _salvage(path, target, clock)
     wall = clock.wall()
     stamp = f"{datetime.fromtimestamp(wall // SECOND, UTC):%Y%m%dT%H%M%SZ}"
     word = {**done.word(), "reason": reason, "file": str(_aside(path, stamp))}
     _note(target, json.dumps(word).encode())
-    complete = _beside(path, ".salvaged")
+    complete = beside(path, ".salvaged")
     target.replace(complete)
-    _switch(path, complete, stamp)
+    switch(path, complete, stamp)
     _log.error(
         "the store begins anew: %d waiting events, %d dead letters and the state of %d rules are salvaged; the old file is %s",
         done.waiting,
@@ -149,7 +155,7 @@ def _mend(path: Path, pages: Mapping[int, bytes]) -> None:
     with path.open("r+b") as file:
         for number, page in {**pages, 1: bytes(first)}.items():
             file.seek((number - 1) * _PAGE)
-            _beside(path, f".page-{number}").write_bytes(file.read(_PAGE))
+            beside(path, f".page-{number}").write_bytes(file.read(_PAGE))
             file.seek((number - 1) * _PAGE)
             file.write(page)
 
@@ -167,10 +173,10 @@ def _note(store: Path, word: bytes) -> None:
 
 
 def _aside(path: Path, stamp: str) -> Path:
-    return _beside(path, f".damaged-{stamp}")
+    return beside(path, f".damaged-{stamp}")
 
 
-def _switch(path: Path, complete: Path, stamp: str) -> None:
+def switch(path: Path, complete: Path, stamp: str) -> None:
     """Move the damaged one aside and the new one in its place; may be called again after an interruption."""
     aside = _aside(path, stamp)
     number = 1
@@ -178,14 +184,14 @@ def _switch(path: Path, complete: Path, stamp: str) -> None:
         number += 1
         aside = _aside(path, f"{stamp}-{number}")
     for page in path.parent.glob(f"{path.name}.page-*"):
-        page.replace(_beside(aside, page.name.removeprefix(path.name)))
+        page.replace(beside(aside, page.name.removeprefix(path.name)))
     for suffix in _COMPANIONS:
         with suppress(FileNotFoundError):
-            _beside(path, suffix).replace(_beside(aside, suffix))
+            beside(path, suffix).replace(beside(aside, suffix))
     with suppress(FileNotFoundError):
         path.replace(aside)
     complete.replace(path)
-    _beside(path, ".suspect").unlink(missing_ok=True)
+    beside(path, ".suspect").unlink(missing_ok=True)
     _sync(path.parent)
 
 

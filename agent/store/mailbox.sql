@@ -1,0 +1,30 @@
+-- What a relay keeps for plants until they fetch it, version 1 (`PRAGMA user_version`). A released file is
+-- never edited: what comes later is a numbered step of its own in mailbox.py.
+
+PRAGMA application_id = 0x45524D42;  -- "ERMB": tells our file from another program's
+
+-- `newest` counts the messages that there ever were, so that no number is used twice; `total` their bytes.
+CREATE TABLE channel (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    epoch TEXT NOT NULL,          -- a number means nothing without it
+    newest INTEGER NOT NULL DEFAULT 0,
+    total INTEGER NOT NULL DEFAULT 0,
+    acknowledged INTEGER NOT NULL DEFAULT 0  -- up to this one the plant has them on its own disk
+) STRICT;
+
+CREATE TABLE message (
+    seq INTEGER PRIMARY KEY,
+    channel INTEGER NOT NULL,
+    number INTEGER NOT NULL,      -- within the channel, contiguous
+    total INTEGER NOT NULL,       -- bytes of the channel's messages up to and with this one
+    size INTEGER NOT NULL,
+    received INTEGER NOT NULL,    -- nanoseconds UTC
+    id TEXT NOT NULL,
+    checksum INTEGER NOT NULL,    -- CRC-32 over id, headers and body: SQLite does not see flipped bits
+    headers BLOB NOT NULL,        -- JSON
+    body BLOB NOT NULL
+) STRICT;
+
+-- All that is asked of many messages at once stands in it; bodies are read to be sent and for nothing else.
+CREATE INDEX message_number ON message (channel, number, total, size, received);
