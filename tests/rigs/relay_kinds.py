@@ -1,0 +1,128 @@
+"""Every kind of inbound relay, in the same words, so that one suite runs over all of them.
+
+Whoever adds a kind adds a class here with these methods, and a row in `KINDS`. What a kind cannot do
+stands in `cannot`, with the reason; the suite reads it there and leaves nothing out silently.
+"""
+
+from typing import ClassVar, Self
+
+from pydantic import TypeAdapter
+from rigs.poll_relay import TOKEN, PollRelay
+
+from agent.inbound.config import RelayConfig
+
+ABILITIES = {"raw", "keeps", "token"}
+"""It hands over the sender's bytes; it keeps what was posted while nobody listened; it asks who is there."""
+CANARY = "canary-4711"
+_SECTION = TypeAdapter(RelayConfig)
+
+
+class Kind:
+    """A relay; `async with kind:` switches it on, `folder` is a temporary one of its own.
+
+    Attributes:
+        type: what the configuration calls it.
+        cannot: abilities (`ABILITIES`) that this kind lacks, each with the reason.
+        silence: seconds within which it must be noticed that the relay has gone silent.
+        port: where it listens.
+    """
+
+    type = ""
+    cannot: ClassVar[dict[str, str]] = {}
+    silence = 0.0
+    port = 0
+
+    def __init__(self, folder) -> None:
+        self.folder = folder
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.stop()
+
+    def config(self, **more: object):
+        """What the configuration says of it; see `section`."""
+        return _SECTION.validate_python(self.section(**more))
+
+    async def start(self):
+        """Switch it on; again, at the same place and with what it keeps."""
+        raise NotImplementedError
+
+    async def stop(self):
+        """Switch it off; off already, nothing happens."""
+        raise NotImplementedError
+
+    def section(self, host="127.0.0.1", port=None, token=None):
+        """The section, with the shortest timeouts that it may have; None: the right port, the right token."""
+        raise NotImplementedError
+
+    async def put(self, body, headers=None):
+        """A sender posts; returns when the relay has taken it."""
+        raise NotImplementedError
+
+    async def acknowledged(self):
+        """How many messages the relay believes to be taken."""
+        raise NotImplementedError
+
+    async def freeze(self):
+        """From now on it says nothing, and hangs up on nobody."""
+        raise NotImplementedError
+
+    async def idle(self):
+        """Whether nobody is connected any more, as far as it knows."""
+        return True
+
+
+class Poll(Kind):
+    """A polling endpoint that holds questions, as `edge-relay relay` does."""
+
+    type = "poll"
+    silence = 8.0  # a question that is held for 1 s, and the timeout of 1 s
+    holds = 1
+
+    async def __aenter__(self):
+        self._relay = PollRelay(holds=self.holds)
+        return await super().__aenter__()
+
+    @property
+    def port(self):
+        return self._relay.port
+
+    async def start(self):
+        await self._relay.start()
+
+    async def stop(self):
+        await self._relay.stop()
+
+    def section(self, host="127.0.0.1", port=None, token=None):
+        url = f"http://{host}:{port or self.port}/out/plant-7?key={CANARY}"
+        access = {"url": url, "token": token or TOKEN, "insecure_token": True}
+        return {"type": "poll", "verify": "none", "timeout": "1s", "every": "1s"} | access
+
+    async def put(self, body, headers=None):
+        self._relay.put(body, headers)
+
+    async def acknowledged(self):
+        return self._relay.taken
+
+    async def freeze(self):
+        self._relay.silent = True
+
+    async def idle(self):
+        return self._relay.open == 0
+
+
+class PollPlain(Poll):
+    """A polling endpoint that answers at once, as Svix does."""
+
+    holds = 0
+
+
+KINDS = {"poll, held": Poll, "poll": PollPlain}
+
+
+def able(*abilities: str) -> list[str]:
+    """The kinds that can do all this."""
+    return [name for name, kind in KINDS.items() if not set(abilities) & set(kind.cannot)]
