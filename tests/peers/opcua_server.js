@@ -21,6 +21,8 @@ const { StatusCodes } = require("node-opcua-status-code");
 const { OpaqueStructure } = require("node-opcua-extension-object");
 const { coerceInt64, coerceUInt64 } = require("node-opcua-basic-types");
 const { standardUnits } = require("node-opcua-data-access");
+const { WellKnownRoles } = require("node-opcua-address-space");
+const { makePermissionFlag } = require("node-opcua-data-model");
 
 const APPLICATION = "urn:plant:node:server";
 const BOILER = "urn:plant:boiler";
@@ -30,6 +32,7 @@ const folder = process.argv[2];
 let server = null;
 let variables = new Map(); // of the boiler, by name
 let requests = {}; // by name of the service: how often
+let taken = []; // every value that a client has written to what was added, as [name, type, value]
 
 // What JSON cannot say: 64-bit numbers come as text, times as ISO 8601.
 const FROM_JSON = {
@@ -62,6 +65,29 @@ function addVariable(namespace, parent, name, type, value, more = {}) {
     });
     variables.set(name, node);
     return node;
+}
+
+// Who may write: everyone, nobody, or whoever has logged in.
+const RIGHTS = {
+    everyone: {},
+    nobody: { accessLevel: "CurrentRead" },
+    user: {
+        rolePermissions: [
+            { roleId: WellKnownRoles.Anonymous, permissions: makePermissionFlag("Browse | Read") },
+            { roleId: WellKnownRoles.AuthenticatedUser, permissions: makePermissionFlag("Browse | Read | Write") },
+        ],
+    },
+};
+
+// What is written is noted; the answer comes `after` milliseconds, or never (null), and may be a refusal.
+function hearWrites(node, { after = 0, answer = "Good" }) {
+    let kept = node.readValue();
+    const timestamped_set = (data, done) => {
+        taken.push([node.browseName.name, DataType[data.value.dataType], String(data.value.value)]);
+        if (answer === "Good") kept = data;
+        if (after !== null) setTimeout(() => done(null, StatusCodes[answer]), after);
+    };
+    node.bindVariable({ timestamped_get: () => kept, timestamped_set }, true);
 }
 
 // All types that the source reads, and some that it does not; a drum below the boiler, for browse paths.
@@ -117,6 +143,7 @@ const commands = {
     // The keys of a channel live for two seconds, so that every longer session renews them.
     async start({ port = 0, order = [BOILER, PRESS] }) {
         requests = {};
+        taken = [];
         server = new OPCUAServer({
             port,
             host: "127.0.0.1",
@@ -125,7 +152,10 @@ const commands = {
             serverInfo: { applicationUri: APPLICATION, productUri: APPLICATION, applicationName: { text: "Plant" } },
             serverCertificateManager: manager("pki"),
             userCertificateManager: manager("users"),
-            userManager: { isValidUser: (user, password) => user === "relay" && password === "right" },
+            userManager: {
+                isValidUser: (user, password) => user === "relay" && password === "right",
+                getUserRoles: () => [], // and AuthenticatedUser, which everyone is who has logged in
+            },
             serverCapabilities: { maxSessions: 100, maxSubscriptions: 100 },
             defaultSecureTokenLifetime: 2000,
         });
@@ -147,10 +177,13 @@ const commands = {
         variables.get(name).setValueFromSource(variant(type, value), StatusCodes[status], time ? new Date(time) : new Date());
     },
 
-    add({ name, type, value }) {
+    // `kind`: its data type, where that is not the type of its value.
+    add({ name, type, value, kind = type, writable = "everyone", ...writes }) {
         const addressSpace = server.engine.addressSpace;
         const own = addressSpace.getNamespace(BOILER);
-        addVariable(own, addressSpace.findNode(`ns=${own.index};s=Boiler`), name, type, value);
+        const boiler = addressSpace.findNode(`ns=${own.index};s=Boiler`);
+        const node = addVariable(own, boiler, name, type, value, { dataType: kind, ...RIGHTS[writable] });
+        if (Object.keys(writes).length > 0) hearWrites(node, writes);
     },
 
     remove({ name }) {
@@ -179,7 +212,7 @@ const commands = {
     report() {
         const items = subscriptions().reduce((sum, each) => sum + each.monitoredItemCount, 0);
         const { currentSessionCount: sessions, currentSubscriptionCount, currentChannelCount: channels } = server;
-        return { sessions, subscriptions: currentSubscriptionCount, items, channels, requests };
+        return { sessions, subscriptions: currentSubscriptionCount, items, channels, requests, taken };
     },
 };
 

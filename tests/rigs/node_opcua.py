@@ -91,14 +91,19 @@ class NodeOpcua:
         """Set a variable of the boiler; `status` by name, `time` in ISO 8601."""
         self.do("set", name=name, type=type_, value=value, **more)
 
-    def add(self, name: str, value: object, type_: str = "Double") -> None:
-        self.do("add", name=name, type=type_, value=value)
+    def add(self, name: str, value: object, type_: str = "Double", **more: object) -> None:
+        """Add a variable; `kind`, `writable`, and how it answers a write: `after` milliseconds, `answer`."""
+        self.do("add", name=name, type=type_, value=value, **more)
 
     @property
     def held(self) -> tuple[int, int, int]:
         """Sessions, subscriptions and monitored items that the server keeps."""
         report = self.do("report")
         return report["sessions"], report["subscriptions"], report["items"]
+
+    def taken(self, name: str) -> list[tuple[str, str]]:
+        """What was written to a variable that was added with `after`: type and value, each as text."""
+        return [(type_, value) for who, type_, value in self.do("report")["taken"] if who == name]
 
     @property
     def requests(self) -> dict[str, int]:

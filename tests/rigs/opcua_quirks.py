@@ -6,6 +6,7 @@ from unittest.mock import patch
 
 from asyncua import ua
 from asyncua.common.utils import ServiceError
+from asyncua.crypto.permission_rules import UserRole
 from asyncua.server.address_space import AttributeService, ViewService
 from asyncua.server.monitored_item_service import MonitoredItemService
 from asyncua.server.subscription_service import SubscriptionService
@@ -81,6 +82,31 @@ def delaying_first_values(seconds: float):
 
     delayed = []
     return patch.object(MonitoredItemService, "trigger_datachange", delay)
+
+
+@contextlib.contextmanager
+def hearing_writes(*, after: float = 0.0, answer: int | None = None, fault: int | None = None):
+    """What clients write is noted; the answer comes late, or is another status, or a fault of the whole request.
+
+    Yields the values that came, as `ua.WriteValue`.
+    """
+    heard, gate = [], asyncio.Lock()
+    original = AttributeService.write
+
+    async def write(service, params, user):
+        if user.role is UserRole.Admin:  # the server itself
+            return await original(service, params, user)
+        heard.extend(params.NodesToWrite)
+        assert not gate.locked(), "two writes at once"
+        async with gate:
+            results = await original(service, params, user)
+            await asyncio.sleep(after)
+        if fault is not None:
+            raise ServiceError(fault)
+        return results if answer is None else [ua.StatusCode(answer)]
+
+    with patch.object(AttributeService, "write", write):
+        yield heard
 
 
 @contextlib.contextmanager

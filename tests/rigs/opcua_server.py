@@ -129,6 +129,17 @@ class OpcUaServer:
         data = ua.DataValue(ua.Variant(value, variant), ua.StatusCode(status), SourceTimestamp=stamp)
         self.call(self.server.write_attribute_value(ua.NodeId(name, self.index), data))
 
+    def let_write(self, name: str, *, user: bool = True) -> None:
+        """Make a variable writable; without `user`, for others than whoever logs in here."""
+
+        async def work():
+            node = self.server.get_node(ua.NodeId(name, self.index))
+            await node.set_attr_bit(ua.AttributeIds.AccessLevel, ua.AccessLevel.CurrentWrite)
+            if user:
+                await node.set_attr_bit(ua.AttributeIds.UserAccessLevel, ua.AccessLevel.CurrentWrite)
+
+        self.call(work())
+
     def write_node(self, number: int, value, variant=None) -> None:
         """Write one of the server's own nodes (operation limits, the namespace array)."""
         self.call(

@@ -10,6 +10,7 @@ from agent.clock import SystemClock
 from agent.model import MILLISECOND, SECOND, Alive, Link, Reading
 from agent.sources.opcua.config import OpcUaSource
 from agent.sources.opcua.source import Timing, run
+from agent.sources.writing import Door, Writer
 
 FAST = Timing(
     keep_alive=100 * MILLISECOND,
@@ -26,6 +27,13 @@ def configure(url: str, *nodes: str, security="none", **more: object) -> OpcUaSo
     return OpcUaSource.model_validate(
         {"type": "opcua", "url": url, "security": security, "tags": tags} | settings
     )
+
+
+def writable(url: str, *names: str, write: object = None, **more: object) -> OpcUaSource:
+    """A source whose tags may all be written: numbers, unless `write` says something else."""
+    grant = {"min": 0, "max": 100} if write is None else write
+    tags = {name: {"node": f"nsu={NAMESPACE};s={name}", "write": grant} for name in names}
+    return configure(url, tags=tags, **more)
 
 
 async def until(condition, within: float = 8.0) -> None:
@@ -45,6 +53,7 @@ class Watch:
         self.refusals = []
         """What `emit` is to raise, one for each call, before it takes anything."""
         self.task = None
+        self.door = Door()
 
     async def emit(self, batch) -> None:
         if self.refusals:
@@ -66,6 +75,11 @@ class Watch:
     def proofs(self) -> list[Alive]:
         return [one for one in self.seen if isinstance(one, Alive)]
 
+    async def writer(self) -> Writer:
+        """What the session lends, once it is connected."""
+        await self.until(lambda: self.door.writer is not None, within=30.0)
+        return self.door.writer
+
     async def until(self, condition, within: float = 8.0) -> None:
         """Wait for a condition; a session that ends meanwhile fails the test with its error."""
         await until(lambda: self.task.done() or condition(), within)
@@ -84,7 +98,8 @@ class Watch:
 async def watching(config: OpcUaSource, timing: Timing = FAST, clock=None):
     """Run a session for the length of the block."""
     watch = Watch()
-    watch.task = asyncio.create_task(run("boiler", config, watch.emit, clock or SystemClock(), timing=timing))
+    session = run("boiler", config, watch.emit, clock or SystemClock(), watch.door, timing=timing)
+    watch.task = asyncio.create_task(session)
     try:
         yield watch
     finally:

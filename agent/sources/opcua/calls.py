@@ -4,8 +4,8 @@ An S7-1500 counts what is in flight over all calls together (EPICS opcua#201), a
 asked for more than its limits refuses the whole call (telegraf#11455, #19609). Its limits are read at
 each connect; one that names none and refuses all the same is asked for half, until it answers.
 
-Rules for whoever changes this file: every service goes through `_in_chunks`; the one request that is
-always open beside it is asyncua's own Publish.
+Rules for whoever changes this file: every service goes through `_in_chunks`, but for the one that writes,
+which takes its `turn` in `writing`; the one request that is always open beside it is asyncua's own Publish.
 """
 
 import asyncio
@@ -48,8 +48,7 @@ _OF_ONE_VALUE: Final = {
     StatusCodes.BadEncodingError,
 }
 _MOST_FAILED: Final = 20  # values in one reading; with more, it is the server that fails
-# Raised by asyncua's decoder: it has no exception of its own.
-_UNDECODABLE: Final = (
+UNDECODABLE: Final = (
     UaError,
     struct.error,
     ValueError,
@@ -58,6 +57,8 @@ _UNDECODABLE: Final = (
     AttributeError,
     OverflowError,
 )
+"""What asyncua's decoder raises: it has no exception of its own."""
+
 _HIERARCHY: Final = ua.NodeId(ua.Int32(ObjectIds.HierarchicalReferences))
 
 
@@ -66,13 +67,14 @@ class Calls:
 
     Attributes:
         namespaces: the server's, by index, as of the last `refresh`.
+        turn: held by whoever asks something.
     """
 
     def __init__(self, session: UaSession) -> None:
         self.namespaces: list[str] = []
+        self.turn = asyncio.Lock()
         self._session = session
         self._limits = dict.fromkeys(_LIMITS, _MOST)
-        self._turn = asyncio.Lock()
 
     @classmethod
     async def of(cls, session: UaSession) -> Self:
@@ -113,7 +115,7 @@ class Calls:
                     raise
                 code = error.code
                 failed += len(chunk) == 1
-            except _UNDECODABLE:
+            except UNDECODABLE:
                 pass
             if len(chunk) == 1:
                 return [ua.DataValue(None, ua.StatusCode(ua.UInt32(code)))]
@@ -196,7 +198,7 @@ class Calls:
             SourceError: the server answers something else than it was asked.
         """
         answers: list[Answer] = []
-        async with self._turn:
+        async with self.turn:
             while len(answers) < len(questions):
                 chunk = list(questions[len(answers) : len(answers) + self._limits[service]])
                 try:

@@ -6,6 +6,7 @@ written out (design: reliability, X8).
 """
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from agent.config.secrets import Secret, SecretPlaces
 from agent.model import MILLISECOND, SECOND, TagSpec
 from agent.sources.base import MeasuredTag, SourceSection
 from agent.sources.opcua.nodes import split_node, split_path
+from agent.sources.writing import WriteSection
 
 DEFAULT_PORT: Final = 4840  # IANA's, for opc.tcp
 _STALE_READS: Final = 3  # read cyclically, a value is stale after so many periods (design: sources)
@@ -107,6 +109,8 @@ class OpcUaTag(MeasuredTag):
         | None
     ) = None
     """The server need not send a change of less: `0.5` in the tag's unit, or `1%` of its range."""
+    write: WriteSection | None = None
+    """What a signed message may write to it: `{min: 0, max: 80, when: remote_enabled}`, `{}` for true and false."""
 
     @model_validator(mode="after")
     def _is_named_once(self) -> Self:
@@ -118,6 +122,31 @@ class OpcUaTag(MeasuredTag):
         if isinstance(self.deadband, str) and self.range is None:
             raise ValueError(
                 f"a deadband of {self.deadband} needs a range: [low, high], of which it is a part"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _is_one_that_can_be_written(self) -> Self:
+        """Refuse what could not be written, or not be believed when it is read back."""
+        if self.write is None:
+            return self
+        if self.index is not None:
+            raise ValueError(
+                "an element of an array cannot be written, for some servers would write the whole array: name the "
+                'node of the element, where the server has one, such as ns=3;s="DB"."a"[3], instead of `index`'
+            )
+        low, high = self.write.min, self.write.max
+        if low is None or high is None:
+            return self
+        if (code := next((each for each in self.invalid if low <= each <= high), None)) is not None:
+            raise ValueError(
+                f"{code:g} might be written, by which the device says that it has no value (`invalid`): write a min "
+                "and max that leave it out"
+            )
+        if self.valid_range is not None and not self.valid_range[0] <= low < high <= self.valid_range[1]:
+            raise ValueError(
+                "what is written must be believed when it is read back: write a min and max within valid_range "
+                f"[{self.valid_range[0]:g}, {self.valid_range[1]:g}]"
             )
         return self
 
@@ -224,6 +253,10 @@ class OpcUaSource(SourceSection):
     def server_queue(self) -> int:
         """Values that the server is asked to keep of one variable between two publishes."""
         return self.queue_size or max(10, 2 * self.least_queue)
+
+    def writes(self) -> Mapping[str, WriteSection]:
+        """See `SourceSection.writes`."""
+        return {name: tag.write for name, tag in self.tags.items() if tag.write is not None}
 
     def tag_specs(self, source: str) -> list[TagSpec]:
         """See `SourceSection.tag_specs`; subscribed without `stale_after`: fresh while the keep-alives arrive.

@@ -76,7 +76,7 @@ async def run(
     ITEMS_WANTED.labels(name).set(len(config.tags))
     try:
         async with connected(name, config, clock) as client:
-            await _Session(name, config, emit, clock, timing).serve(client)
+            await _Session(name, config, emit, clock, timing).serve(client, door)
     finally:
         ITEMS_ALIVE.labels(name).set(0)
 
@@ -109,8 +109,8 @@ class _Session:
         self._inbox = Inbox(len(config.tags), clock)
         self._told_alive = clock.monotonic()
 
-    async def serve(self, client: Client) -> None:
-        """Subscribe, then hand over what arrives until there is no more."""
+    async def serve(self, client: Client, door: Door | None) -> None:
+        """Subscribe, then hand over what arrives until there is no more; meanwhile, lend what writes."""
         client.uaclient.observer = _LossWatch(self._inbox)
         session = client.uaclient.session
         calls = await Calls.of(session)
@@ -132,9 +132,18 @@ class _Session:
                 tasks.create_task(keep_channel(client), name=f"{self._name}: renew keys")
                 if subscription is None or subscription.keep_alive > self._timing.silence:
                     tasks.create_task(self._knock(calls), name=f"{self._name}: keep the session")
-                await until_one_fails()
+                with self._lend(door, client, calls):
+                    await until_one_fails()
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from None  # the others are its echoes
+
+    def _lend(self, door: Door | None, client: Client, calls: Calls) -> AbstractContextManager[None]:
+        """Lend what writes, if a tag may be written; else nothing is lent, and what could write is not even imported."""
+        if door is None or not self._config.writes():
+            return nullcontext()
+        from agent.sources.opcua.writing import OpcUaWriter  # noqa: PLC0415 - see above
+
+        return door.open(OpcUaWriter(self._config, client.uaclient, calls, self._clock))
 
     async def _knock(self, calls: Calls) -> None:
         """Ask for something where no Publish does, or too rarely: a session that is silent for its timeout is dropped.

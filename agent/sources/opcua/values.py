@@ -5,7 +5,7 @@ uncertain value came back as a good one); a value that cannot be used is None wi
 a guess; nothing here raises, whatever a server sends.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from math import isfinite
 from typing import Final
@@ -18,10 +18,12 @@ from agent.model import Quality, Reading, Value
 
 _GOOD: Final = 0
 _UNCERTAIN: Final = 1
-_NAME_BITS: Final = 0xFFFF0000  # the lower half carries flags, not the meaning (OPC 10000-4, 7.39)
 _OVERFLOW: Final = 0x480  # information type DataValue, and its bit Overflow (OPC 10000-4, 7.39)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+
+NAME_BITS: Final = 0xFFFF0000
+"""Of a status: the lower half carries flags, not the meaning (OPC 10000-4, 7.39)."""
 
 _NODE_GONE: Final = (StatusCodes.BadNodeIdUnknown, StatusCodes.BadNodeIdInvalid)
 _REMEDIES: Final = {
@@ -48,12 +50,12 @@ _REMEDIES: Final = {
 }
 
 
-def status_reason(code: int) -> str:
-    """Name a status as OPC UA tools do, with what it means and what to look at."""
-    name, meaning = get_name_and_doc(code & _NAME_BITS)
+def status_reason(code: int, remedies: Mapping[int, str] = _REMEDIES) -> str:
+    """Name a status as OPC UA tools do, with what it means and what to look at: `remedies`, those of reading usually."""
+    name, meaning = get_name_and_doc(code & NAME_BITS)
     if meaning.startswith("Unknown StatusCode"):
         return f"status 0x{code:08X}: the server's manual says what it means"
-    return f"{name}: {_REMEDIES.get(code & _NAME_BITS, meaning)}"
+    return f"{name}: {remedies.get(code & NAME_BITS, meaning)}"
 
 
 def _status_of(data: ua.DataValue) -> int:
@@ -68,12 +70,12 @@ def has_overflowed(data: ua.DataValue) -> bool:
 
 def is_node_gone(data: ua.DataValue) -> bool:
     """Tell whether the node is not there: only subscribing to it again may find it back."""
-    return _status_of(data) & _NAME_BITS in _NODE_GONE
+    return _status_of(data) & NAME_BITS in _NODE_GONE
 
 
 def is_undecodable(data: ua.DataValue) -> bool:
     """Tell whether the value arrived, and nobody could decode it."""
-    return _status_of(data) & _NAME_BITS == StatusCodes.BadDecodingError
+    return _status_of(data) & NAME_BITS == StatusCodes.BadDecodingError
 
 
 def to_reading(
