@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from agent.acting import Actor
 from agent.clock import Clock
 from agent.config.model import Configuration
 from agent.default_route import watch_default_route
@@ -32,7 +33,9 @@ from agent.operate import Hand
 from agent.outlets import Outlets
 from agent.paths import ALIVE, CONTROL_SOCKET, SAMPLES
 from agent.pipeline import Pipeline
+from agent.receiving import Reception
 from agent.recorder import Recorder
+from agent.relays import Relays
 from agent.reload import Reloader, pass_over_what_stays
 from agent.restore import Away, restored
 from agent.rules.engine import Engine
@@ -93,6 +96,10 @@ class Agent:
         )
         self._serve_store(store)
         self.intakes = Intakes(self.pipeline, clock, random.random, lambda: self.timekeeper.reckoning)
+        self.reception = Reception(self.pipeline, store, clock, lambda: self.timekeeper.reckoning, self.mint)
+        self.relays = Relays(self.reception, store, clock, random.random)
+        self.relays.on_up = self.outlets.way_is_back
+        self.actor = self._actor()
         self.heartbeats = self._heartbeats()
         self.reloader = Reloader(self, path)
 
@@ -119,6 +126,15 @@ class Agent:
         room.limit, room.beside = lambda: self.configuration.store.max_size, self.recorder.files
         room.mint, room.tell, room.shrink = self.mint, self.pipeline.announce, self.recorder.shrink
         room.address = lambda event: Addressed(event, self.outlets.subscribers(event))
+
+    def _actor(self) -> Actor:
+        actor = Actor(
+            *(self.pipeline, self.store, self.clock, self.intakes, self.reception.refusals),
+            mint=self.mint,
+            now=self.reception.now,
+        )
+        self.reception.act = actor.take
+        return actor
 
     def _heartbeats(self) -> Heartbeats:
         lapses = Lapses(self.clock, lambda: lasting(self.pipeline, self.intakes))
@@ -158,6 +174,8 @@ class Agent:
                 "watchdog": feed_watchdog(self.systemd, self.stuck),
                 "destinations": self.outlets.run(),
                 "heartbeats": self.heartbeats.run(),
+                "relays": self.relays.run(),
+                "messages": self.actor.run(),
                 "default route": watch_default_route(lambda: self.outlets.lost, self.outlets.way_is_back),
                 "monitor": serve_port(monitor_app(self), self.configuration.http.listen),
                 "control": serve_socket(control_app(self), data_dir / CONTROL_SOCKET),
@@ -166,6 +184,7 @@ class Agent:
             await asyncio.sleep(0)  # each has begun
             await self.outlets.change(self.configuration.destinations)
             self.intakes.begin(tasks, self.configuration.sources)
+            await self.relays.change(self.configuration.inbound)
             pass_over_what_stays()
             self.systemd.ready()
             _log.info("ready: %s", self.configuration.summary())
@@ -176,6 +195,7 @@ class Agent:
         """Stop reading, commit, let what is in flight finish for a moment; the rest stays pending."""
         _log.info("stopping")
         self.systemd.stopping()
+        await self.relays.stop()
         await self.intakes.stop()
         try:
             async with asyncio.timeout(_LAST_WORD_S):

@@ -37,6 +37,10 @@ DELIVERY_LATENCY = Histogram(
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20),
 )
 DEAD_LETTERS = Counter("edge_relay_dead_letters_total", "Events given up, with a reason.", ["destination"])
+INBOUND_MESSAGES = Counter(
+    "edge_relay_inbound_messages_total", "Messages that came in, by what was decided.", ["relay", "result"]
+)
+RELAY_UP = Gauge("edge_relay_relay_up", "1 while the relay answers.", ["relay"])
 QUEUE_DEPTH = Gauge(
     "edge_relay_destination_queue_depth", "Events in memory that wait for the destination.", ["destination"]
 )

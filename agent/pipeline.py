@@ -16,16 +16,17 @@ import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from agent.clock import Clock
 from agent.delivery.body import sendable
 from agent.errors import StoreUnavailable
 from agent.metrics import EVALUATIONS, EVENTS
-from agent.model import SECOND, Event, EventType, Json, Priority, Seen, Tick
+from agent.model import SECOND, Command, Event, EventType, Json, Priority, Seen, Tick
 from agent.rules.engine import Engine
 from agent.rules.inputs import FOREVER
 from agent.rules.taken import Taken
+from agent.store.messages import InboxChange
 from agent.store.records import Addressed, Delivery, Step
 from agent.store.store import Store
 
@@ -37,6 +38,17 @@ _STORED: Final = {kind: EVENTS.labels(kind.value) for kind in EventType}
 
 Subscribers: TypeAlias = Callable[[Event], tuple[str, ...]]
 Offer: TypeAlias = Callable[[Sequence[Delivery]], None]
+
+
+class Beside(NamedTuple):
+    """What is stored in one transaction with something else: events of the house, changes of messages."""
+
+    events: Sequence[Event] = ()
+    inbox: Sequence[InboxChange] = ()
+    states: Mapping[str, bytes | None] = MappingProxyType({})
+
+
+NOTHING: Final = Beside()
 
 
 class Pipeline:
@@ -115,20 +127,39 @@ class Pipeline:
         finally:
             self._open.set()
 
-    async def settle(self, taken: Taken) -> None:
+    async def obey(self, commands: Sequence[Command], beside: Callable[[], Beside]) -> str:
+        """Carry out a person's orders: all of them or, for the reason that it gives, none; raises like `emit`.
+
+        What follows of them is stored in one transaction with what `beside` gives.
+        """
+        if not self._open.is_set():
+            await self._open.wait()
+        refused = [why for command in commands if (why := self.engine.refusal(command))]
+        if not refused:
+            await self.settle(self.engine.take(commands), beside())
+        return "; ".join(refused)
+
+    async def settle(self, taken: Taken, beside: Beside = NOTHING) -> None:
         """Return when `taken`, just taken from the engine, is on disk; raises like `emit`."""
         due = self.engine.due
         if due is not None and due < self._next_tick:
             self._sooner.set()
         if taken.durable:
-            step = self._step(taken)
+            step = self._step(taken, beside)
             self._under_way.append((step, taken))
             await self._store.commit(step)
-        elif self.engine.tentative:
-            await self._store.commit(Step())
+        elif self.engine.tentative or beside is not NOTHING:
+            await self.add(beside)
 
-    def _step(self, taken: Taken) -> Step:
-        return Step(tuple(self._addressed(event) for event in taken.events), taken.states)
+    async def add(self, beside: Beside) -> None:
+        """Return when this is on disk; raises like `emit`."""
+        await self._store.commit(
+            Step(tuple(map(self._addressed, beside.events)), beside.states, beside.inbox)
+        )
+
+    def _step(self, taken: Taken, beside: Beside) -> Step:
+        events = tuple(map(self._addressed, (*taken.events, *beside.events)))
+        return Step(events, {**taken.states, **beside.states}, beside.inbox)
 
     def _addressed(self, event: Event) -> Addressed:
         """To whom it goes; what the store cannot write would leave the engine tentative for ever."""

@@ -164,6 +164,7 @@ class Reloader:
             try:
                 await self._agent.outlets.change(new.destinations)
                 await self._agent.store.sync_destinations(new.destinations)
+                await self._agent.relays.change(new.inbound)
             except StoreUnavailable:
                 await asyncio.sleep(_RETRY_S)
             else:

@@ -48,6 +48,7 @@ def status(agent: "Agent") -> dict[str, Json]:
         },
         "sources": sources,
         "destinations": agent.outlets.status(),
+        "relays": agent.relays.status(),
         "rejected": list(agent.reloader.rejected),
         "samples": agent.recorder.status(),
         "warnings": [str(problem) for problem in agent.configuration.warnings],
@@ -67,7 +68,12 @@ def health(agent: "Agent") -> Sequence[str]:
     for name, intake in agent.intakes.at_work.items():
         if not intake.up and not intake.pause and agent.clock.monotonic() - intake.since > _GRACE:
             problems.append(f"source {name} is down: {intake.reason}")
-    return [*problems, *agent.timekeeper.problems(), *agent.outlets.problems()]
+    return [
+        *problems,
+        *agent.timekeeper.problems(),
+        *agent.outlets.problems(),
+        *agent.relays.problems(_GRACE),
+    ]
 
 
 def warnings(agent: "Agent") -> Sequence[str]:

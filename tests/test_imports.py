@@ -66,6 +66,7 @@ LEVELS = {
     "outlets": APP,
     "pipeline": APP,
     "recorder": APP,
+    "refusals": APP,
     "reload": APP,
     "renewals": APP,
     "restore": APP,

@@ -1,0 +1,179 @@
+"""All relays at work: started, changed by a reload, stopped; each under a supervisor of its own.
+
+Rules for whoever changes this: a relay that did not change keeps its session; what was stored of where it
+stood (its cursor) outlives reloads and restarts, and is written with the messages that it stands behind.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from agent.clock import Clock
+from agent.delivery.verifying import Tolerance
+from agent.inbound import session
+from agent.inbound.config import RelayConfig
+from agent.incoming.message import Arrived
+from agent.incoming.screening import Terms
+from agent.metrics import RELAY_UP
+from agent.model import SECOND, Json
+from agent.receiving import Reception
+from agent.signing.verifier import key_names, verifier
+from agent.store.store import Store
+from agent.supervise import Supervisor
+
+_log = logging.getLogger(__name__)
+
+CURSOR: Final = "inbound/"
+"""Under which the store keeps, by relay, where its session stands."""
+_ANY_AGE: Final = Tolerance(past=None, future=None)
+"""How old a message may be, its route says (`agent.incoming.screening`)."""
+
+
+def terms(name: str, config: RelayConfig) -> Terms:
+    """What a section says, with its keys decoded once."""
+    routes = tuple(section.route(name, route) for route, section in config.routes.items())
+    if config.verify == "none":
+        return Terms(name, routes)
+    return Terms(name, routes, verifier(config.verify, _ANY_AGE), key_names(config.verify))
+
+
+class RelayAtWork:
+    """One relay; `run` until cancelled.
+
+    Attributes:
+        config: its section.
+        up: it has answered, and no session failed since.
+        since: since when it is up or down, monotonic nanoseconds.
+        taken: messages that it handed over since it began.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: RelayConfig,
+        reception: Reception,
+        clock: Clock,
+        dice: Callable[[], float],
+        cursor: bytes | None,
+    ) -> None:
+        self.config = config
+        self.terms = terms(name, config)
+        self.up = False
+        self.since = clock.monotonic()
+        self.taken = 0
+        self._name = name
+        self._session = session(config)
+        self._reception = reception
+        self._clock = clock
+        self._cursor = cursor
+        self._up = RELAY_UP.labels(name)
+        self._up.set(0)
+        self.on_up: Callable[[], None] = lambda: None
+        self._supervisor = Supervisor(
+            f"relay {name}", self._one_session, on_down=self._down, clock=clock, random=dice
+        )
+
+    async def run(self) -> None:
+        """Keep it connected until cancelled."""
+        await self._supervisor.run()
+
+    async def _one_session(self) -> None:
+        await self._session(self._name, self._accept, self._clock, self._cursor)
+
+    async def _accept(self, messages: Sequence[Arrived], cursor: bytes | None = None) -> None:
+        """See `agent.inbound.base.Accept`."""
+        if messages or cursor not in (None, self._cursor):
+            states = {} if cursor is None else {CURSOR + self._name: cursor}
+            await self._reception.accept(self.terms, messages, states)
+            self._cursor = self._cursor if cursor is None else cursor
+            self.taken += len(messages)
+        if not self.up:
+            self.up, self.since = True, self._clock.monotonic()
+            self._up.set(1)
+            _log.info("relay %s answers", self._name)
+            self.on_up()
+        self._supervisor.alive()
+
+    async def _down(self, _: str) -> None:
+        if self.up:
+            self.up, self.since = False, self._clock.monotonic()
+        self._up.set(0)
+
+    def status(self) -> dict[str, Json]:
+        """What people are told of it."""
+        held = self._reception.held.get(self._name, "")
+        state = "down" if not self.up else "held" if held else "up"
+        return {
+            "type": self.config.type,
+            "state": state,
+            "for_s": (self._clock.monotonic() - self.since) // SECOND,
+            "reason": held if self.up else self._supervisor.reason or "not connected yet",
+            "taken": self.taken,
+        }
+
+
+class Relays:
+    """All of them; `run` first, then `change`.
+
+    Attributes:
+        at_work: by name.
+        on_up: told when a relay answers again: the way to the outside is there.
+    """
+
+    def __init__(self, reception: Reception, store: Store, clock: Clock, dice: Callable[[], float]) -> None:
+        self.at_work: dict[str, RelayAtWork] = {}
+        self.on_up: Callable[[], None] = lambda: None
+        self._reception = reception
+        self._store = store
+        self._clock = clock
+        self._dice = dice
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._tasks: asyncio.TaskGroup | None = None
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as self._tasks:
+            await asyncio.Event().wait()
+
+    async def change(self, configs: Mapping[str, RelayConfig]) -> None:
+        """Start what is new, stop what is gone, and replace what changed; the others are not touched."""
+        if self._tasks is None:
+            raise RuntimeError("`run` comes first")
+        await self._end([name for name, relay in self.at_work.items() if configs.get(name) != relay.config])
+        kept = await self._store.states()
+        for name, config in configs.items():
+            if name not in self.at_work:
+                parts = (self._reception, self._clock, self._dice)
+                relay = RelayAtWork(name, config, *parts, kept.get(CURSOR + name))
+                relay.on_up = self.on_up
+                self.at_work[name] = relay
+                self._running[name] = self._tasks.create_task(relay.run(), name=f"relay {name}")
+
+    async def stop(self) -> None:
+        """Take nothing more."""
+        await self._end(list(self.at_work))
+
+    async def _end(self, names: Sequence[str]) -> None:
+        tasks = [self._running.pop(name) for name in names]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        for name in names:
+            del self.at_work[name]
+            self._reception.held.pop(name, None)
+
+    def status(self) -> dict[str, Json]:
+        """What people are told, by name."""
+        return {name: relay.status() for name, relay in self.at_work.items()}
+
+    def problems(self, grace: int) -> list[str]:
+        """Why messages do not come, a sentence each; nothing of what is down for less than `grace` nanoseconds."""
+        now = self._clock.monotonic()
+        found = []
+        for name, relay in self.at_work.items():
+            status = relay.status()
+            if status["state"] == "held" or (status["state"] == "down" and now - relay.since > grace):
+                found.append(f"relay {name} is {status['state']}: {status['reason']}")
+        return found
