@@ -30,7 +30,7 @@ def encode(field: NumberField, value: Number, bounds: tuple[float, float]) -> by
     Raises:
         ValueError: the registers cannot hold it, or what they then hold would be believed by nobody.
     """
-    if not math.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"it is no finite number ({value})")
     raw = _float(field, value) if field.type in _FLOATS else _whole(field, value, bounds)
     try:

@@ -7,10 +7,10 @@ an error, and gave a neighbour's value under this tag's name.
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from agent.sources.modbus.address import manual_address
-from agent.sources.modbus.plan import Block
+from agent.sources.modbus.plan import Area, Block
 
 EXCEPTION: Final = 0x80  # set in the function code of an exception response (1.1b3, section 7)
 _SHORTEST: Final = 2  # function code, and byte count or exception code
@@ -87,28 +87,77 @@ class Frame:
     received: int
 
 
-def judge(block: Block, frame: Frame) -> Data | Refused | Wrong:
-    """What the frame is to the request for `block`."""
+class Question(Protocol):
+    """What goes out in one request, and which answer it takes; a `Block`, which reads, or what writes."""
+
+    @property
+    def unit(self) -> int:
+        """Who is asked."""
+        ...
+
+    @property
+    def area(self) -> Area:
+        """About which table, ..."""
+        ...
+
+    @property
+    def start(self) -> int:
+        """... and which first address of it."""
+        ...
+
+    @property
+    def function(self) -> int:
+        """The function code."""
+        ...
+
+    @property
+    def pdu(self) -> bytes:
+        """The request itself: function code and data."""
+        ...
+
+    @property
+    def answer_size(self) -> int:
+        """How many bytes its answer has: function code and data."""
+        ...
+
+    @property
+    def repeats(self) -> bool:
+        """Whether the right answer is the very bytes of the request (functions 5 and 6)."""
+        ...
+
+    @property
+    def wish(self) -> str:
+        """What the device was: asked for, told to write."""
+        ...
+
+    def fault(self, pdu: bytes) -> str:
+        """Say what is wrong with an answer of this unit and function, of two bytes or more; empty: nothing."""
+        ...
+
+    def leave(self) -> None:
+        """Take note that it is sent now; the last moment at which it can be kept back, by an exception."""
+        ...
+
+
+def judge(question: Question, frame: Frame) -> Data | Refused | Wrong:
+    """What the frame is to the request."""
     # Unit 0 is "whoever is there" on Modbus TCP, and may answer under its own number (implementation
     # guide 1.0b, section 4.4.2.1). The transaction id has matched by then.
-    if block.unit not in {0, frame.unit}:
+    if question.unit not in {0, frame.unit}:
         return Wrong(
-            f"unit {block.unit} was asked and unit {frame.unit} answered: "
+            f"unit {question.unit} was asked and unit {frame.unit} answered: "
             f"write unit_id: {frame.unit} if that is the device you mean"
         )
     if len(frame.pdu) < _SHORTEST:
         return Wrong("the answer is cut off")
-    function = block.area.function
+    function = question.function
     if frame.pdu[0] == function | EXCEPTION:
         return Refused(frame.pdu[1])
     if frame.pdu[0] != function:
         return Wrong(f"function {function} was asked and function {frame.pdu[0]} answered; {_SUSPECT}")
-    content = frame.pdu[_SHORTEST:]
-    if not frame.pdu[1] == len(content) == block.size:
-        return Wrong(
-            f"{block.size} bytes were asked for, the answer says {frame.pdu[1]} and has {len(content)}; {_SUSPECT}"
-        )
-    return Data(content, frame.received)
+    if fault := question.fault(frame.pdu):
+        return Wrong(f"{fault}; {_SUSPECT}")
+    return Data(frame.pdu[_SHORTEST:], frame.received)
 
 
 _SUSPECT: Final = (

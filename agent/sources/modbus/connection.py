@@ -1,4 +1,4 @@
-"""What one session holds of a line: it reads blocks, with repetitions, and lets go in the end.
+"""What one session holds of a line: it reads blocks, with repetitions, writes without, and lets go in the end.
 
 Rules for whoever changes this file: whatever ends a session, its share of the line ends with it; the
 line itself belongs to all sessions on it (`line.py`).
@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from agent.clock import Clock
-from agent.sources.modbus.answer import LATER, Data, Outcome, Refused, Silent
+from agent.sources.modbus.answer import LATER, Data, Outcome, Question, Refused, Silent
 from agent.sources.modbus.config import ModbusSource
 from agent.sources.modbus.line import Line, join
 from agent.sources.modbus.plan import Block
@@ -49,6 +49,14 @@ class Connection:
             if isinstance(outcome, Data | Refused) and not busy:
                 break
         return outcome
+
+    async def write(self, request: Question) -> Outcome:
+        """Send what writes, once: whatever comes of it, and whatever `retries` says.
+
+        Raises:
+            SourceError: the line is lost.
+        """
+        return await self._line.ask(request, self._line.next_transaction(), self._timeout, self._pause)
 
     @contextlib.asynccontextmanager
     async def poll(self) -> AsyncIterator[None]:

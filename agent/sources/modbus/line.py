@@ -21,19 +21,17 @@ from typing import Final
 from agent.clock import Clock
 from agent.errors import SourceError
 from agent.model import MILLISECOND, SECOND
-from agent.sources.modbus.answer import LATER, Outcome, Refused, Silent
+from agent.sources.modbus.answer import LATER, Outcome, Question, Refused, Silent
 from agent.sources.modbus.config import ModbusSource
 from agent.sources.modbus.dial import dial
 from agent.sources.modbus.endpoint import SerialPort
-from agent.sources.modbus.plan import Block
 from agent.sources.modbus.sharing import LineKey, disagreement, line_key
 from agent.sources.modbus.wire import Wire
 
 _BUSY_PAUSE: Final = 50 * MILLISECOND
 _CLOSE_WITHIN: Final = 1.0  # seconds; asyncio closes an aborted socket in its next round
 _TRANSACTIONS: Final = 0xFFFF
-_REQUEST_BYTES: Final = 8
-_FRAME_BYTES: Final = 5  # of an RTU answer around its data
+_FRAME_BYTES: Final = 3  # of an RTU frame around its pdu
 
 
 class Line:
@@ -61,6 +59,7 @@ class Line:
         self._rest_until = 0
         self._quiet_until = 0
         self._unknown = True  # what was asked before this line was ours
+        self._echoes = False
         self._leave_alone: dict[int, int] = {}
         self._silent: set[int] = set()
 
@@ -93,8 +92,8 @@ class Line:
         if self.lost.done():
             raise SourceError(self.lost.result())
 
-    async def ask(self, block: Block, transaction: int, within: int, pause: int) -> Outcome:
-        """Read one block, in our turn.
+    async def ask(self, question: Question, transaction: int, within: int, pause: int) -> Outcome:
+        """Ask one question, once, in our turn.
 
         A unit that was silent takes two turns, with all that are like it: so however many are dead,
         at most one of them stands between the others and their answers, and the next one gives them time.
@@ -102,53 +101,55 @@ class Line:
         Raises:
             SourceError: the line is lost.
         """
-        if block.unit not in self._silent or self.users == 1:
-            return await self._ask(block, transaction, within, pause)
+        if question.unit not in self._silent or self.users == 1:
+            return await self._ask(question, transaction, within, pause)
         async with self._doubtful_turn:
             await self.wait(self._doubt_again - self._clock.monotonic())
-            outcome = await self._ask(block, transaction, within, pause)
+            outcome = await self._ask(question, transaction, within, pause)
             if isinstance(outcome, Silent):
                 self._doubt_again = self._clock.monotonic() + within
             return outcome
 
-    async def _ask(self, block: Block, transaction: int, within: int, pause: int) -> Outcome:
+    async def _ask(self, question: Question, transaction: int, within: int, pause: int) -> Outcome:
         while True:
             async with self._turn:
-                alone = self._leave_alone.get(block.unit, 0) - self._clock.monotonic()
+                alone = self._leave_alone.get(question.unit, 0) - self._clock.monotonic()
                 if alone <= 0:
-                    self._leave_alone.pop(block.unit, None)
-                    return await self._exchange(block, transaction, within, pause)
+                    self._leave_alone.pop(question.unit, None)
+                    return await self._exchange(question, transaction, within, pause)
             await self.wait(alone)
             await asyncio.sleep(0)
 
-    async def _exchange(self, block: Block, transaction: int, within: int, pause: int) -> Outcome:
+    async def _exchange(self, question: Question, transaction: int, within: int, pause: int) -> Outcome:
+        unit = question.unit
         wire = await self._ready(within)
         limit = within
         if self._silence:
-            limit += self._endpoint.on_air(_REQUEST_BYTES + _FRAME_BYTES + block.size)
+            limit += self._endpoint.on_air(len(question.pdu) + question.answer_size + 2 * _FRAME_BYTES)
         try:
-            outcome = await wire.ask(block, transaction, limit)
+            outcome = await wire.ask(question, transaction, limit)
             if self._silence:  # a frame ends with a silence; what comes in it makes both worthless
                 await self.wait(self._silence)
                 outcome = wire.settled(outcome)
         except asyncio.CancelledError:
             self._rest_until = self._clock.monotonic() + max(pause, self._silence)
             if wire.astray:
-                self._set_right(wire, block.unit, within)
+                self._set_right(wire, unit, within)
             raise
+        self._echoes = wire.echoes
         now = self._clock.monotonic()
         self._rest_until = now + pause
         silent = isinstance(outcome, Silent)
         if silent:
-            self._silent.add(block.unit)
+            self._silent.add(unit)
         else:
-            self._silent.discard(block.unit)
+            self._silent.discard(unit)
         if isinstance(outcome, Refused) and outcome.code in LATER:
-            self._leave_alone[block.unit] = now + _BUSY_PAUSE
+            self._leave_alone[unit] = now + _BUSY_PAUSE
         elif silent and self.users > 1:
-            self._leave_alone[block.unit] = now + within
+            self._leave_alone[unit] = now + within
         if wire.astray:
-            self._set_right(wire, block.unit if silent else None, within)
+            self._set_right(wire, unit if silent else None, within)
         return outcome
 
     async def _ready(self, within: int) -> Wire:
@@ -156,6 +157,8 @@ class Line:
         while True:
             if self.lost.done():
                 raise SourceError(self.lost.result())
+            if not self.users:  # a writer that waited for its turn outlives the session by a moment
+                raise SourceError(f"{self._endpoint}: its session has ended")
             if self._wire is not None and self._wire.astray:  # something came that nobody had asked for
                 self._set_right(self._wire, None, within)
             if self._wire is None:
@@ -182,6 +185,7 @@ class Line:
             # whoever is connected by then.
             self._quiet_until = self._clock.monotonic() + within
         self._unknown = False
+        wire.echoes = self._echoes
         wire.lost.add_done_callback(lambda lost: self._lose(lost.result()) if self._wire is wire else None)
         if self.config.pause_after_connect:
             self._rest_until = max(

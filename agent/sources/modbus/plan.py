@@ -4,10 +4,11 @@ Pure. Rules for whoever changes this file: a value is never torn over two reads,
 exceeds what one answer can carry, and offsets are those on the wire (from 0), never the manual's.
 """
 
+import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import ClassVar, Final
 
 from agent.codec.modbus import REGISTER_BYTES, Decoded, RegisterField, bit_decoder, register_decoder, width
 
@@ -15,6 +16,7 @@ ADDRESSES: Final = 65_536
 """How many addresses an area has (1.1b3, section 4.4: a 16-bit address on the wire)."""
 
 BITS_IN_REGISTER: Final = 16
+_HEAD: Final = 2  # of an answer: function code and byte count
 
 
 class Area(StrEnum):
@@ -27,7 +29,7 @@ class Area(StrEnum):
 
     @property
     def function(self) -> int:
-        """The function code that reads it. These four are all that this source can ever send."""
+        """The function code that reads it. These four are all that a `Block` can ever ask for."""
         return _READ_FUNCTIONS[self]
 
     @property
@@ -41,6 +43,7 @@ class Area(StrEnum):
         return self in {Area.COIL, Area.DISCRETE}
 
 
+_REQUEST: Final = struct.Struct(">BHH")
 _READ_FUNCTIONS: Final = {Area.COIL: 1, Area.DISCRETE: 2, Area.HOLDING: 3, Area.INPUT: 4}
 _DIGITS: Final = {Area.COIL: "0", Area.DISCRETE: "1", Area.INPUT: "3", Area.HOLDING: "4"}
 
@@ -96,11 +99,38 @@ class Block:
     count: int
     points: tuple[Point, ...]
     decode: Callable[[bytes], list[Decoded]]
+    wish: ClassVar = "asked for"
+    repeats: ClassVar = False
+
+    @property
+    def function(self) -> int:
+        """See `Question.function`."""
+        return self.area.function
+
+    @property
+    def pdu(self) -> bytes:
+        """See `Question.pdu`."""
+        return _REQUEST.pack(self.area.function, self.start, self.count)
 
     @property
     def size(self) -> int:
         """How many bytes of data the answer must have."""
         return (self.count + 7) // 8 if self.area.of_bits else self.count * REGISTER_BYTES
+
+    @property
+    def answer_size(self) -> int:
+        """See `Question.answer_size`."""
+        return _HEAD + self.size
+
+    def fault(self, pdu: bytes) -> str:
+        """See `Question.fault`."""
+        content = len(pdu) - _HEAD
+        if pdu[1] == content == self.size:
+            return ""
+        return f"{self.size} bytes were asked for, the answer says {pdu[1]} and has {content}"
+
+    def leave(self) -> None:
+        """See `Question.leave`: a question may always be asked."""
 
     def halves(self) -> tuple["Block", "Block"]:
         """The same points in two blocks; for a block of at least two points."""

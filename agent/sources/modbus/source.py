@@ -2,13 +2,15 @@
 
 Rules for whoever changes this file: one batch a poll; a unit that is silent is asked when the others
 have been read and emitted, and where there is time before the next poll; at most one such timeout is
-spent at once; a unit that is back is read at once; the session ends when no unit answers. It never writes: see `plan.Area.function`.
+spent at once; a unit that is back is read at once; the session ends when no unit answers. What writes is imported for a source that has a tag with `write`, lent
+while the device answers, and used by others: no poll ever writes.
 """
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from operator import attrgetter
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, NoReturn
 
 from agent.clock import Clock
 from agent.errors import SourceError, StoreUnavailable
@@ -48,9 +50,21 @@ async def run(name: str, config: ModbusSource, emit: Emit, clock: Clock, door: D
     ITEMS_WANTED.labels(name).set(len(config.tags))
     try:
         async with connected(config, clock) as connection:
-            await _Session(name, config, units, connection, emit, clock).run()
+            lent = _lent(config, connection, clock, door)
+            await _Session(name, config, units, connection, emit, clock, lent).run()
     finally:
         ITEMS_ALIVE.labels(name).set(0)
+
+
+def _lent(
+    config: ModbusSource, connection: Connection, clock: Clock, door: Door | None
+) -> contextlib.AbstractContextManager[None]:
+    """Give what lends a writer while it is entered; it lends nothing where no tag says `write`."""
+    if door is None or not config.writes():
+        return contextlib.nullcontext()
+    from agent.sources.modbus.writer import ModbusWriter  # noqa: PLC0415 - see the rules above
+
+    return door.open(ModbusWriter(config, connection, clock, door))
 
 
 def _reads(config: ModbusSource) -> dict[int, dict[int, Reads]]:
@@ -95,6 +109,7 @@ class _Session:
         connection: Connection,
         emit: Emit,
         clock: Clock,
+        lent: contextlib.AbstractContextManager[None],
     ) -> None:
         self._name = name
         self._where = config.endpoint
@@ -105,6 +120,7 @@ class _Session:
         self._connection = connection
         self._emit = emit
         self._clock = clock
+        self._lent = lent
         self._left_between_polls = config.close_after_poll
         self._looked = 0  # when silent units were asked last
         self._announced = False
@@ -122,6 +138,10 @@ class _Session:
             for period in self._periods:
                 beats.append(_Beat(Grid.of(self._name, period), self._clock.monotonic()))
                 await self._beat(beats[-1])
+        with self._lent:
+            await self._go_on(beats)
+
+    async def _go_on(self, beats: Sequence[_Beat]) -> NoReturn:
         while True:
             beat = min(beats, key=attrgetter("due"))
             look = self._next_look()

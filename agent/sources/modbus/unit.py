@@ -77,11 +77,11 @@ class Unit:
 
         taken, waiting = await reads.read(ask, self._clock.monotonic())
         now = self._clock.monotonic()
-        readings: list[Reading] = []
+        found: list[Reading] = []
         for block, outcome in taken:
-            readings += _readings(block, outcome, now)
-        readings += [bad(tag, now, reason) for tag, reason in reads.refused.items()]
-        return readings + [bad(point.tag, now, self.silence) for block in waiting for point in block.points]
+            found += readings(block, outcome, now)
+        found += [bad(tag, now, reason) for tag, reason in reads.refused.items()]
+        return found + [bad(point.tag, now, self.silence) for block in waiting for point in block.points]
 
     def silent_readings(self, period: int) -> list[Reading]:
         """Its tags of one period, bad for its silence."""
@@ -105,8 +105,8 @@ class Unit:
             self.probe.succeeded()
 
 
-def _readings(block: Block, outcome: Outcome, now: int) -> list[Reading]:
-    """The block's tags by what came back for them."""
+def readings(block: Block, outcome: Outcome, now: int) -> list[Reading]:
+    """The block's tags by what came back for them; `now`, monotonic nanoseconds, where nothing did."""
     match outcome:
         case Data(content, received):
             return [

@@ -6,8 +6,9 @@ right one behind it, takes transaction id 0 for any answer, reconnects behind ou
 3.16.1, tests/sources/modbus/test_modbus_misbehaving.py), and takes more CPU.
 
 Rules for whoever changes this file: one request in flight; a loss ends the request that waits, at
-once; what nobody asked for is never an answer. Nothing here can write to a device: the function code
-comes from `Area.function`, which knows the four that read.
+once; what nobody asked for is never an answer; a request is sent once, whoever repeats it asks again.
+Nothing here makes a request: it is the `pdu` of a `Question`. A `Block` knows the four that read; what
+writes stands in `writer.py`, which is imported for a source that has a tag with `write`, and for no other.
 """
 
 import asyncio
@@ -26,9 +27,18 @@ from agent.clock import Clock
 from agent.errors import SourceError
 from agent.model import SECOND
 from agent.sources.modbus.address import manual_address
-from agent.sources.modbus.answer import EXCEPTION, Data, Frame, Outcome, Refused, Silent, Wrong, judge
+from agent.sources.modbus.answer import (
+    EXCEPTION,
+    Data,
+    Frame,
+    Outcome,
+    Question,
+    Refused,
+    Silent,
+    Wrong,
+    judge,
+)
 from agent.sources.modbus.endpoint import Endpoint, Network
-from agent.sources.modbus.plan import Block
 
 # It complains of each such frame, which would be a line at every poll; our reasons say it once.
 logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
@@ -38,7 +48,6 @@ _SHORTEST_RTU: Final = 5  # an exception response; fewer surplus bytes are noise
 _FLOOD: Final = 4096  # bytes; an answer has 260 at the most (1.1b3, section 4.1), and a few may come late
 # What a TLS server says to a request (RFC 8446, section 5.1); the third byte of Modbus TCP is 0.
 _TLS_ALERTS: Final = (b"\x15\x03\x01", b"\x15\x03\x02", b"\x15\x03\x03")
-_REQUEST: Final = struct.Struct(">BHH")
 
 # A half-open connection is noticed within 15 s even while nothing is asked (design: reliability, N2).
 _KEEP_ALIVE: Final = (
@@ -65,6 +74,8 @@ class Wire(asyncio.Protocol):
         """Done with the reason once the connection is gone."""
         self.astray = False
         """Whether requests and answers may be out of step: this socket is to be replaced."""
+        self.echoes = False
+        """Whether an RS485 adapter hands back what we send, as the last answer to a read showed."""
         self._endpoint = endpoint
         self._clock = clock
         self._late = late
@@ -74,6 +85,7 @@ class Wire(asyncio.Protocol):
         self._buffer = b""
         self._transaction = 0
         self._request = b""
+        self._repeats = self._echoed = False
         self._heads: tuple[bytes, ...] = ()
         self._waiting: asyncio.Future[Frame | None] | None = None
         self._foreign = 0
@@ -114,11 +126,11 @@ class Wire(asyncio.Protocol):
             cause = f" ({exc.strerror or exc})" if isinstance(exc, OSError) else ""
             self._lose(f"{self._endpoint} {self._endpoint.if_lost.format(cause)}")
 
-    async def ask(self, block: Block, transaction: int, within: int) -> Outcome:
+    async def ask(self, question: Question, transaction: int, within: int) -> Outcome:
         """Send one request and wait for its answer.
 
         Args:
-            block: what to read.
+            question: what to ask.
             transaction: its id; a repetition of the same request has the same, so that the late
                 answer to the first is as good.
             within: nanoseconds.
@@ -128,15 +140,16 @@ class Wire(asyncio.Protocol):
         """
         if self.lost.done():
             raise SourceError(await self.lost)
+        question.leave()
         self._transaction = 0 if self._rtu else transaction
         self._foreign = 0
         self._heard = False
         if self._rtu:
             self._buffer = b""
-            function = block.area.function
-            self._heads = bytes((block.unit, function)), bytes((block.unit, function | EXCEPTION))
-        request = _REQUEST.pack(block.area.function, block.start, block.count)
-        self._request = self._framer.encode(request, block.unit, transaction)
+            unit, function = question.unit, question.function
+            self._heads = bytes((unit, function)), bytes((unit, function | EXCEPTION))
+        self._repeats, self._echoed = question.repeats, False
+        self._request = self._framer.encode(question.pdu, question.unit, transaction)
         self._waiting = asyncio.get_running_loop().create_future()
         self._transport.write(self._request)
         try:
@@ -144,7 +157,7 @@ class Wire(asyncio.Protocol):
                 frame = await self._waiting
         except TimeoutError:
             self.astray = self._rtu or bool(self._buffer)
-            return Silent(self._why_silent(block, within))
+            return Silent(self._why_silent(question, within))
         except asyncio.CancelledError:
             self.astray |= self._rtu  # its answer will come, and somebody else asks next
             raise
@@ -152,7 +165,9 @@ class Wire(asyncio.Protocol):
             self._waiting = None
         if frame is None:
             raise SourceError(await self.lost)
-        return self._judged(block, frame)
+        if not self._repeats:
+            self.echoes = self._echoed
+        return self._judged(question, frame)
 
     def settled(self, outcome: Outcome) -> Outcome:
         """What the outcome is worth once the silence behind an RTU frame has passed."""
@@ -175,8 +190,8 @@ class Wire(asyncio.Protocol):
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
 
-    def _judged(self, block: Block, frame: Frame) -> Outcome:
-        outcome = judge(block, frame)
+    def _judged(self, question: Question, frame: Frame) -> Outcome:
+        outcome = judge(question, frame)
         self.astray |= self._rtu and isinstance(outcome, Wrong)
         return self.settled(outcome)
 
@@ -192,11 +207,14 @@ class Wire(asyncio.Protocol):
         """Drop our own request: an RS485 adapter that hears itself hands it back before the answer.
 
         It is sound, and would be the answer with three bytes of coils from offset 768. The one answer
-        that equals its request is lost with it: no value rather than a wrong one.
+        that equals its request is lost with it: no value rather than a wrong one. What confirms a write
+        mostly equals it: there the first is the echo, on a line that has one, and the next the answer.
         """
         while self._buffer.startswith(self._request):
+            if self._repeats and (self._echoed or not self.echoes):
+                return
             self._buffer = self._buffer[len(self._request) :]
-            self._heard = bool(self._buffer)
+            self._heard, self._echoed = bool(self._buffer), True
 
     def _take_frame(self) -> int:
         """Hand over the next frame of the buffer; how many bytes it took, 0 if it is not complete."""
@@ -222,9 +240,9 @@ class Wire(asyncio.Protocol):
             self._waiting.set_result(Frame(unit, bytes(pdu), self._clock.monotonic()))
         return used
 
-    def _why_silent(self, block: Block, within: int) -> str:
-        asked = f"{block.area.value} {manual_address(block.area, block.start)}"
-        text = f"no answer within {within / SECOND:g} s when asked for {asked}"
+    def _why_silent(self, question: Question, within: int) -> str:
+        what = f"{question.wish} {question.area.value} {manual_address(question.area, question.start)}"
+        text = f"no answer within {within / SECOND:g} s when {what}"
         if self._foreign:
             return f"{text}, only late ones to other requests: the device is slow, raise the timeout"
         if not self._heard:
