@@ -118,8 +118,8 @@ class Reader:
     def refused(self, status: int) -> RelayError:
         """Say what a status other than 200 means to a relay that is asked."""
         if status in _UNAUTHORIZED:
-            remedy = "the relay does not accept it" if self._has_token else "the relay asks for one"
-            return self.error(f"it answered {status}: check `token`, {remedy}")
+            remedy = "does not accept it for the channel in `url`" if self._has_token else "asks for one"
+            return self.error(f"it answered {status}: check `token`, the relay {remedy}")
         if status in _NOT_FOUND:
             return self.error(f"it answered {status}: check `url`, there is no such channel or endpoint")
         if 300 <= status < 400:  # noqa: PLR2004 - speaks in statuses

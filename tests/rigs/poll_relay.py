@@ -5,6 +5,8 @@ It keeps what was posted, and remembers what it was asked; an iterator means a p
 
 import asyncio
 import base64
+import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -35,8 +37,11 @@ class PollRelay:
     silent: it takes questions and never answers.
     """
 
-    def __init__(self, *, holds: int = 0, per_answer: int = 250, token: str = TOKEN) -> None:
+    def __init__(
+        self, *, holds: int = 0, per_answer: int = 250, token: str = TOKEN, certificate=None
+    ) -> None:
         self.port = 0
+        self._certificate = certificate
         self.entries: list[dict] = []
         self.asked: list[Asked] = []
         self.holds = holds
@@ -51,7 +56,8 @@ class PollRelay:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/out/plant-7"
+        scheme = "http" if self._certificate is None else "https"
+        return f"{scheme}://127.0.0.1:{self.port}/out/plant-7"
 
     async def start(self) -> None:
         """Listen, where it has listened before."""
@@ -61,7 +67,11 @@ class PollRelay:
             application, handler_cancellation=True, shutdown_timeout=0, access_log=None
         )
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port)
+        context = None
+        if self._certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*self._certificate)
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=context)
         await site.start()
         self.port = self._runner.addresses[0][1]
 
@@ -175,12 +185,17 @@ async def poll_relay(**more: object) -> AsyncIterator[PollRelay]:
         await relay.stop()
 
 
+def answer(*entries: object, iterator: object = "it 0/0", done: object = False) -> str:
+    """The body of an answer."""
+    return json.dumps({"data": entries, "iterator": iterator, "done": done})
+
+
 def says(status: int = 200, body: bytes | str = b"", **headers: str):
     """An answer of `next_answers`: these bytes."""
     text = body.encode() if isinstance(body, str) else body
 
-    async def answer(request):
+    async def handle(request):
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return web.Response(status=status, body=text, headers=named)
 
-    return answer
+    return handle

@@ -84,8 +84,8 @@ def read_answer(content: bytes) -> Batch | str:
     """Read an answer; text: why it is none, for a person, quoting nothing of it."""
     match _parsed(content):
         case {"data": list(data), "iterator": str(iterator), "done": bool(done)}:
-            if not 0 < len(iterator) <= LONGEST_ITERATOR:
-                return f"its iterator has {len(iterator):,} characters"
+            if not (0 < len(iterator) <= LONGEST_ITERATOR and iterator.isprintable()):
+                return f"its iterator is not one of 1 to {LONGEST_ITERATOR:,} visible characters"
         case {"data": list(), "offset": _} | {"data": [{"offset": _}, *_]}:
             return "it is the second version of Svix's polling endpoints"
         case dict():
@@ -144,13 +144,14 @@ def _headers(given: Json) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for name, value in given.items() if isinstance(given, dict) else ():
         values = value if isinstance(value, list) else [value]
-        if texts := [each for each in values if isinstance(each, str)]:
-            found[name.lower()] = ", ".join(texts)
+        if texts := [_text(each) for each in values if isinstance(each, str)]:
+            found[_text(name).lower()] = ", ".join(texts)
     return found
 
 
 def _text(value: Json) -> str:
-    return value if isinstance(value, str) else ""
+    """Give a text that can be written down: half a surrogate pair, which the laxer parser lets through, cannot."""
+    return value.encode(errors="replace").decode() if isinstance(value, str) else ""
 
 
 def _time(entry: Json) -> int | None:

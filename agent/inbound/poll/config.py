@@ -11,7 +11,7 @@ from agent.model import SECOND
 
 MOST: Final = 250
 """Messages in one answer: what Svix allows."""
-_KINDS_THAT_DO: Final = "use an `edge-relay relay`, gosmee (type: sse) or NATS (type: nats)"
+_KINDS_THAT_DO: Final = "an `edge-relay relay`, gosmee (type: sse) and NATS (type: nats) do hand them over"
 
 
 class PollRelay(HttpRelaySection):
@@ -35,10 +35,7 @@ class PollRelay(HttpRelaySection):
         """See the base."""
         host = host_of(self.url)
         if host == "svix.com" or host.endswith(".svix.com"):
-            return (
-                "Svix hands over parsed JSON, and not the bytes that the sender has signed: "
-                f"write body: parsed and verify: none, or {_KINDS_THAT_DO}"
-            )
+            return f"Svix gives parsed JSON, and not the bytes that the sender has signed; {_KINDS_THAT_DO}"
         if self.body == "parsed":
-            return f"`body: parsed` gives up the bytes that the sender has signed: write verify: none, or {_KINDS_THAT_DO}"
+            return f"`body: parsed` gives up the bytes that the sender has signed; {_KINDS_THAT_DO}"
         return ""

@@ -59,13 +59,13 @@ async def run(name: str, config: PollRelay, accept: Accept, clock: Clock, cursor
     async with open_reader(
         name, config.url, clock, token=config.token, tls=config.tls, proxy=config.proxy
     ) as reader:
-        poller = _Poller(name, config, accept, clock, reader, read_place(cursor, config.url))
+        poller = Poller(name, config, accept, clock, reader, read_place(cursor, config.url))
         while True:
             pause = await poller.turn()
             await asyncio.sleep(pause)
 
 
-class _Poller:
+class Poller:
     """Asks, hands over, and moves on."""
 
     def __init__(
