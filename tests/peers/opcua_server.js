@@ -79,13 +79,16 @@ const RIGHTS = {
     },
 };
 
-// What is written is noted; the answer comes `after` milliseconds, or never (null), and may be a refusal.
+// What is written is noted, and taken; the answer comes `after` milliseconds, or never (null), or is a refusal.
 function hearWrites(node, { after = 0, answer = "Good" }) {
     let kept = node.readValue();
     const timestamped_set = (data, done) => {
         taken.push([node.browseName.name, DataType[data.value.dataType], String(data.value.value)]);
-        if (answer === "Good") kept = data;
-        if (after !== null) setTimeout(() => done(null, StatusCodes[answer]), after);
+        const end = () => {
+            if (answer === "Good") kept = data.clone();
+            if (after !== null) done(null, StatusCodes[answer]);
+        };
+        setTimeout(end, after ?? 0);
     };
     node.bindVariable({ timestamped_get: () => kept, timestamped_set }, true);
 }
@@ -182,7 +185,8 @@ const commands = {
         const addressSpace = server.engine.addressSpace;
         const own = addressSpace.getNamespace(BOILER);
         const boiler = addressSpace.findNode(`ns=${own.index};s=Boiler`);
-        const node = addVariable(own, boiler, name, type, value, { dataType: kind, ...RIGHTS[writable] });
+        const dataType = own.findDataType(kind) ?? kind;
+        const node = addVariable(own, boiler, name, type, value, { dataType, ...RIGHTS[writable] });
         if (Object.keys(writes).length > 0) hearWrites(node, writes);
     },
 

@@ -1,0 +1,200 @@
+"""Writing to a server that shares no code with our client: every type to its bounds, rights, and silence."""
+
+import asyncio
+import itertools
+
+import pytest
+from rigs.node_opcua import PASSWORD, USER
+from rigs.opcua_session import watching, writable
+
+from agent.model import Quality
+from agent.sources.writing import WriteRefused, WriteUncertain
+
+PATIENCE = 30.0  # seconds for what takes milliseconds on an idle machine
+INSECURE = {"mode": "none", "insecure_password": True}
+_numbers = itertools.count()
+
+# (data type, type of its value, what is written in turn)
+TYPES = [
+    ("SByte", "SByte", [-128, 127]),
+    ("Byte", "Byte", [255, 0]),
+    ("Int16", "Int16", [-32768, 32767]),
+    ("UInt16", "UInt16", [65535, 0]),
+    ("Int32", "Int32", [-2147483648, 2147483647]),
+    ("UInt32", "UInt32", [4294967295, 0]),
+    ("Float", "Float", [0.5, -3.4028234663852886e38]),
+    ("Double", "Double", [0.1, -1.7976931348623157e308]),
+    ("Boolean", "Boolean", [True, False]),
+    # Abstract, or derived: the type of the value that is there.
+    ("Number", "Int16", [-5, 5]),
+    ("UInteger", "UInt32", [4294967295]),
+    ("Duration", "Double", [1.25]),
+    ("BoilerState", "Int32", [1]),
+    ("BaseDataType", "Float", [0.25]),
+]
+
+
+def fresh(stem: str) -> str:
+    """A name that no other test has."""
+    return f"{stem}{next(_numbers)}"
+
+
+async def test_every_type_to_its_bounds(stranger):
+    """What the server hears has exactly its own type, and is read back to the last digit; one more is refused here."""
+    names = {fresh(kind): (kind, type_, values) for kind, type_, values in TYPES}
+    for name, (kind, type_, _) in names.items():
+        stranger.add(name, True if type_ == "Boolean" else 1, type_, kind=kind, after=0)
+    async with watching(writable(stranger.url, *names)) as watch:
+        writer = await watch.writer()
+        for name, (_, type_, values) in names.items():
+            for value in values:
+                await writer.write(name, value)
+                now = await writer.read(name)
+                assert (now.value, now.quality) == (value, Quality.GOOD), name
+            assert [each[0] for each in stranger.taken(name)] == [type_] * len(values)
+            if isinstance(values[0], int) and type_ != "Boolean":
+                with pytest.raises(WriteRefused, match=f"outside of what the variable, {type_}, can hold"):
+                    await writer.write(name, 2**40)
+                assert len(stranger.taken(name)) == len(values)
+
+
+@pytest.mark.parametrize(
+    ("type_", "values"),
+    [
+        ("Int64", [-(2**63), 2**63 - 1, -(2**53) - 1]),
+        ("UInt64", [2**64 - 1, 0]),
+    ],
+)
+async def test_sixty_four_bits(stranger, type_, values):
+    """To the last digit, which no floating-point number has."""
+    name = fresh(type_)
+    stranger.add(name, "1", type_)
+    async with watching(writable(stranger.url, name)) as watch:
+        writer = await watch.writer()
+        for value in values:
+            await writer.write(name, value)
+            assert (await writer.read(name)).value == value
+        with pytest.raises(WriteRefused, match=f"outside of what the variable, {type_}, can hold"):
+            await writer.write(name, 2**64)
+
+
+# Rights, and what the server refuses
+
+
+async def test_who_may_write(stranger):
+    """A variable for reading is never written, and one that wants a user is not without; the server is not even asked."""
+    readonly, owned = fresh("readonly"), fresh("owned")
+    stranger.add(readonly, 1.5, writable="nobody")
+    stranger.add(owned, 1.5, writable="user")
+    before = stranger.requests.get("Write", 0)
+    async with watching(writable(stranger.url, readonly, owned)) as watch:
+        writer = await watch.writer()
+        with pytest.raises(WriteRefused, match="the server lets nobody write this variable"):
+            await writer.write(readonly, 2)
+        with pytest.raises(WriteRefused, match="does not let the user of this source write this variable"):
+            await writer.write(owned, 2)
+        assert stranger.requests.get("Write", 0) == before
+    config = writable(stranger.url, owned, security=INSECURE, user=USER, password=PASSWORD)
+    async with watching(config) as watch:
+        writer = await watch.writer()
+        await writer.write(owned, 2)
+        assert (await writer.read(owned)).value == 2.0
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome", "expected"),
+    [
+        ("BadOutOfRange", WriteRefused, "the server refuses to write it, BadOutOfRange"),
+        ("BadInvalidState", WriteRefused, "BadInvalidState: the machine is not in a state to take it"),
+        ("BadCommunicationError", WriteUncertain, "may have been written: BadCommunicationError"),
+        ("GoodCompletesAsynchronously", WriteUncertain, "passes it on to the device later"),
+    ],
+)
+async def test_what_the_program_behind_the_server_says(stranger, answer, outcome, expected):
+    """It is asked once, and its word is told."""
+    name = fresh("refusing")
+    stranger.add(name, 1.5, after=0, answer=answer)
+    async with watching(writable(stranger.url, name)) as watch:
+        writer = await watch.writer()
+        with pytest.raises(outcome, match=expected):
+            await writer.write(name, 2)
+        assert (await writer.read(name)).value == 1.5
+
+    assert stranger.taken(name) == [("Double", "2")]
+
+
+# When nothing comes back
+
+
+async def test_a_slow_program_is_waited_for(stranger):
+    """As long as `timeout` says; meanwhile the other tags come as ever."""
+    name, other = fresh("slow"), fresh("other")
+    stranger.add(name, 1.5, after=300)
+    stranger.add(other, 1)
+    async with watching(writable(stranger.url, name, other)) as watch:
+        writer = await watch.writer()
+        asked = asyncio.create_task(writer.write(name, 2))
+        await watch.until(lambda: stranger.taken(name), PATIENCE)
+        stranger.set(other, 7)
+        await watch.until(lambda: watch.values(other)[-1:] == [7.0], PATIENCE)
+        await asked
+        assert (await writer.read(name)).value == 2.0
+
+
+async def test_a_program_that_hangs(stranger):
+    """Uncertain after `timeout`, asked once; the session goes on, reads and writes."""
+    name, other = fresh("hanging"), fresh("other")
+    stranger.add(name, 1.5, after=None)
+    stranger.add(other, 1.5)
+    before = stranger.requests.get("Write", 0)
+    async with watching(writable(stranger.url, name, other, timeout="500ms")) as watch:
+        writer = await watch.writer()
+        with pytest.raises(WriteUncertain, match="may have been written: no answer within 500ms"):
+            await writer.write(name, 2)
+        await watch.until(lambda: watch.values(name)[-1:] == [2.0], PATIENCE)
+        assert (await writer.read(name)).value == 2.0
+        await writer.write(other, 3)
+        await watch.until(lambda: watch.values(other)[-1:] == [3.0], PATIENCE)
+
+    assert stranger.taken(name) == [("Double", "2")]
+    assert stranger.requests["Write"] == before + 2
+
+
+async def test_a_server_that_ends_in_mid_write_and_comes_back(stranger):
+    """Uncertain, and never sent again; the next session finds what there is, and writes what is asked then."""
+    name = fresh("ending")
+    stranger.add(name, 1.5, after=None)
+    config = writable(stranger.url, name)
+    async with watching(config) as watch:
+        writer = await watch.writer()
+        asked = asyncio.create_task(writer.write(name, 2))
+        await watch.until(lambda: stranger.taken(name), PATIENCE)
+        await asyncio.to_thread(stranger.restart)
+        with pytest.raises(WriteUncertain, match="may have been written: "):
+            await asked
+        await watch.error(PATIENCE)
+        assert watch.door.writer is None
+    stranger.add(name, 1.5, after=0)
+    async with watching(config) as watch:
+        writer = await watch.writer()
+        assert (await writer.read(name)).value == 1.5
+        assert stranger.taken(name) == []
+        await writer.write(name, 3)
+        assert (await writer.read(name)).value == 3.0
+    assert stranger.taken(name) == [("Double", "3")]
+
+
+async def test_over_a_connection_that_is_signed_and_encrypted(stranger, trusted):
+    """And over the keys that come after the first ones: the server gives each two seconds."""
+    name = fresh("secured")
+    stranger.add(name, 1.5, after=0)
+    config = writable(stranger.url, name, security=trusted, user=USER, password=PASSWORD)
+    async with watching(config) as watch:
+        writer = await watch.writer()
+        await writer.write(name, 2)
+        before = stranger.requests["OpenSecureChannel"]
+        await watch.until(lambda: stranger.requests["OpenSecureChannel"] > before, PATIENCE)
+        await writer.write(name, 3)
+        await watch.until(lambda: watch.values(name)[-1:] == [3.0], PATIENCE)
+
+    assert stranger.taken(name) == [("Double", "2"), ("Double", "3")]
