@@ -47,6 +47,7 @@ COMMANDS: Final = {
     "enable": "agent.cli.enable",
     "send-test": "agent.cli.send_test",
     "receiver": "agent.cli.receiver",
+    "relay": "agent.cli.relay",
     "ledger": "agent.cli.ledger",
     "simulate": "agent.cli.simulate",
     "keygen": "agent.cli.keygen",

@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
         logging.getLogger(library).setLevel(logging.WARNING)
     status = 0
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
             _start(runner, arguments.config)
     except* ConfigError as errors:
         for error in leaves(errors):
@@ -72,7 +72,7 @@ def leaves(group: BaseExceptionGroup[Failure]) -> Iterator[Failure]:
             yield error
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     """Uvloop where there is one: a third less work for each webhook."""
     try:
         import uvloop

@@ -1,0 +1,61 @@
+"""What the relay answers, always JSON; a refusal has a `code` for programs and a `detail` for people.
+
+Rules for whoever changes this: no answer and no log repeats a token or a query, which may hold one.
+"""
+
+import asyncio
+import logging
+from typing import Final
+
+import orjson
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.typedefs import Handler
+
+_log = logging.getLogger(__name__)
+
+_READ_WITHIN_S: Final = 60.0
+
+
+def refusal(status: int, code: str, detail: str, retry_after: int = 0) -> web.Response:
+    """A refusal; `retry_after`: seconds after which the same may be taken."""
+    response = web.Response(
+        status=status,
+        body=orjson.dumps({"code": code, "detail": detail}),
+        content_type="application/json",
+    )
+    if retry_after:
+        response.headers["Retry-After"] = str(retry_after)
+    return response
+
+
+@web.middleware
+async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Send every answer within a bound, for whoever reads slowly holds its memory."""
+    try:
+        response = await handler(request)
+    except web.HTTPException as error:  # no such path, or no such method there
+        detail = f"{error.reason}: post to /in/CHANNEL, and ask /out/CHANNEL for what came"
+        response = refusal(error.status, error.reason.lower().replace(" ", "_"), detail)
+    response.headers["Server"] = "edge-relay"
+    try:
+        async with asyncio.timeout(_READ_WITHIN_S):
+            await response.prepare(request)
+            await response.write_eof()
+    except TimeoutError:
+        if request.transport is not None:
+            request.transport.abort()
+        raise ConnectionResetError("the answer was not read") from None
+    return response
+
+
+def server_log() -> logging.Logger:
+    """A log for the HTTP server, which tells defects of ours, and not what strangers send that is no HTTP."""
+    log = logging.getLogger(f"{__name__}.server")
+    log.addFilter(_is_ours)
+    return log
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+    return not isinstance(error, HttpProcessingError)

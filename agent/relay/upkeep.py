@@ -1,0 +1,145 @@
+"""What the relay sees to by itself, and what it says of itself to monitoring.
+
+Rules for whoever changes this: what the plant never took is removed for its age alone, and told; nothing is
+written while there is nothing to do.
+"""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
+from typing import Final
+
+from agent.clock import Clock
+from agent.errors import StoreUnavailable
+from agent.model import SECOND
+from agent.notify import stuck
+from agent.relay.channel import Channel
+from agent.relay.config import ServerTls
+from agent.relay.metrics import EXPIRED, KEPT_BYTES, OLDEST_AGE, STORE_USED, WAITING
+from agent.store.mailbox import Mailbox
+
+_log = logging.getLogger(__name__)
+
+_EVERY_S: Final = 60.0
+
+
+async def expire(mailbox: Mailbox, channels: Collection[Channel], now: int) -> None:
+    """Remove what is older than each channel keeps, as of `now` (nanoseconds UTC).
+
+    Raises:
+        StoreUnavailable: the disk does not take it now.
+    """
+    for channel in channels:
+        if lost := await mailbox.expire(channel.box, now - channel.config.keep):
+            EXPIRED.labels(channel.name).inc(lost)
+            _log.error(
+                "channel %s: %d messages are removed that its plant never took, they were older than `keep`",
+                channel.name,
+                lost,
+            )
+
+
+async def keep_up(
+    mailbox: Mailbox, channels: Collection[Channel], certificate: "Certificate | None", clock: Clock
+) -> None:
+    """See to what is old, again and again."""
+    while True:
+        with suppress(StoreUnavailable):  # it is told where a message is refused; the next time is soon
+            await expire(mailbox, channels, clock.wall())
+        if certificate is not None:
+            await asyncio.to_thread(certificate.renew)
+        await asyncio.sleep(_EVERY_S)
+
+
+class Certificate:
+    """The relay's certificate, which somebody renews every few weeks; `context` serves with the newest."""
+
+    def __init__(self, config: ServerTls) -> None:
+        """Read it; blocks on the files.
+
+        Raises:
+            OSError: a file cannot be read, or is no certificate with its key.
+        """
+        self._config = config
+        self._seen = self._stamp()
+        self.context: Final = self._read(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH))
+
+    def renew(self) -> None:
+        """Take the files again if they have changed; blocks on them."""
+        try:
+            if (stamp := self._stamp()) == self._seen:
+                return
+            self._seen = stamp
+            # On another first: half a renewal must not spoil what serves.
+            self._read(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH))
+            self._read(self.context)
+        except OSError as error:
+            text = "the renewed certificate %s cannot be used (%s): the one before serves on"
+            _log.error(text, self._config.certificate, error.strerror or error)
+        else:
+            _log.info("the certificate %s is renewed", self._config.certificate)
+
+    def _stamp(self) -> list[tuple[int, int, int]]:
+        files = (self._config.certificate.stat(), self._config.key.stat())
+        return [(file.st_ino, file.st_size, file.st_mtime_ns) for file in files]
+
+    def _read(self, context: ssl.SSLContext) -> ssl.SSLContext:
+        # Without a password given, OpenSSL would ask for one on the terminal, and wait.
+        context.load_cert_chain(self._config.certificate, self._config.key, password="")
+        return context
+
+
+class Condition:
+    """What monitoring asks: see `agent.web.monitor.Monitored`."""
+
+    def __init__(self, mailbox: Mailbox, channels: Collection[Channel], clock: Clock) -> None:
+        self._mailbox = mailbox
+        self._channels = channels
+        self._clock = clock
+
+    def stuck(self) -> str:
+        """Why it is not alive; empty while it is."""
+        return stuck(self._mailbox.writing_since, self._clock.monotonic())
+
+    def problems(self) -> Sequence[str]:
+        """Why it takes no messages, a sentence each."""
+        disk = [] if self._mailbox.unavailable is None else [self._mailbox.unavailable]
+        full = [channel for channel in self._channels if channel.full]
+        return disk + [
+            f"channel {channel.name} takes nothing more: {channel.box.level.waiting} messages wait for its plant"
+            for channel in full
+        ]
+
+    def warnings(self) -> Sequence[str]:
+        """What somebody should see to, a sentence each."""
+        return list(self._warnings())
+
+    def _warnings(self) -> Iterator[str]:
+        for channel, age in self._ages():
+            if 2 * age > channel.config.keep:
+                days = (channel.config.keep - age) / (86_400 * SECOND)
+                yield (
+                    f"channel {channel.name}: {channel.box.level.waiting} messages wait for its plant, the oldest "
+                    f"is removed in {max(days, 0):.1f} days: see that the plant asks for them"
+                )
+        for name, waiting in self._mailbox.left.items():
+            if waiting:
+                yield f"channel {name} is not in the file any more, and {waiting} messages wait in it: nobody can ask for them"
+
+    def measure(self) -> None:
+        """Bring the gauges up to date."""
+        STORE_USED.set(self._mailbox.used)
+        for channel, age in self._ages():
+            level = channel.box.level
+            WAITING.labels(channel.name).set(level.waiting)
+            KEPT_BYTES.labels(channel.name).set(level.total - level.before)
+            OLDEST_AGE.labels(channel.name).set(age / SECOND)
+
+    def _ages(self) -> Iterator[tuple[Channel, int]]:
+        """How long the oldest message of each channel has waited; 0: none waits."""
+        now = self._clock.wall()
+        for channel in self._channels:
+            since = channel.box.level.waiting_since
+            yield channel, max(now - since, 0) if since else 0
