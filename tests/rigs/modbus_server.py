@@ -1,7 +1,7 @@
 """A Modbus server that can misbehave in every way that devices and gateways do, on plain asyncio.
 
 Register n of every area holds n plus `server.added`, so that an answer to another request shows at
-once as a wrong value; coil n is set where n is a multiple of 3. Behaviours are coroutines that get
+once as a wrong value; coil n is set where n is a multiple of 3; until something else is written there. Behaviours are coroutines that get
 the `Exchange`; `server.behave` is the one in force.
 """
 
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 BITS, REGISTERS = (1, 2), (3, 4)
+COIL, REGISTER, COILS, SEVERAL = WRITES = (5, 6, 15, 16)
 
 
 def crc16(data):
@@ -37,7 +38,9 @@ class Exchange:
     unit: int
     function: int
     start: int
-    count: int
+    count: int  # or the value, of what writes one coil or register
+    data: bytes = b""
+    raw: bytes = b""
 
     def frame(self, pdu, *, unit=None, transaction=None):
         unit = self.unit if unit is None else unit
@@ -52,19 +55,40 @@ class Exchange:
         start = self.start if start is None else start
         count = self.count if count is None else count
         function = self.function if function is None else function
-        wanted = range(start, start + count)
+        single = function in {COIL, REGISTER}
+        wanted = range(start, start + (1 if single else count))
         if any((self.unit, offset) in self.server.illegal for offset in wanted):
             return self.exception(2)
-        if count > self.server.most:
+        if len(wanted) > self.server.most:
             return self.exception(3)
+        if function in WRITES:
+            self.take()
+            return struct.pack(">BHH", function, start, count)
+        held = self.server.written
         if function in BITS:
-            bits = [offset % 3 == 0 for offset in wanted]
+            bits = [held.get((self.unit, function, offset), offset % 3 == 0) for offset in wanted]
             data = bytes(
                 sum(bit << index for index, bit in enumerate(bits[at : at + 8])) for at in range(0, count, 8)
             )
         else:
-            data = b"".join(struct.pack(">H", self.server.word(offset) & 0xFFFF) for offset in wanted)
+            words = [held.get((self.unit, function, offset), self.server.word(offset)) for offset in wanted]
+            data = b"".join(struct.pack(">H", word & 0xFFFF) for word in words)
         return bytes([function, len(data)]) + data
+
+    def take(self):
+        """Do what the request says, whatever is answered then."""
+        match self.function:
+            case 5:
+                self.server.written[self.unit, 1, self.start] = self.count == 0xFF00
+            case 6:
+                self.server.written[self.unit, 3, self.start] = self.count
+            case 15:
+                for index in range(self.count):
+                    state = bool(self.data[index >> 3] >> (index & 7) & 1)
+                    self.server.written[self.unit, 1, self.start + index] = state
+            case 16:
+                for index, word in enumerate(struct.unpack(f">{self.count}H", self.data)):
+                    self.server.written[self.unit, 3, self.start + index] = word
 
     def exception(self, code):
         return bytes([self.function | 0x80, code])
@@ -101,6 +125,7 @@ class ModbusServer:
         dead: units that never answer.
         transparent: a serial server that sends what comes from the line to whoever is connected last.
         context: with it, Modbus/TCP Security is spoken (TLS).
+        written: what was written, by unit, the function that reads it, and offset.
         requests: every request so far.
         accepted: how many connections were opened so far.
     """
@@ -113,6 +138,7 @@ class ModbusServer:
     added: int = 0
     transparent: bool = False
     context: ssl.SSLContext | None = None
+    written: dict = field(default_factory=dict)
     requests: list = field(default_factory=list)
     accepted: int = 0
     connections: set = field(default_factory=set)
@@ -125,6 +151,11 @@ class ModbusServer:
     def url(self):
         scheme = "rtu+tcp" if self.rtu else "tls" if self.context else "tcp"
         return f"{scheme}://127.0.0.1:{self.port}"
+
+    @property
+    def writes(self):
+        """Every request so far that writes."""
+        return [exchange for exchange in self.requests if exchange.function in WRITES]
 
     def word(self, offset):
         """What register `offset` holds now."""
@@ -162,13 +193,16 @@ class ModbusServer:
         self.connections.add(writer)
         try:
             while True:
-                if self.rtu:
-                    head, transaction = await reader.readexactly(6), 0
-                    await reader.readexactly(2)
-                else:
-                    transaction = struct.unpack(">HHH", await reader.readexactly(6))[0]
-                    head = await reader.readexactly(6)
-                exchange = Exchange(self, reader, writer, transaction, *struct.unpack(">BBHH", head))
+                before = b"" if self.rtu else await reader.readexactly(6)
+                head, data = await reader.readexactly(6), b""
+                if head[1] in {COILS, SEVERAL}:
+                    data = await reader.readexactly(1)
+                    data += await reader.readexactly(data[0])
+                after = await reader.readexactly(2) if self.rtu else b""
+                transaction = int.from_bytes(before[:2])
+                values = struct.unpack(">BBHH", head)
+                raw = before + head + data + after
+                exchange = Exchange(self, reader, writer, transaction, *values, data[1:], raw)
                 self.requests.append(exchange)
                 if exchange.unit not in self.dead:
                     await self.behave(exchange)

@@ -141,15 +141,7 @@ class Wire(asyncio.Protocol):
         if self.lost.done():
             raise SourceError(await self.lost)
         question.leave()
-        self._transaction = 0 if self._rtu else transaction
-        self._foreign = 0
-        self._heard = False
-        if self._rtu:
-            self._buffer = b""
-            unit, function = question.unit, question.function
-            self._heads = bytes((unit, function)), bytes((unit, function | EXCEPTION))
-        self._repeats, self._echoed = question.repeats, False
-        self._request = self._framer.encode(question.pdu, question.unit, transaction)
+        self._expect(question, transaction)
         self._waiting = asyncio.get_running_loop().create_future()
         self._transport.write(self._request)
         try:
@@ -168,6 +160,18 @@ class Wire(asyncio.Protocol):
         if not self._repeats:
             self.echoes = self._echoed
         return self._judged(question, frame)
+
+    def _expect(self, question: Question, transaction: int) -> None:
+        """Be ready for the answer to what is sent now."""
+        self._transaction = 0 if self._rtu else transaction
+        self._foreign = 0
+        self._heard = False
+        if self._rtu:
+            self._buffer = b""
+            unit, function = question.unit, question.function
+            self._heads = bytes((unit, function)), bytes((unit, function | EXCEPTION))
+        self._repeats, self._echoed = question.repeats, False
+        self._request = self._framer.encode(question.pdu, question.unit, transaction)
 
     def settled(self, outcome: Outcome) -> Outcome:
         """What the outcome is worth once the silence behind an RTU frame has passed."""
