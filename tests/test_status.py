@@ -13,6 +13,7 @@ def agent(folder, unavailable=None):
         intakes=SimpleNamespace(at_work={}),
         timekeeper=SimpleNamespace(problems=list),
         outlets=SimpleNamespace(problems=list),
+        relays=SimpleNamespace(problems=lambda _: []),
     )
 
 
