@@ -1,16 +1,20 @@
-"""An agent whose configuration grants no write cannot write: nothing in its source does, and a watched wire shows none.
+"""An agent whose configuration grants no write cannot write: what could is not even loaded, and a watched wire shows none.
 
 For the security sign-off (design: sources, "It is read-only"). The wire is watched at the device: every
 function code, every service, every message that a client publishes.
 """
 
 import ast
+import asyncio
 import contextlib
+import json
+import subprocess
+import sys
 
 import pytest
 from rigs.source_kinds import KINDS, able
 from rigs.source_session import running
-from rigs.source_tree import Source, sources, violations
+from rigs.source_tree import ROOT, Source, sources, violations
 
 from agent.clock import SystemClock
 from agent.model import SECOND
@@ -32,6 +36,35 @@ ALLOWED = {
     # What is imported only where a tag says `write`.
     ("agent/sources/opcua/writing.py", "write"),
 }
+# What could write, by kind of source.
+WRITERS = {"opcua": "agent.sources.opcua.writing"}
+# A session without a grant and then one with it, each up to its first reading; after each, whether that is loaded.
+LOADED = """
+import asyncio, json, sys
+from agent.clock import SystemClock
+from agent.model import Reading
+from agent.sources import SourceConfig, session
+from agent.sources.writing import Door
+from pydantic import TypeAdapter
+
+async def glance(section):
+    config, door, seen = TypeAdapter(SourceConfig).validate_python(section), Door(), asyncio.Event()
+
+    async def emit(batch):
+        if any(isinstance(one, Reading) and one.tag == "T" for one in batch):
+            seen.set()
+
+    task = asyncio.create_task(session(config, door)("plant", emit, SystemClock()))
+    await asyncio.wait({task, asyncio.create_task(seen.wait())}, return_when=asyncio.FIRST_COMPLETED)
+    print(door.writer is not None, sys.argv[2] in sys.modules)
+    task.cancel()
+    await asyncio.wait({task})
+
+section = json.loads(sys.argv[1])
+asyncio.run(glance(section))
+section["tags"]["T"]["write"] = {"min": 0, "max": 100}
+asyncio.run(glance(section))
+"""
 # `write` of a file or of a transport that carries what was framed elsewhere.
 CARRIES = {"agent.sources.modbus.wire", "agent.sources.modbus.serial_port", "agent.sources.opcua.identity"}
 
@@ -57,6 +90,19 @@ def test_no_path_leads_to_a_write():
 def test_a_write_would_be_noticed(call):
     """The rule above sees what it is there for."""
     assert violations(nothing_writes, [Source("agent/sources/new.py", call)])
+
+
+@pytest.mark.parametrize("name", WRITERS)
+async def test_what_could_write_is_loaded_where_a_tag_may_be_written(name, request):
+    """And nowhere else: an agent that may not write lends nothing, and has not the code for it."""
+    kind = KINDS[name](request)
+    async with kind:
+        arguments = (sys.executable, "-c", LOADED, json.dumps(kind.section()), WRITERS[name])
+        child = await asyncio.create_subprocess_exec(*arguments, stdout=subprocess.PIPE, cwd=ROOT)
+        async with asyncio.timeout(60):
+            said, _ = await child.communicate()
+
+    assert said.decode().splitlines() == ["False False", "True True"]
 
 
 @pytest.mark.parametrize("name", able("writes"))

@@ -91,11 +91,39 @@ def test_a_password_is_in_no_message():
         ({"node": "i=1", "deadband": "one"}, "expected a deadband"),
         ({"node": "i=1", "deadband": "100%", "range": [0, 1]}, "between 0% and 100%"),
         ({"node": "i=1", "deadband": "1%"}, "a deadband of 1% needs a range: [low, high]"),
+        ({"node": "i=1", "index": 0, "write": {}}, "an element of an array cannot be written"),
+        ({"node": "i=1", "write": {"min": 0}}, "`min` and `max` belong together"),
+        (
+            {"node": "i=1", "write": {"min": -1, "max": 9}, "invalid": [-9999, 9]},
+            "9 might be written, by which the device says that it has no value (`invalid`)",
+        ),
+        (
+            {"node": "i=1", "write": {"min": 0, "max": 81}, "valid_range": [0, 80]},
+            "write a min and max within valid_range [0, 80]",
+        ),
+        (
+            {"node": "i=1", "write": {"min": -1, "max": 80}, "valid_range": [0, 80]},
+            "within valid_range [0, 80]",
+        ),
     ],
 )
 def test_a_tag_that_is_refused(tag, expected):
     """Each refusal says what to write instead."""
     assert expected in message(tags={"T": tag})
+
+
+def test_what_may_be_written_is_granted_tag_by_tag():
+    """Off until a tag says it; bounds may reach as far as what is believed, and leave out the codes for no value."""
+    node = {"node": "i=1"}
+    setpoint = {"write": {"min": 0, "max": 80}, "valid_range": [0, 80], "invalid": [-9999, 81]}
+    source = load(tags={"PV": node, "SP": node | setpoint, "PUMP": node | {"write": {}, "invalid": [0]}})
+
+    grants = source.writes()
+
+    assert {name: (grant.min, grant.max, grant.of_number) for name, grant in grants.items()} == {
+        "SP": (0, 80, True),
+        "PUMP": (None, None, False),
+    }
 
 
 @pytest.mark.parametrize(
