@@ -36,6 +36,7 @@ class Connection(asyncio.Protocol):
     """See the module. `agent.nats.cluster.connect` makes one; `close` ends it at once.
 
     Attributes:
+        server: the one of the cluster.
         largest: bytes of a message that the server takes.
         heard: counts what has arrived: whoever waits in vain learns whether the server is alive.
     """
@@ -43,7 +44,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, server: ServerUrl, config: NatsSection) -> None:
         self.largest = 1 << 20
         self.heard = 0
-        self._server = server
+        self.server = server
         self._config = config
         self._reader = Reader()
         self._transport: asyncio.Transport | None = None
@@ -70,15 +71,16 @@ class Connection(asyncio.Protocol):
             for frame in self._reader.feed(data):
                 self._take(frame)
         except ProtocolError:
-            self._end(Lost(no_nats(self._server)))
+            self._end(Lost(no_nats(self.server)))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio."""
         if self._encrypted and not self._welcome.done():
             # With TLS 1.3 the verdict on our certificate comes after the handshake.
-            self._end(Lost(hung_up(self._server, self._config)))
-        why = f"the connection broke ({exc.strerror})" if isinstance(exc, OSError) and exc.strerror else ""
-        self._end(Lost(f"{self._server}: {why or 'the server closed the connection before it answered'}"))
+            self._end(Lost(hung_up(self.server, self._config)))
+        broke = exc.strerror if isinstance(exc, OSError) else None
+        why = f"the connection broke ({broke})" if broke else "the server closed the connection"
+        self._end(Lost(f"{self.server}: {why}: look at the server's log, and at the network"))
 
     def _take(self, frame: nats.Frame) -> None:
         match frame:
@@ -122,7 +124,9 @@ class Connection(asyncio.Protocol):
             return  # about something that nobody waits for any more
         said = turned_away(self._config, text, "the subject that it names")
         self._end(
-            TurnedAway(said) if said else Lost(f"{self._server}: the server ended the connection ({text})")
+            TurnedAway(said)
+            if said
+            else Lost(f"{self.server}: the server ended the connection ({text}): look at its log")
         )
 
     def _end(self, why: Lost | TurnedAway) -> None:
@@ -161,16 +165,16 @@ class Connection(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         sock = _socket(address)
         try:
-            await loop.sock_connect(sock, (address, self._server.port))
+            await loop.sock_connect(sock, (address, self.server.port))
         except BaseException:
             sock.close()
             raise
         await loop.create_connection(lambda: self, sock=sock)
         facts = await self._greeting
         required = facts.get("tls_required") is True
-        if self._server.tls and not required and facts.get("tls_available") is not True:
-            raise Lost(no_tls(self._server))
-        if self._server.tls or required:
+        if self.server.tls and not required and facts.get("tls_available") is not True:
+            raise Lost(no_tls(self.server))
+        if self.server.tls or required:
             await self._encrypt(loop)
         self._write(nats.connect(login(self._config, facts)))
         self._write(nats.subscribe(f"{self._inbox}.*", 1) + nats.PING)
@@ -178,19 +182,17 @@ class Connection(asyncio.Protocol):
 
     async def _encrypt(self, loop: asyncio.AbstractEventLoop) -> None:
         tls = self._config.tls
-        context = await in_a_thread(f"certificates {self._server}", lambda: _trust(tls or NatsTls()))
+        context = await in_a_thread(f"certificates {self.server}", lambda: _trust(tls or NatsTls()))
         if isinstance(context, SourceError):
             raise context
         if self._welcome.done():
-            raise Lost(no_nats(self._server))
+            raise Lost(no_nats(self.server))
         self._reader = Reader()  # nothing counts that somebody on the way has put before the handshake
         if self._transport is not None:
             plain = self._transport
             self._transport = None
             try:
-                self._transport = await loop.start_tls(
-                    plain, self, context, server_hostname=self._server.host
-                )
+                self._transport = await loop.start_tls(plain, self, context, server_hostname=self.server.host)
                 self._encrypted = True
             finally:
                 if self._transport is None:
@@ -231,7 +233,7 @@ class Connection(asyncio.Protocol):
     def close(self) -> None:
         """End it at once: everything that matters was acknowledged."""
         if self._over is None:
-            self._over = Lost(f"{self._server}: the connection was given up")
+            self._over = Lost(f"{self.server}: the connection was given up")
         if self._transport is not None:
             self._transport.abort()
             self._transport = None

@@ -95,7 +95,7 @@ async def test_nothing_is_acknowledged_before_it_is_on_disk(kind):
         await session.until(lambda: session.answers)
         session.gate.clear()
         await kind.put(BODIES[0])
-        await session.offered()
+        await session.until(lambda: session.offers)
         await asyncio.sleep(0.3)  # in which an acknowledgement would come
         assert await kind.acknowledged() == 0
         await session.cancel()
@@ -248,7 +248,7 @@ async def _in_a_later_accept(kind, session):
     await session.until(lambda: session.answers)
     session.gate.clear()
     await kind.put(BODIES[0])
-    await session.offered()
+    await session.until(lambda: session.offers)
 
 
 async def _while_it_waits(kind, session):
@@ -261,7 +261,7 @@ async def _while_the_store_refuses(kind, session):
     await session.until(lambda: session.answers)
     session.refusing = True
     await kind.put(BODIES[0])
-    await session.offered()
+    await session.until(lambda: session.offers)
 
 
 @of_kinds()

@@ -7,6 +7,7 @@ stands in `cannot`, with the reason; the suite reads it there and leaves nothing
 from typing import ClassVar, Self
 
 from pydantic import TypeAdapter
+from rigs.nats_relay import CONSUMER, STREAM, NatsRelay
 from rigs.poll_relay import TOKEN, PollRelay
 
 from agent.inbound.config import RelayConfig
@@ -120,7 +121,48 @@ class PollPlain(Poll):
     holds = 0
 
 
-KINDS = {"poll, held": Poll, "poll": PollPlain}
+class Nats(Kind):
+    """A durable pull consumer of a stream."""
+
+    type = "nats"
+    silence = 8.0  # the timeout of 1 s
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self._relay = NatsRelay(folder, f"authorization {{ token: {TOKEN} }}", {"token": TOKEN})
+
+    @property
+    def port(self):
+        return self._relay.port
+
+    async def __aenter__(self):
+        await self._relay.__aenter__()
+        await self._relay.consumer()  # before an agent does, whose patience is longer than a test's
+        return self
+
+    async def start(self):
+        self._relay.server.start()
+
+    async def stop(self):
+        self._relay.server.kill()
+
+    def section(self, host="127.0.0.1", port=None, token=None):
+        servers = [f"nats://{host}:{port or self.port}"]
+        place = {"type": "nats", "servers": servers, "stream": STREAM, "consumer": CONSUMER}
+        access = {"token": token or TOKEN, "insecure_password": True}
+        return place | access | {"verify": "none", "timeout": "1s"}
+
+    async def put(self, body, headers=None):
+        await self._relay.put(body, headers=headers)
+
+    async def acknowledged(self):
+        return await self._relay.acknowledged()
+
+    async def freeze(self):
+        self._relay.server.freeze()
+
+
+KINDS = {"nats": Nats, "poll, held": Poll, "poll": PollPlain}
 
 
 def able(*abilities: str) -> list[str]:
