@@ -8,6 +8,7 @@ the token too, to a proxy that is asked for a tunnel.
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final
@@ -26,6 +27,8 @@ from agent.http.trust import Trust, UnusableError
 from agent.http.urls import is_plain
 
 OK: Final = 200
+_LOOK: Final = "look at the relay, and at proxies on the way"
+_HAS_REMEDY: Final = re.compile(r"\b(?:check|compare|look|name|raise|wants?|write)\b")
 _UNAUTHORIZED: Final = frozenset({401, 403})
 _NOT_FOUND: Final = frozenset({404, 410})
 
@@ -134,7 +137,7 @@ class Reader:
         try:
             yield
         except aiohttp.ClientPayloadError:
-            raise self.error("the answer broke off: look at the relay, and at proxies on the way") from None
+            raise self.error(f"the answer broke off: {_LOOK}") from None
         except aiohttp.ClientError as error:
             raise self.error(_of_relay(explain(error, self._way).why)) from None
         except UnusableError as error:
@@ -195,9 +198,7 @@ class Opened:
     def _check_encoding(self) -> None:
         encoding = self.headers.get("Content-Encoding", "identity").strip().lower()
         if encoding not in {"", "identity"}:
-            raise self._reader.error(
-                "its answer is compressed, which nobody asked for: look at the relay, and at proxies on the way"
-            )
+            raise self._reader.error(f"its answer is compressed, which nobody asked for: {_LOOK}")
 
 
 def _late(within_s: float) -> str:
@@ -205,5 +206,6 @@ def _late(within_s: float) -> str:
 
 
 def _of_relay(why: str) -> str:
-    """What fails is told in the words of who receives; here it is a relay."""
-    return why.replace("the receiver", "the relay")
+    """Say the same of a relay, and what to look at where the reason alone does not say it (a reset)."""
+    why = why.replace("the receiver", "the relay")
+    return why if _HAS_REMEDY.search(why) else f"{why}: {_LOOK}"
