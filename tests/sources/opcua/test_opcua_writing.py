@@ -79,15 +79,15 @@ async def test_the_value_goes_without_status_and_stamps(plant, valve):
 
 async def test_a_switch(plant):
     """True and false, and nothing else."""
-    plant.add("switch", False)
-    plant.let_write("switch")
-    async with watching(writable(plant.url, "switch", write={})) as watch:
+    plant.add("written-switch", False)
+    plant.let_write("written-switch")
+    async with watching(writable(plant.url, "written-switch", write={})) as watch:
         writer = await watch.writer()
-        await writer.write("switch", True)
-        assert (await writer.read("switch")).value is True
+        await writer.write("written-switch", True)
+        assert (await writer.read("written-switch")).value is True
         with pytest.raises(WriteRefused, match="the variable is a Boolean: send true or false"):
-            await writer.write("switch", 0)
-        assert (await writer.read("switch")).value is True
+            await writer.write("written-switch", 0)
+        assert (await writer.read("written-switch")).value is True
 
 
 async def test_a_browse_path_is_followed_each_time(plant):
@@ -129,21 +129,33 @@ async def test_many_at_once_go_one_by_one(plant, valve):
 async def test_what_cannot_be_written_is_never_sent(plant):
     """Each says why; the server hears of none."""
     cases = {
-        "readonly": (1.5, 2, "the server lets nobody write this variable: make it writable at the server"),
-        "others": (1.5, 2, "the server does not let the user of this source write this variable: grant that"),
-        "text": ("a", 2, "the variable is of type String"),
-        "array": ([1.5], 2, "the variable is an array"),
-        "number": (1.5, math.nan, "nan is no number"),
-        "whole": (1, 62.5, "62.5 is no whole number, and the variable is Int64"),
-        "small": (ua.Variant(1, ua.VariantType.SByte), 128, "outside of what the variable, SByte, can hold"),
-        "not-there": (None, 2, "BadNodeIdUnknown: check the node id in the configuration"),
+        "written-readonly": (
+            1.5,
+            2,
+            "the server lets nobody write this variable: make it writable at the server",
+        ),
+        "written-others": (
+            1.5,
+            2,
+            "the server does not let the user of this source write this variable: grant that",
+        ),
+        "written-text": ("a", 2, "the variable is of type String"),
+        "written-array": ([1.5], 2, "the variable is an array"),
+        "written-number": (1.5, math.nan, "nan is no number"),
+        "written-whole": (1, 62.5, "62.5 is no whole number, and the variable is Int64"),
+        "written-small": (
+            ua.Variant(1, ua.VariantType.SByte),
+            128,
+            "outside of what the variable, SByte, can hold",
+        ),
+        "written-not-there": (None, 2, "BadNodeIdUnknown: check the node id in the configuration"),
     }
     for name, (value, _, _) in cases.items():
         if value is not None:
             variant = value.VariantType if isinstance(value, ua.Variant) else None
             plant.add(name, getattr(value, "Value", value), variant)
-        if value is not None and name != "readonly":
-            plant.let_write(name, user=name != "others")
+        if value is not None and name != "written-readonly":
+            plant.let_write(name, user=name != "written-others")
     with hearing_writes() as heard:
         async with watching(writable(plant.url, *cases)) as watch:
             writer = await watch.writer()
@@ -157,31 +169,31 @@ async def test_what_cannot_be_written_is_never_sent(plant):
 
 async def test_a_tag_without_a_grant_is_not_written(plant, valve):
     """Whoever asks: the adapter looks at the configuration as well."""
-    plant.add("other", 1.5)
-    plant.let_write("other")
+    plant.add("written-other", 1.5)
+    plant.let_write("written-other")
     config = writable(plant.url, valve)
-    tags = {**config.tags, "other": configure(plant.url, "other").tags["other"]}
+    tags = {**config.tags, "written-other": configure(plant.url, "written-other").tags["written-other"]}
     with hearing_writes() as heard:
         async with watching(config.model_copy(update={"tags": tags})) as watch:
             writer = await watch.writer()
-            for name in ("other", "nobody's"):
+            for name in ("written-other", "nobody's"):
                 with pytest.raises(WriteRefused, match="the tag says no `write`"):
                     await writer.write(name, 2.0)
-            assert (await writer.read("other")).value == 1.5
+            assert (await writer.read("written-other")).value == 1.5
 
     assert heard == []
 
 
 async def test_a_right_that_is_granted_counts_at_once(plant):
     """Nobody has to restart the agent, or wait."""
-    plant.add("granted", 1.5)
-    async with watching(writable(plant.url, "granted")) as watch:
+    plant.add("written-granted", 1.5)
+    async with watching(writable(plant.url, "written-granted")) as watch:
         writer = await watch.writer()
         with pytest.raises(WriteRefused, match="lets nobody write"):
-            await writer.write("granted", 2.5)
-        plant.let_write("granted")
-        await writer.write("granted", 2.5)
-        assert (await writer.read("granted")).value == 2.5
+            await writer.write("written-granted", 2.5)
+        plant.let_write("written-granted")
+        await writer.write("written-granted", 2.5)
+        assert (await writer.read("written-granted")).value == 2.5
 
 
 # What the server says of it
@@ -347,15 +359,15 @@ async def test_the_door_is_open_while_the_session_is_connected(plant, valve):
 
 async def test_what_is_read_on_demand_is_judged_as_all_values_are(plant, valve):
     """Quality, the codes for no value, elements of arrays, and where there is nothing: bad, with the reason."""
-    plant.add("levels", [1.5, 2.5])
+    plant.add("written-levels", [1.5, 2.5])
     config = writable(plant.url, valve)
     tags = {
         valve: config.tags[valve].model_copy(update={"invalid": [-9999.0], "valid_range": (-50.0, 300.0)}),
-        "second": configure(plant.url, tags={"T": {"node": f"ns={plant.index};s=levels", "index": 1}}).tags[
-            "T"
-        ],
-        "missing": configure(plant.url, "missing").tags["missing"],
-        "foreign": configure(plant.url, "nsu=urn:not:there;s=x").tags["nsu=urn:not:there;s=x"],
+        "written-second": configure(
+            plant.url, tags={"T": {"node": f"ns={plant.index};s=written-levels", "index": 1}}
+        ).tags["T"],
+        "written-missing": configure(plant.url, "written-missing").tags["written-missing"],
+        "written-foreign": configure(plant.url, "nsu=urn:not:there;s=x").tags["nsu=urn:not:there;s=x"],
     }
     async with watching(config.model_copy(update={"tags": tags})) as watch:
         writer = await watch.writer()
