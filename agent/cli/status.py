@@ -69,6 +69,7 @@ def show_status(status: Mapping[str, Json]) -> None:
     for name, destination in _map(status["destinations"]).items():
         for note in _progress(name, _map(destination)):
             print(f"  {name}: {note}")
+    _show_part("relay", ("state", "taken"), status.get("relays"), _relay)
 
 
 def _show_room(room: Mapping[str, Json]) -> None:
@@ -141,6 +142,11 @@ def _destination(destination: Mapping[str, Json]) -> tuple[str, ...]:
     oldest = destination["oldest_s"]
     age = "" if oldest is None else seconds(_number(oldest))
     return str(destination["state"]), str(destination["waiting"]), age, str(destination["reason"])
+
+
+def _relay(relay: Mapping[str, Json]) -> tuple[str, ...]:
+    state = f"{relay['state']} for {seconds(_number(relay['for_s']))}"
+    return state, str(relay["taken"]), str(relay["reason"])
 
 
 def _progress(name: str, destination: Mapping[str, Json]) -> Iterator[str]:
