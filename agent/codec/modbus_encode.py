@@ -24,7 +24,7 @@ def encode(field: NumberField, value: Number, bounds: tuple[float, float]) -> by
 
     Args:
         field: what the registers mean.
-        value: in engineering units, within `bounds`.
+        value: in engineering units.
         bounds: the least and the greatest that may be written.
 
     Raises:
@@ -32,6 +32,9 @@ def encode(field: NumberField, value: Number, bounds: tuple[float, float]) -> by
     """
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"it is no finite number ({value})")
+    low, high = bounds
+    if not low <= value <= high:
+        raise ValueError(f"it is outside of [{low:g}, {high:g}]")
     raw = _float(field, value) if field.type in _FLOATS else _whole(field, value, bounds)
     try:
         pattern = struct.pack(f">{field.code}", raw)

@@ -35,9 +35,10 @@ ALLOWED = {
     ("agent/sources/mqtt/source.py", "publish"),
     # What is imported only where a tag says `write`.
     ("agent/sources/opcua/writing.py", "write"),
+    ("agent/sources/modbus/writer.py", "write"),
 }
 # What could write, by kind of source.
-WRITERS = {"opcua": "agent.sources.opcua.writing"}
+WRITERS = {"modbus": "agent.sources.modbus.writer", "opcua": "agent.sources.opcua.writing"}
 # A session without a grant and then one with it, each up to its first reading; after each, whether that is loaded.
 LOADED = """
 import asyncio, json, sys
@@ -80,8 +81,45 @@ def nothing_writes(source):
             yield node.lineno, f"{name}() may write to a device"
 
 
+def writers_are_imported_on_demand(source):
+    """Whatever imports what could write does it in a function, when it is called; not when it is loaded itself."""
+    for node in source.nodes:
+        if isinstance(node, ast.Module | ast.If | ast.Try):
+            for line in ast.iter_child_nodes(node):
+                names = [name.name for name in getattr(line, "names", ())]
+                module = getattr(line, "module", None)
+                if {module, *names, *(f"{module}.{name}" for name in names)} & {*WRITERS.values()}:
+                    yield line.lineno, "loads what could write to a device, whether a tag says `write` or not"
+
+
+def test_what_could_write_is_imported_nowhere_at_load():
+    """Over all of agent/: the one import of each stands in the function that has looked for a grant."""
+    everything = list(sources("agent"))
+    importing = [source.path for source in everything for writer in WRITERS.values() if writer in source.text]
+
+    assert violations(writers_are_imported_on_demand, everything) == []
+    assert sorted(importing) == sorted(f"agent/sources/{kind}/source.py" for kind in WRITERS)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from agent.sources.modbus.writer import ModbusWriter",
+        "import agent.sources.modbus.writer",
+        "from agent.sources.modbus import writer",
+        "if ready:\n    from agent.sources.opcua.writing import OpcUaWriter",
+    ],
+)
+def test_an_import_at_load_would_be_noticed(text):
+    """The rule above sees what it is there for; and lets pass what stands in a function."""
+    inside = f"def session():\n    {text.splitlines()[-1].strip()}"
+
+    assert violations(writers_are_imported_on_demand, [Source("agent/sources/new.py", text)])
+    assert not violations(writers_are_imported_on_demand, [Source("agent/sources/new.py", inside)])
+
+
 def test_no_path_leads_to_a_write():
-    """Over all of agent/sources; and Modbus knows no function code but the four that read."""
+    """Over all of agent/sources; and what Modbus asks for has no function code but the four that read."""
     assert violations(nothing_writes, sources("agent/sources")) == []
     assert {area.function for area in Area} == {1, 2, 3, 4}
 

@@ -98,7 +98,9 @@ class ModbusWriter:
 
     async def read(self, tag: str) -> Reading:
         """See `Writer.read`: its registers alone, after those that wait already."""
-        (block,) = plan([self._points[tag]], self._config.limits)
+        if (point := self._points.get(tag)) is None:
+            return bad(tag, self._clock.monotonic(), "the source has no such tag")
+        (block,) = plan([point], self._config.limits)
         attempts = 1 + self._config.retries
         try:
             async with asyncio.timeout(self._patience + attempts * self._config.timeout / SECOND):
