@@ -138,7 +138,6 @@ def test_a_relay_without_raw_bytes_loads_without_a_signature_only(tmp_path):
 
 def test_a_rule_by_its_instance_and_a_secret_in_plain_text(tmp_path):
     """Instances are names too; a secret in the file is warned of, as everywhere."""
-
     configuration = loaded(tmp_path, "{acknowledge: {rule: hot}}", verify=STANDARD)
     assert any(
         "secret" in problem.text and "verify.secret" in problem.text for problem in configuration.warnings
