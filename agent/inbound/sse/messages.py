@@ -60,7 +60,7 @@ def read_event(event: Event | TooLarge) -> Arrived | Gap | LeftOut | Encrypted |
         return LeftOut(f"{_named(event)} is too large, at most {LARGEST_BODY:,} bytes are taken")
     if event.name == "gosmee-gap":
         return _gap(event)
-    if event.name not in {"", "message"}:
+    if event.name not in {"", "message"} or event.data == b"ready":  # as an older gosmee says it
         return None
     document = _parsed(event.data)
     return None if document in _WORDS else _message(event, document)

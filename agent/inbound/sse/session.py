@@ -144,7 +144,7 @@ class _Listener:
         messages = [message for event in events if (message := self._message(event)) is not None]
         last = next((event.id for event in reversed(events) if resumes(event.id)), self.last)
         if messages or last != self.last:
-            await self._offer(messages, write_cursor(last, self._config.url))
+            await self._offer(messages, write_cursor(last, self._config.url) if last != self.last else None)
         elif self._proved_at is None or self._clock.monotonic() - self._proved_at >= self._timing.alive_every:
             await self._offer(())
         self.last = last
