@@ -5,6 +5,8 @@ A wrong answer is that to another request (from offset 7), so that it shows as a
 
 import asyncio
 
+from rigs.modbus_server import honest
+
 TIMEOUT = 0.1  # seconds, of the source under test; `late` answers come when half of it has passed again
 
 
@@ -119,3 +121,81 @@ async def glued(exchange):
 
 ON_TCP = [*ON_ALL, wrong_transaction, transaction_0, glued, trickle]
 ON_RTU = [*ON_ALL, two_answers, trickle]
+
+
+# --- of what is written: the device takes it, and answers as it likes ---------------------------------------
+
+
+async def wrong_value(exchange):
+    confirmed = exchange.pdu()
+    await exchange.send(exchange.frame(confirmed[:-1] + bytes([confirmed[-1] ^ 1])))
+
+
+async def wrong_place(exchange):
+    await exchange.send(exchange.frame(exchange.pdu(start=7)))
+
+
+async def taken_and_silent(exchange):
+    exchange.take()
+
+
+async def taken_and_reset(exchange):
+    exchange.take()
+    exchange.reset()
+
+
+async def answer_of_a_read(exchange):
+    await exchange.send(exchange.frame(exchange.pdu(start=7, function=3, count=1)))
+
+
+ON_WRITES = [
+    late,
+    short,
+    wrong_function,
+    wrong_unit,
+    silent,
+    reset_midway,
+    reset,
+    half_an_answer,
+    garbage,
+    damaged,
+    unknown_function,
+    empty,
+    wrong_value,
+    wrong_place,
+    taken_and_silent,
+    taken_and_reset,
+    answer_of_a_read,
+]
+
+
+def only_writes(behave):
+    """The same for what writes, while what is read is answered as it should be."""
+
+    async def either(exchange):
+        await (behave if exchange.writes else honest)(exchange)
+
+    either.__name__ = behave.__name__
+    return either
+
+
+async def heard(exchange):
+    """An RS485 adapter that hears itself hands back our own request before the answer."""
+    await exchange.send(exchange.raw)
+    await honest(exchange)
+
+
+async def heard_in_pieces(exchange):
+    """The same, a byte at a time."""
+    for byte in exchange.raw + exchange.frame(exchange.pdu()):
+        await exchange.send(bytes([byte]))
+        await asyncio.sleep(0.001)
+
+
+async def heard_alone(exchange):
+    """The same, with a device that takes what is written and says nothing."""
+    await exchange.send(exchange.raw)
+    if exchange.writes:
+        exchange.take()
+    else:
+        await honest(exchange)

@@ -55,6 +55,8 @@ class Exchange:
         start = self.start if start is None else start
         count = self.count if count is None else count
         function = self.function if function is None else function
+        if self.writes and function not in WRITES:
+            count = 1
         single = function in {COIL, REGISTER}
         wanted = range(start, start + (1 if single else count))
         if any((self.unit, offset) in self.server.illegal for offset in wanted):
@@ -74,6 +76,11 @@ class Exchange:
             words = [held.get((self.unit, function, offset), self.server.word(offset)) for offset in wanted]
             data = b"".join(struct.pack(">H", word & 0xFFFF) for word in words)
         return bytes([function, len(data)]) + data
+
+    @property
+    def writes(self):
+        """Whether it asks for something to be written."""
+        return self.function in WRITES
 
     def take(self):
         """Do what the request says, whatever is answered then."""
@@ -155,7 +162,7 @@ class ModbusServer:
     @property
     def writes(self):
         """Every request so far that writes."""
-        return [exchange for exchange in self.requests if exchange.function in WRITES]
+        return [exchange for exchange in self.requests if exchange.writes]
 
     def word(self, offset):
         """What register `offset` holds now."""

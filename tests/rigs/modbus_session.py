@@ -11,6 +11,7 @@ from agent.errors import SourceError
 from agent.model import Link, Quality, Reading
 from agent.sources.modbus.config import ModbusSource
 from agent.sources.modbus.source import run
+from agent.sources.writing import Door
 
 PATIENCE = 30.0  # seconds a test waits for something that takes milliseconds on an idle machine
 
@@ -42,6 +43,7 @@ class Sink:
     """Stands where the rules stand."""
 
     def __init__(self) -> None:
+        self.door = Door()
         self.seen = []
         self.batches = []
         self.ends = []
@@ -117,7 +119,7 @@ class Lag:
 async def one_session(config, sink, name="plc"):
     """One session to its end, which is an error; its text."""
     try:
-        await run(name, config, sink.emit, SystemClock())
+        await run(name, config, sink.emit, SystemClock(), sink.door)
     except SourceError as error:
         return str(error)
     raise AssertionError("a session ended without an error")

@@ -8,6 +8,8 @@ from rigs.authority import Authority
 from rigs.modbus_server import ModbusServer
 from rigs.modbus_session import Sink, holding, one_session, sessions, source
 
+from agent.sources.writing import WriteSection
+
 DAY = dt.timedelta(days=1)
 
 
@@ -45,6 +47,21 @@ async def test_both_sides_prove_themselves(authority):
 
     assert set(sink.good("H100")) == {100}
     assert (server.accepted, sink.ends) == (1, [])
+
+
+async def test_a_value_is_written_over_tls(authority):
+    """Once, and it is read back."""
+    sink = Sink()
+    async with device(authority) as server:
+        config = secured(server, authority, authority.issue("relay"))
+        tag = config.tags["H100"].model_copy(update={"write": WriteSection(min=0, max=10)})
+        config = config.model_copy(update={"tags": config.tags | {"H100": tag}})
+        async with sessions(config, sink):
+            await sink.until(lambda: sink.door.writer)
+            await sink.door.writer.write("H100", 7)
+            await sink.until(lambda: 7 in sink.good("H100"))
+
+    assert (len(server.writes), server.accepted, sink.ends) == (1, 1, [])
 
 
 async def test_a_lost_tls_connection_is_noticed_at_once(authority):
