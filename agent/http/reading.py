@@ -9,7 +9,7 @@ the token too, to a proxy that is asked for a tunnel.
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
@@ -180,7 +180,7 @@ class Opened:
                         return None
         return bytes(read)
 
-    async def chunks(self, silence_s: float) -> AsyncIterator[bytes]:
+    async def chunks(self, silence_s: float) -> AsyncGenerator[bytes]:
         """Give what comes, as it comes, until it ends; how much of it is kept is the caller's to bound.
 
         Raises:
@@ -188,7 +188,7 @@ class Opened:
         """
         self._check_encoding()
         while True:
-            with self._reader.weather(f"nothing came for {silence_s:g} s: the connection is dead"):
+            with self._reader.weather(_silent(silence_s)):
                 async with asyncio.timeout(silence_s):
                     chunk = await self._response.content.readany()
             if not chunk:
@@ -203,6 +203,10 @@ class Opened:
 
 def _late(within_s: float) -> str:
     return f"no whole answer within {within_s:g} s: check that it runs, and the way to it; or raise `timeout`"
+
+
+def _silent(silence_s: float) -> str:
+    return f"nothing came for {silence_s:g} s, the connection is dead: look at what stands on the way, or raise `silence`"
 
 
 def _of_relay(why: str) -> str:

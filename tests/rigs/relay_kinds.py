@@ -9,11 +9,14 @@ from typing import ClassVar, Self
 from pydantic import TypeAdapter
 from rigs.nats_relay import CONSUMER, STREAM, NatsRelay
 from rigs.poll_relay import TOKEN, PollRelay
+from rigs.sse_channel import SseChannel
 
 from agent.inbound.config import RelayConfig
+from agent.model import SECOND
 
-ABILITIES = {"raw", "keeps", "token"}
-"""It hands over the sender's bytes; it keeps what was posted while nobody listened; it asks who is there."""
+ABILITIES = {"raw", "keeps", "token", "learns"}
+"""It hands over the sender's bytes; it keeps what was posted while nobody listened; it asks who is there;
+it learns what was taken while the session lasts."""
 CANARY = "canary-4711"
 _SECTION = TypeAdapter(RelayConfig)
 
@@ -162,7 +165,72 @@ class Nats(Kind):
         self._relay.server.freeze()
 
 
-KINDS = {"nats": Nats, "poll, held": Poll, "poll": PollPlain}
+class SseRedis(Kind):
+    """A channel of a gosmee that keeps its messages in Redis."""
+
+    type = "sse"
+    silence = 8.0  # that of 1 s, and the timeout of 1 s
+    cannot: ClassVar = {"learns": "the id of what was taken is told when the next connection is opened"}
+    flavour = "redis"
+
+    async def __aenter__(self):
+        self._channel = SseChannel(self.flavour, token=TOKEN)
+        return await super().__aenter__()
+
+    @property
+    def port(self):
+        return self._channel.port
+
+    async def start(self):
+        await self._channel.start()
+
+    async def stop(self):
+        await self._channel.stop()
+
+    def config(self, **more: object):
+        # The shortest that a file may say is five seconds, for which no test needs to wait.
+        return super().config(**more).model_copy(update={"silence": SECOND})
+
+    def section(self, host="127.0.0.1", port=None, token=None):
+        url = f"http://{host}:{port or self.port}/events/plant-7-channel?key={CANARY}"
+        access = {"url": url, "token": token or TOKEN, "insecure_token": True}
+        return {"type": "sse", "verify": "none", "timeout": "1s"} | access
+
+    async def put(self, body, headers=None):
+        self._channel.put(body, headers)
+
+    async def acknowledged(self):
+        return self._channel.taken
+
+    async def freeze(self):
+        self._channel.frozen = True
+
+    async def idle(self):
+        return self._channel.open == 0
+
+
+class SseGosmee(SseRedis):
+    """A channel of gosmee as it is installed."""
+
+    cannot: ClassVar = {**SseRedis.cannot, "keeps": "what nobody listens to is gone"}
+    flavour = "gosmee"
+
+
+class SseSmee(SseGosmee):
+    """A channel of smee.io."""
+
+    cannot: ClassVar = {**SseGosmee.cannot, "raw": "it hands over what it has parsed"}
+    flavour = "smee"
+
+
+KINDS = {
+    "nats": Nats,
+    "poll, held": Poll,
+    "poll": PollPlain,
+    "sse, gosmee with Redis": SseRedis,
+    "sse, gosmee": SseGosmee,
+    "sse, smee": SseSmee,
+}
 
 
 def able(*abilities: str) -> list[str]:

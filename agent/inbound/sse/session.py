@@ -12,10 +12,10 @@ soon as it has begun is an error, which the supervisor's back-off is for.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final
 
 from agent.clock import Clock
 from agent.errors import StoreUnavailable
@@ -110,8 +110,7 @@ class _Listener:
             began = self._clock.monotonic()
             self._check(answer)
             frames = Frames(_LARGEST_EVENT)
-            stream = cast("AsyncGenerator[bytes]", answer.chunks(self._config.silence / SECOND))
-            async with aclosing(stream) as chunks:
+            async with aclosing(answer.chunks(self._config.silence / SECOND)) as chunks:
                 async for chunk in chunks:
                     await self._take(self._events(frames, chunk))
         if self._clock.monotonic() - began < self._timing.shortest:
