@@ -60,7 +60,6 @@ _KEYS: Final = {
 
 _ONLY_ELSEWHERE: Final = {
     # a key of other protocols, a key of the map where it has no meaning: what is done instead
-    ("write", "metric"): "a Sparkplug edge node is only listened to: delete it",
     ("write", "topic"): "a broker takes messages: a route with `publish: {source, topic, payload}` sends one",
     ("write", "signal"): "nothing is written to a simulated signal: delete it",
 }

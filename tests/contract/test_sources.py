@@ -388,6 +388,7 @@ import asyncio, contextlib, sys
 from agent.clock import SystemClock
 from agent.errors import SourceError
 from agent.sources import SourceConfig, session
+from agent.sources.writing import Door
 from pydantic import TypeAdapter
 
 async def emit(seen):
