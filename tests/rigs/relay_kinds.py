@@ -169,7 +169,7 @@ class SseRedis(Kind):
     """A channel of a gosmee that keeps its messages in Redis."""
 
     type = "sse"
-    silence = 8.0  # that of 1 s, and the timeout of 1 s
+    silence = 8.0  # that of 2 s, and the timeout of 1 s
     cannot: ClassVar = {"learns": "the id of what was taken is told when the next connection is opened"}
     flavour = "redis"
 
@@ -189,7 +189,7 @@ class SseRedis(Kind):
 
     def config(self, **more: object):
         # The shortest that a file may say is five seconds, for which no test needs to wait.
-        return super().config(**more).model_copy(update={"silence": SECOND})
+        return super().config(**more).model_copy(update={"silence": 2 * SECOND})
 
     def section(self, host="127.0.0.1", port=None, token=None):
         url = f"http://{host}:{port or self.port}/events/plant-7-channel?key={CANARY}"

@@ -32,7 +32,7 @@ class SseRelay(HttpRelaySection):
     """The channel: https://gosmee.example.com/events/CHANNEL, or https://smee.io/CHANNEL."""
     body: Literal["raw", "parsed"] = "raw"
     """raw: it hands over the sender's bytes (gosmee's bodyB); parsed: parsed JSON alone, as smee.io does."""
-    silence: Annotated[Duration, Field(ge=5 * SECOND)] = 60 * SECOND
+    silence: Annotated[Duration, Field(ge=5 * SECOND, le=3600 * SECOND)] = 60 * SECOND
     """A connection without a word for so long is dead, and opened anew; relays ping every 30 s."""
     timeout: Annotated[Duration, Field(ge=1 * SECOND, le=300 * SECOND)] = 15 * SECOND
     """How long the connection may take to be opened."""
