@@ -97,7 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
     for problem in configuration.warnings:
         print(problem, file=sys.stderr)
     if arguments.check:
-        print(f"good: {len(configuration.channels)} channels on {configuration.relay.listen}")
+        print(f"good: {configuration.summary()}")
         return 0
     if arguments.channel and arguments.channel not in configuration.channels:
         known = ", ".join(configuration.channels)

@@ -145,3 +145,8 @@ class RelayConfiguration:
     relay: RelaySection
     channels: Mapping[str, ChannelSection]
     warnings: tuple[Problem, ...] = ()
+
+    def summary(self) -> str:
+        """What is in it, for a person."""
+        count = len(self.channels)
+        return f"{count} channel{'' if count == 1 else 's'} on {self.relay.listen}"

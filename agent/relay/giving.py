@@ -38,6 +38,7 @@ _BYTES: Final = 2_000_000  # of bodies: parsed and in base64 they are about 5 MB
 _HELD: Final = 16  # questions of one channel under way
 _ITERATOR: Final = re.compile(r"([0-9a-f]{8})-(\d{1,18})")
 _MICROSECOND: Final = 1_000
+_LATEST: Final = (1 << 63) - 1  # nanoseconds that the database can hold: the year 2262
 _RETRY_S: Final = 30
 
 
@@ -97,7 +98,8 @@ def _instant(text: str) -> int | None:
     except ValueError:
         return None
     passed = moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.fromtimestamp(0, UTC)
-    return max((passed.days * 86_400 + passed.seconds) * 1_000_000 + passed.microseconds, 0) * _MICROSECOND
+    microseconds = (passed.days * 86_400 + passed.seconds) * 1_000_000 + passed.microseconds
+    return min(max(microseconds, 0) * _MICROSECOND, _LATEST)
 
 
 class Giver:

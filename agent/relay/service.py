@@ -78,12 +78,7 @@ def _app(taker: Taker, giver: Giver) -> web.Application:
 
 def _say_ready(configuration: RelayConfiguration, systemd: Systemd, mailbox: Mailbox) -> None:
     waiting = sum(box.level.waiting for box in mailbox.boxes.values())
-    _log.info(
-        "ready: %d channels on %s, %d messages wait",
-        len(configuration.channels),
-        configuration.relay.listen,
-        waiting,
-    )
+    _log.info("ready: %s, %d messages wait", configuration.summary(), waiting)
     for name, left in mailbox.left.items():
         if left:
             _log.warning("channel %s is not in the file any more, and %d messages wait in it", name, left)

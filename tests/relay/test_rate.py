@@ -1,0 +1,62 @@
+"""The bucket of a channel, and the tokens that are shown to it: pure."""
+
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from agent.model import SECOND
+from agent.relay.channel import Rate, bearer, may_ask, may_post, password
+from agent.relay.config import RateSection
+
+
+def test_as_many_as_it_holds_come_at_once_and_then_one_after_the_other():
+    """Ten a second: ten at once, the eleventh a tenth later."""
+    rate = Rate(RateSection(messages=10, per="1s"))
+    now = 5 * SECOND
+
+    assert [rate.wait(now) for _ in range(11)] == [0] * 10 + [SECOND // 10]
+    assert rate.wait(now + SECOND // 10 - 1) == 1
+    assert rate.wait(now + SECOND // 10) == 0
+    assert rate.wait(now + 100 * SECOND) == 0
+
+
+@given(some.integers(1, 50), some.integers(1, 10 * SECOND), some.lists(some.integers(0, SECOND), max_size=80))
+def test_never_more_than_the_rate_and_the_wait_is_exact(messages, per, steps):
+    """Over any stretch: at most the bucket and what flowed in; who waits as told is taken."""
+    rate, now, taken = Rate(RateSection(messages=messages, per=f"{per // 1_000_000 + 1}ms")), SECOND, []
+    per = (per // 1_000_000 + 1) * 1_000_000
+    for step in steps:
+        now += step
+        if wait := rate.wait(now):
+            now += wait
+            assert rate.wait(now) == 0
+        taken.append(now)
+    for index, begin in enumerate(taken):
+        within = sum(begin <= each < begin + per for each in taken[index:])
+        assert within <= 2 * messages
+
+
+@pytest.mark.parametrize(
+    ("header", "token", "secret"),
+    [
+        ("Bearer abc", "abc", ""),
+        ("bearer  abc ", "abc", ""),
+        ("Basic " + base64.b64encode(b"u:p:q").decode(), "", "p:q"),
+        ("Basic " + base64.b64encode(b"\xff:x").decode(), "", ""),
+        ("Basic ?", "", ""),
+        ("Digest x", "", ""),
+        ("", "", ""),
+    ],
+)
+def test_what_a_header_shows(header, token, secret):
+    """A bearer token, or the password of basic auth; nonsense shows nothing."""
+    assert (bearer(header), password(header)) == (token, secret)
+
+
+@given(some.text())
+def test_nobody_is_let_into_a_channel_that_is_none(shown):
+    """Whatever is shown, surrogates included."""
+    assert not may_post(None, shown)
+    assert not may_ask(None, shown + "\udcff")
