@@ -2,6 +2,7 @@
 
 import base64
 import json
+import sys
 
 import orjson
 import pytest
@@ -74,6 +75,7 @@ def test_a_relay_of_ours_gives_the_senders_bytes():
         ({"id": 7, "eventType": ["x"], "payload": None}, Arrived(b"null", raw=False)),
         ({"id": "m", "bodyB": "not base64!", "payload": [1]}, Arrived(b"[1]", raw=False, relay_id="m")),
         ({"id": "m", "bodyB": BODY_B.rstrip("="), "payload": 1}, Arrived(b"1", raw=False, relay_id="m")),
+        ({"id": "m", "bodyB": "e3 0=", "payload": 1}, Arrived(b"1", raw=False, relay_id="m")),
         ({"id": "m", "bodyB": "ÄÖ", "payload": 1}, Arrived(b"1", raw=False, relay_id="m")),
         ({"id": "m", "bodyB": 12, "payload": 1}, Arrived(b"1", raw=False, relay_id="m")),
         ({"id": "m", "bodyB": ""}, Arrived(b"", raw=True, relay_id="m")),
@@ -123,6 +125,22 @@ def test_half_a_character_in_one_message_does_not_hold_up_the_others():
     assert [message.relay_id for message in batch.messages] == ["msg_2Lh9", "odd?", "msg_2Lh9"]
     assert batch.messages[1].body == SIGNED
     assert batch.messages[1].headers == {"x?": "?"}
+
+
+def test_a_payload_as_deep_as_can_be_read_does_not_hold_up_the_others():
+    """A relay that has parsed it hands it over, three levels deeper; without signed bytes it is left out."""
+    deep = b"[" * 1024 + b"]" * 1024
+    orjson.loads(deep)
+    entry = b'{"id":"deep","payload":%s,"bodyB":"%s"}'
+    limit = sys.getrecursionlimit()
+
+    def read_one(body_b):
+        one = entry % (deep, body_b)
+        return read_answer(b'{"data":[%s,{"id":"m"}],"iterator":"i","done":true}' % one)
+
+    assert [each.body for each in read_one(BODY_B.encode()).messages] == [SIGNED, b""]
+    assert [each.relay_id for each in read_one(b"!").messages] == ["m"]
+    assert sys.getrecursionlimit() == limit
 
 
 @pytest.mark.parametrize(

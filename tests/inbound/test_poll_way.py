@@ -126,7 +126,8 @@ async def test_what_a_question_says_of_the_agent():
         relay.next_answers = [
             says(body='{"data":[],"iterator":"it 0/0","done":false}', Set_Cookie="a=b; Path=/")
         ]
-        async with running(section(relay, url=f"{relay.url}?event_type=order")) as session:
+        url = relay.url.replace("127.0.0.1", "localhost")  # cookies are for names
+        async with running(section(relay, url=f"{url}?event_type=order")) as session:
             await session.until(lambda: session.answers >= 2)
 
     for asked in relay.asked:

@@ -11,6 +11,7 @@ nothing of it is taken. Nothing here has a clock, or waits.
 import base64
 import binascii
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ from agent.model import SECOND, Json
 
 LONGEST_ITERATOR: Final = 4_096
 """Characters; it travels in an address, of which servers take 8 kB."""
+_DEEPER: Final = 1_100  # levels: what orjson reads, 1,024, within an answer
 _SHOWN: Final = 80  # characters of a message's name
 
 
@@ -166,14 +168,19 @@ def _time(entry: Json) -> int | None:
 def _parsed(content: bytes) -> Json:
     """Parse JSON; None where it is none, for null is no answer either.
 
-    A message that the stricter parser does not read (half a surrogate pair, NaN) must not hold up all
-    that came with it: the laxer one, which is slower, reads the others.
+    A message that the stricter parser does not read (half a surrogate pair, NaN, a payload as deep as it
+    reads alone, which is too deep within an answer) must not hold up all that came with it for ever: the
+    laxer one, which is slower, reads the others.
     """
     try:
         return cast("Json", orjson.loads(content))
     except orjson.JSONDecodeError:
         pass
+    usual = sys.getrecursionlimit()
+    sys.setrecursionlimit(usual + _DEEPER)
     try:
         return cast("Json", json.loads(content))
     except (ValueError, RecursionError):
         return None
+    finally:
+        sys.setrecursionlimit(usual)
