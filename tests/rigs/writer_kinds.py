@@ -6,8 +6,9 @@ configuration and is refused by the device, READ is without `write`.
 
 from typing import ClassVar
 
+from asyncua import ua
 from rigs.modbus_server import ModbusServer
-from rigs.source_kinds import Modbus
+from rigs.source_kinds import Modbus, OpcUa
 
 
 class WritingModbus(Modbus):
@@ -53,4 +54,47 @@ class WritingModbus(Modbus):
         return len(self._server.writes)
 
 
-WRITERS = {"modbus": WritingModbus}
+class WritingOpcUa(OpcUa):
+    """Variables of the server that serves the whole run.
+
+    Attributes:
+        bound, module: as above.
+    """
+
+    bound: ClassVar = 5.0
+    module: ClassVar = "agent.sources.opcua.writing"
+
+    def __init__(self, request) -> None:
+        super().__init__(request)
+        self._names = {tag: f"{self._name}-{tag}" for tag in ("T", "SWITCH", "BLOCKED", "READ")}
+        for tag, name in self._names.items():
+            kind = ua.VariantType.Boolean if tag == "SWITCH" else ua.VariantType.Float
+            self._plant.add(name, 0, kind)
+            if tag != "BLOCKED":
+                self._plant.let_write(name)
+
+    def section(self, *, grants=True, **address: object):
+        writes = {"T": {"min": 0, "max": 1000}, "SWITCH": {}, "BLOCKED": {"min": 0, "max": 1000}}
+        tags = {
+            tag: {"node": f"ns={self._plant.index};s={name}"}
+            | ({"write": writes[tag]} if grants and tag in writes else {})
+            for tag, name in self._names.items()
+        }
+        # Cyclic, for the suite waits for what a source offers, and a quiet subscription offers every 5 s.
+        return super().section(**address) | {"tags": tags, "read": "cyclic"}
+
+    def held(self):
+        """What stands in the server: T, SWITCH and BLOCKED."""
+        space = self._plant.server.iserver.aspace
+        nodes = {tag: ua.NodeId(self._names[tag], self._plant.index) for tag in ("T", "SWITCH", "BLOCKED")}
+        return {
+            tag: space.read_attribute_value(node, ua.AttributeIds.Value).Value.Value
+            for tag, node in nodes.items()
+        }
+
+    def sent(self):
+        """How many requests to write have reached the server."""
+        return self._calls["write"]
+
+
+WRITERS = {"modbus": WritingModbus, "opcua": WritingOpcUa}

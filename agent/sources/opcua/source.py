@@ -15,6 +15,7 @@ from typing import Final
 from asyncua import ua
 from asyncua.client.client import Client
 from asyncua.client.ua_client import UaClientState
+from asyncua.client.ua_session import UaSession
 from asyncua.observer import Observer
 
 from agent.clock import Clock
@@ -132,18 +133,18 @@ class _Session:
                 tasks.create_task(keep_channel(client), name=f"{self._name}: renew keys")
                 if subscription is None or subscription.keep_alive > self._timing.silence:
                     tasks.create_task(self._knock(calls), name=f"{self._name}: keep the session")
-                with self._lend(door, client, calls):
+                with self._lend(door, session, calls):
                     await until_one_fails()
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from None  # the others are its echoes
 
-    def _lend(self, door: Door | None, client: Client, calls: Calls) -> AbstractContextManager[None]:
+    def _lend(self, door: Door | None, session: UaSession, calls: Calls) -> AbstractContextManager[None]:
         """Lend what writes, if a tag may be written; else nothing is lent, and what could write is not even imported."""
         if door is None or not self._config.writes():
             return nullcontext()
         from agent.sources.opcua.writing import OpcUaWriter  # noqa: PLC0415 - see above
 
-        return door.open(OpcUaWriter(self._config, client.uaclient, calls, self._clock))
+        return door.open(OpcUaWriter(self._config, session, calls, self._clock))
 
     async def _knock(self, calls: Calls) -> None:
         """Ask for something where no Publish does, or too rarely: a session that is silent for its timeout is dropped.

@@ -15,7 +15,7 @@ from contextlib import AsyncExitStack
 from typing import Final
 
 from asyncua import ua
-from asyncua.client.ua_client import UaClient, UaClientState
+from asyncua.client.ua_session import UaSession
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.status_codes import StatusCodes
 from asyncua.ua.uaerrors import UaStatusCodeError
@@ -87,9 +87,9 @@ _UNTOUCHED: Final = {
 class OpcUaWriter:
     """What a connected session lends; see `agent.sources.writing.Writer`."""
 
-    def __init__(self, config: OpcUaSource, client: UaClient, calls: Calls, clock: Clock) -> None:
+    def __init__(self, config: OpcUaSource, session: UaSession, calls: Calls, clock: Clock) -> None:
         self._config = config
-        self._client = client
+        self._session = session
         self._calls = calls
         self._clock = clock
         self._patience = config.timeout / SECOND
@@ -152,11 +152,9 @@ class OpcUaWriter:
         )
 
     async def _send(self, request: ua.WriteParameters) -> None:
-        if self._client.state is UaClientState.DISCONNECTED:
-            raise WriteRefused("nothing was sent: the connection was lost a moment before")
         try:
             async with asyncio.timeout(self._patience):
-                results = await self._client.session.write(request)
+                results = await self._session.write(request)
         except UaStatusCodeError as error:
             if error.code & NAME_BITS in _UNTOUCHED:
                 raise WriteRefused(_refusal(error.code)) from error

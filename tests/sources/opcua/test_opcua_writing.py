@@ -110,19 +110,6 @@ async def test_a_browse_path_is_followed_each_time(plant):
         assert "there is no setpoint" in (await writer.read("SP")).reason
 
 
-async def test_many_at_once_go_one_by_one(plant, valve):
-    """An S7-1500 counts what is in flight: no request is beside another (the server here fails if one is)."""
-    async with watching(writable(plant.url, valve)) as watch:
-        writer = await watch.writer()
-        with hearing_writes() as heard:
-            async with asyncio.TaskGroup() as group:
-                for number in range(20):
-                    group.create_task(writer.write(valve, number))
-                    group.create_task(writer.read(valve))
-
-    assert sorted(value for _, value in content(heard)) == list(range(20))
-
-
 # What is refused before it is sent
 
 
