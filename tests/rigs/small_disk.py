@@ -24,9 +24,9 @@ BULK = 3_000
 MOUNT = f'mount -t tmpfs -o size={SIZE} none "$1" && shift && exec "$@"'
 
 
-def command(folder: Path) -> list[str]:
-    """How the story is played here: in a mount namespace of its own, if this machine lets one be made."""
-    story = [sys.executable, "-m", "rigs.small_disk", str(folder)]
+def command(folder: Path, module: str = "rigs.small_disk") -> list[str]:
+    """How the story of a module is played here: in a mount namespace of its own, if this machine lets one be made."""
+    story = [sys.executable, "-m", module, str(folder)]
     for namespace in (["unshare", "--mount"], ["unshare", "--user", "--map-root-user", "--mount"]):
         wrapped = [*namespace, "sh", "-c", MOUNT, "sh", str(folder)]
         if (
