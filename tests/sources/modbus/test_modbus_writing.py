@@ -422,6 +422,37 @@ async def test_a_write_does_not_wait_for_its_turn_for_ever(impatient):
             assert read.value == 40
 
 
+async def test_patience_is_for_the_turn_and_not_for_the_answer(impatient):
+    """What was sent is waited for as long as an answer may take: it is not called unsent."""
+
+    async def slow(exchange):
+        await asyncio.sleep(0.4)
+        await honest(exchange)
+
+    async with ModbusServer() as server, writing(plc(server, timeout="20s")) as sink:
+        server.behave = only_writes(slow)
+        await sink.door.writer.write("SP", 21.5)
+        server.behave = honest
+        read = await sink.door.writer.read("SP")
+
+    assert (read.value, len(server.writes)) == (21.5, 1)
+
+
+async def test_nothing_is_lent_before_the_device_has_answered():
+    """A connection is none yet: what accepts it may be a gateway with nobody behind it."""
+    lent = []
+
+    async def watched(exchange):
+        lent.append(sink.door.writer)
+        await honest(exchange)
+
+    sink = Sink()
+    async with ModbusServer(behave=watched) as server, sessions(plc(server), sink):
+        await opened(sink)
+
+    assert lent[:5] == [None] * 5  # the proof, and the first poll: a block of coils, three of registers
+
+
 async def test_what_waits_when_its_session_ends_is_not_sent():
     """The line goes on for another source; the order of the one that is gone does not."""
     async with ModbusServer(dead={2}) as server:
