@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from agent.acting import Actor
+from agent.acting.actor import Actor
+from agent.acting.writing import watched
 from agent.clock import Clock
 from agent.config.model import Configuration
 from agent.default_route import watch_default_route
@@ -116,6 +117,7 @@ class Agent:
             mint=self.mint,
             started=self.clock.monotonic(),
             flood=configuration.flood,
+            watched=watched(configuration.sources.values()),
         )
 
     def _serve_store(self, store: Store) -> None:
@@ -132,6 +134,7 @@ class Agent:
             *(self.pipeline, self.store, self.clock, self.intakes, self.reception.refusals),
             mint=self.mint,
             now=self.reception.now,
+            configuration=lambda: self.configuration,
         )
         self.reception.act = actor.take
         return actor
@@ -196,6 +199,7 @@ class Agent:
         _log.info("stopping")
         self.systemd.stopping()
         await self.relays.stop()
+        await self.actor.stop()  # while what it writes to is still connected
         await self.intakes.stop()
         try:
             async with asyncio.timeout(_LAST_WORD_S):

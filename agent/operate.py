@@ -47,16 +47,16 @@ class Hand:
             StoreUnavailable: it cannot be stored now; nothing was done.
         """
         engine, now = self.pipeline.engine, self.clock.monotonic()
-        named = _everything(action, engine) if order.all else _named(order.rules, engine)
+        meant = _everything(action, engine) if order.all else named(order.rules, engine)
         until = None if order.for_s is None else now + round(order.for_s * SECOND)
         by = f"{order.by} ({login})" if order.by not in ("", login) else login
         commands = {
             name: Command(name, action, now, by, order.reason, until, order.one_shot)
-            for instances in named.values()
+            for instances in meant.values()
             for name in instances
         }
         against = {name: engine.refusal(command) for name, command in commands.items()}
-        refused = [] if order.all else list(_refused(named, against))
+        refused = [] if order.all else list(refused_for(meant, against))
         done = [name for name, why in against.items() if not why]
         if refused and not done:
             raise ImpossibleError("\n".join(refused))
@@ -73,8 +73,13 @@ def _everything(action: Action, engine: Engine) -> dict[str, Sequence[str]]:
     return {"": list(engine.runs)}
 
 
-def _named(names: Sequence[str], engine: Engine) -> dict[str, Sequence[str]]:
-    """The instances that each name stands for."""
+def named(names: Sequence[str], engine: Engine) -> dict[str, Sequence[str]]:
+    """Give the instances that each name stands for.
+
+    Raises:
+        MalformedError: there is no name.
+        UnknownError: there is no such rule.
+    """
     if not names:
         raise MalformedError("rules: expected the name of at least one rule")
     instances: dict[str, list[str]] = {name: [name] for name in engine.runs}
@@ -88,10 +93,10 @@ def _named(names: Sequence[str], engine: Engine) -> dict[str, Sequence[str]]:
     return {name: instances[name] for name in names}
 
 
-def _refused(named: Mapping[str, Sequence[str]], against: Mapping[str, str]) -> Sequence[str]:
-    """A sentence for each name of whose instances none can be done."""
+def refused_for(meant: Mapping[str, Sequence[str]], against: Mapping[str, str]) -> Sequence[str]:
+    """Give a sentence for each name of whose instances none can be done."""
     sentences = []
-    for name, instances in named.items():
+    for name, instances in meant.items():
         whys = [against[instance] for instance in instances]
         if all(whys):
             sentences.append(whys[0] if len(whys) == 1 else f"{name}: none of {len(whys)} can be: {whys[0]}")

@@ -160,7 +160,7 @@ def _origin(arrived: Arrived, terms: Terms, genuine: Genuine | None, document: J
     kind = told.get("type")
     if not isinstance(kind, str):
         kind = arrived.type if genuine is None else ""
-    made = _instant(told.get("timestamp"))
+    made = instant_of(told.get("timestamp"))
     if made is None and stamped is not None:
         made = stamped.timestamp
     relay_id = _shown(arrived.relay_id)
@@ -194,8 +194,8 @@ def _shown(text: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in text[:LONGEST_TEXT])
 
 
-def _instant(text: Json) -> int | None:
-    """RFC 3339 with its zone, as seconds UTC; anything else is no time."""
+def instant_of(text: Json) -> int | None:
+    """Read RFC 3339 with its zone, as seconds UTC; anything else is no time."""
     if not isinstance(text, str) or not text.isascii():
         return None
     try:

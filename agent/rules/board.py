@@ -72,6 +72,45 @@ class Board:
         return until if until > self.now else None
 
 
+class _Glance(NamedTuple):
+    """The board as somebody sees it who comes by at an instant, at which nothing need have been read."""
+
+    board: Board
+    at: int
+
+    def value(self, tag: str) -> Value | None:
+        """See `Scope.value`."""
+        holder = self.board.tags[tag]
+        return holder.value if holder.fresh_until >= self.at else None
+
+    def age(self, tag: str) -> float | None:
+        """See `Scope.age`."""
+        state = self.board.tags[tag].state
+        return None if state.reading is None else (self.at - state.evidence) / SECOND
+
+    def active(self, rule: str) -> bool | None:
+        """See `Scope.active`."""
+        return self.board.active(rule)
+
+
+def holding(board: Board, condition: Expression, at: int) -> tuple[bool | None, str]:
+    """Whether a condition is true at an instant; None: unknown, and beside it what of it is."""
+    gone = [*(condition.tags - board.tags.keys()), *(condition.rules - board.rules.keys())]
+    if gone:
+        return None, f"there is no {', no '.join(sorted(gone))}"
+    glance = _Glance(board, at)
+    try:
+        holds = condition.holds(glance)
+    except TypeError as error:
+        return None, str(error)
+    if holds is not None:
+        return holds, ""
+    tags = (board.tags[name] for name in sorted(condition.tags) if glance.value(name) is None)
+    rules = (name for name in sorted(condition.rules) if glance.active(name) is None)
+    missing = [f"{tag.name} is unknown: {tag.reason or 'stale'}" for tag in tags]
+    return None, "; ".join([*missing, *(f"whether {name} is active is unknown" for name in rules)])
+
+
 class _Seen(NamedTuple):
     """The board as a rule with a staleness of its own sees it, now or later if nothing is read until then."""
 

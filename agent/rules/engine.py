@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from agent.model import Command, Seen, TagSpec
 from agent.rules import hand, restart
+from agent.rules.board import holding
+from agent.rules.expression import Expression
 from agent.rules.inputs import FOREVER, Tag, TagState
 from agent.rules.protection import Protection, left
 from agent.rules.runs import Run, is_alarm
@@ -33,8 +35,11 @@ class Engine:
         mint: Callable[[int], str],
         started: int,
         flood: FloodSpec | None = None,
+        watched: Iterable[str] = (),
     ) -> None:
+        """Begin; `watched`: the tags that others than rules ask for (see `holding`)."""
         self._steps = Stepper(rules, tags, sources, mint, started)
+        self._steps.watched |= {name: self._steps.tags[name] for name in watched if name in self._steps.tags}
         self._flood = Protection(flood) if flood is not None else None
         self._removed: list[str] = []
         self.tags = self._steps.tags
@@ -85,6 +90,10 @@ class Engine:
         if not is_alarm(run):
             return f"{command.rule} reports changes: it has no alarm"
         return hand.refusal(run, command)
+
+    def holding(self, condition: Expression, at: int) -> tuple[bool | None, str]:
+        """Whether a condition is true at an instant; None: unknown, and beside it what of it is."""
+        return holding(self._steps.board, condition, at)
 
     def _taken(self, start: int, removed: Sequence[str] = ()) -> Taken:
         steps = self._steps
