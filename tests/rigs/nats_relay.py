@@ -3,14 +3,16 @@
 What the server believes is asked with the official client, which shares no code with the agent's own.
 """
 
+import json
+
 import nats.errors
-from nats.js.api import ConsumerConfig
 from nats.js.errors import NotFoundError
 from pydantic import TypeAdapter
 from rigs.agent_process import quiet_port
 from rigs.nats_server import NatsServer
 
 from agent.inbound.config import RelayConfig
+from agent.model import SECOND
 
 STREAM, CONSUMER, SUBJECT = "ORDERS", "line4", "orders.new"
 ACK_WAIT = 1.0
@@ -39,10 +41,9 @@ class NatsRelay:
         login: what the official client shows.
     """
 
-    def __init__(self, folder, extra: str = "", login=None, **stream: object) -> None:
+    def __init__(self, folder, extra: str = "", login=None) -> None:
         self.server = NatsServer(folder, quiet_port(), extra)
         self.login = login or {}
-        self._stream = stream
 
     @property
     def port(self) -> int:
@@ -50,20 +51,28 @@ class NatsRelay:
 
     async def __aenter__(self):
         self.server.start()
-        await self.server.stream(STREAM, ("orders.>",), login=self.login, **self._stream)
+        await self.make()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self.server.kill()
 
+    async def make(self) -> None:
+        """Make the stream."""
+        await self.server.stream(STREAM, ("orders.>",), login=self.login)
+
     def official(self):
         return self.server.official(**self.login)
 
     async def consumer(self, **settings: object) -> None:
-        """Somebody makes the consumer, or changes it."""
-        basis = {"durable_name": CONSUMER, "ack_policy": "explicit", "ack_wait": ACK_WAIT}
+        """Somebody makes the consumer; `settings` as the server has them, of which the client knows not all."""
+        basis = {"durable_name": CONSUMER, "deliver_policy": "all", "ack_policy": "explicit"}
+        config = basis | {"replay_policy": "instant", "ack_wait": int(ACK_WAIT * SECOND)} | settings
+        question = json.dumps({"stream_name": STREAM, "config": config}).encode()
         async with self.official() as jetstream:
-            await jetstream.add_consumer(STREAM, ConsumerConfig(**(basis | settings)))
+            subject = f"$JS.API.CONSUMER.DURABLE.CREATE.{STREAM}.{CONSUMER}"
+            answer = json.loads((await jetstream._nc.request(subject, question)).data)
+        assert "error" not in answer, answer
 
     async def put(self, *bodies: bytes, subject: str = SUBJECT, headers=None) -> None:
         """A sender publishes; returns when the stream has all of it."""

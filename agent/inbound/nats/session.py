@@ -40,8 +40,8 @@ _log = logging.getLogger(__name__)
 
 _STORE_PAUSE: Final = 1.0  # seconds
 _BEATS: Final = 2.5  # heartbeats within which the server is heard, or is not there
-_HEARTBEAT, _CONFLICT, _FORBIDDEN = 100, 409, 403
-_OVER: Final = frozenset({404, 408})  # a pull that is over, with nothing wrong
+_HEARTBEAT, _FORBIDDEN = 100, 403
+_OVER: Final = frozenset({404, 408})  # a pull whose time is over
 _TOO_LARGE: Final = "message size exceeds maxbytes"
 _GOES_ON: Final = frozenset({_TOO_LARGE, "batch completed"})
 _ASKED_ANEW: Final = frozenset({"leadership change", "server shutdown", "interest expired"})
@@ -99,6 +99,8 @@ class _Puller:
         self._pulls = 0
         self._to_come = 0
         """Messages that the last pull may still bring; 0: it is over."""
+        self._in_time = 0.0
+        """When, by the loop's clock, a pull may be over without a reason to pause."""
         self._one_of_any_size = False
         """The next message is larger than a whole batch may be: it is asked for alone."""
 
@@ -138,6 +140,7 @@ class _Puller:
         self._pulls += 1
         self._to_come = 1 if self._one_of_any_size else self._consumer.batch
         expires = self._consumer.expires
+        self._in_time = asyncio.get_running_loop().time() + expires / SECOND / 2
         beat = min(int(self._config.timeout / _BEATS), expires // 2)
         question = {"batch": self._to_come, "expires": expires, "idle_heartbeat": beat}
         if not self._one_of_any_size:
@@ -159,10 +162,11 @@ class _Puller:
             return  # of a pull that is over, or a sign of life
         self._to_come = 0
         reason = frame.reason.lower()
-        if frame.status in _OVER or reason in _GOES_ON:
+        if reason in _GOES_ON:
             self._one_of_any_size = reason == _TOO_LARGE
-        elif frame.status == _CONFLICT and reason in _ASKED_ANEW:
-            await asyncio.sleep(_ANEW_PAUSE)
+        elif frame.status in _OVER or reason in _ASKED_ANEW:
+            if frame.status not in _OVER or asyncio.get_running_loop().time() < self._in_time:
+                await asyncio.sleep(_ANEW_PAUSE)
         else:
             raise Lost(stopped(self._config, frame.status, frame.reason))
 
