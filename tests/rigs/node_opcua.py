@@ -48,11 +48,15 @@ class NodeOpcua:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.wait(10)
+        self.kill()
         with suppress(BrokenPipeError):
             self._process.stdin.close()
         self._process.stdout.close()
+
+    def kill(self) -> None:
+        """End it as a power cut does."""
+        self._process.kill()
+        self._process.wait(10)
 
     def do(self, command: str, **options: object):
         """Tell it something and wait for the answer."""

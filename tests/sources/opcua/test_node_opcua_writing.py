@@ -4,7 +4,7 @@ import asyncio
 import itertools
 
 import pytest
-from rigs.node_opcua import PASSWORD, USER
+from rigs.node_opcua import PASSWORD, USER, NodeOpcua
 from rigs.opcua_session import watching, writable
 
 from agent.model import Quality
@@ -153,9 +153,9 @@ async def test_a_program_that_hangs(stranger):
     stranger.add(name, 1.5, after=None)
     stranger.add(other, 1.5)
     before = stranger.requests.get("Write", 0)
-    async with watching(writable(stranger.url, name, other, timeout="500ms")) as watch:
+    async with watching(writable(stranger.url, name, other, timeout="1s")) as watch:
         writer = await watch.writer()
-        with pytest.raises(WriteUncertain, match="may have been written: no answer within 500ms"):
+        with pytest.raises(WriteUncertain, match="may have been written: no answer within 1s"):
             await writer.write(name, 2)
         await watch.until(lambda: watch.values(name)[-1:] == [2.0], PATIENCE)
         assert (await writer.read(name)).value == 2.0
@@ -188,6 +188,23 @@ async def test_a_server_that_ends_in_mid_write_and_comes_back(stranger):
         await writer.write(name, 3)
         assert (await writer.read(name)).value == 3.0
     assert stranger.taken(name) == [("Double", "3")]
+
+
+async def test_a_server_that_is_killed_in_mid_write(tmp_path):
+    """Its process is gone, and with it whoever could tell what became of the value."""
+    with NodeOpcua(tmp_path) as doomed:
+        doomed.add("valve", 1.5, after=None)
+        async with watching(writable(doomed.url, "valve")) as watch:
+            writer = await watch.writer()
+            asked = asyncio.create_task(writer.write("valve", 2))
+            await watch.until(lambda: doomed.taken("valve"), PATIENCE)
+            doomed.kill()
+            with pytest.raises(
+                WriteUncertain, match="may have been written: the server closed the connection"
+            ):
+                await asked
+            await watch.error(PATIENCE)
+            assert watch.door.writer is None
 
 
 async def test_over_a_connection_that_is_signed_and_encrypted(stranger, trusted):
