@@ -4,6 +4,7 @@ import asyncio
 import logging
 
 import pytest
+from aiohttp import web
 from rigs.poll_relay import answer, poll_relay, says
 from rigs.poll_turns import asked_by_turns, section
 from rigs.relay_session import running
@@ -266,6 +267,43 @@ async def test_an_iterator_alone_is_kept_and_the_same_one_costs_no_commit():
 
     assert cursors == ["it 0/1", "it 0/2", None]
     assert turns.desk.answers == 3
+
+
+async def test_a_held_question_that_breaks_off_says_nothing_about_the_relay():
+    """A proxy that ends what is silent: asked again at once, not held, and then held again; as often as it does so."""
+    async with poll_relay(holds=1) as relay, asked_by_turns(relay) as turns:
+
+        async def a_proxy_ends_it(request):
+            await asyncio.sleep(0.6)
+            return web.Response(status=504)
+
+        relay.next_answers = [relay.ordinary, *[a_proxy_ends_it, relay.ordinary] * 2]
+        pauses = await turns.pauses(5)
+        relay.put(b"1")
+        await turns.turn()
+
+    assert pauses == [0] * 5
+    assert asked(relay, "wait") == [None, "1", None, "1", None, "1"]
+    assert turns.desk.bodies == [b"1"]
+
+
+async def test_a_relay_that_breaks_off_whatever_it_is_to_hold_is_not_hammered():
+    """It hangs up at once: after two such questions it is asked every so often."""
+    async with poll_relay(holds=30) as relay, asked_by_turns(relay) as turns:
+        relay.next_answers = [relay.ordinary, *[says(504), relay.ordinary] * 9]
+        pauses = await turns.pauses(19)
+
+    assert sum(pause == 0 for pause in pauses) <= 12
+    assert sum(pauses) >= 7 * EVERY
+
+
+async def test_a_relay_that_is_gone_while_it_holds_a_question_ends_the_session():
+    """The next question shows it; what it fails of is told."""
+    async with poll_relay(holds=30) as relay, asked_by_turns(relay) as turns:
+        relay.next_answers = [relay.ordinary, says(504), says(401)]
+        await turns.pauses(2)
+        with pytest.raises(RelayError, match="check `token`"):
+            await turns.turn()
 
 
 async def test_a_held_question_costs_nothing():

@@ -1,6 +1,8 @@
 """How a polling endpoint is reached: TLS, proxies, names; and what of that is refused when it is written."""
 
 import re
+import socket
+import threading
 
 import pytest
 from pydantic import ValidationError
@@ -110,6 +112,20 @@ async def test_what_is_the_proxys_is_told_as_the_proxys(answered, why):
             said = await session.error()
 
     assert re.search(why, said), said
+
+
+async def test_a_name_that_leads_to_where_nothing_is_sent_is_refused(monkeypatch):
+    """Where it leads is looked at when it is connected to, by a look-up that can starve nobody (X4)."""
+
+    def name_server(host, port, *rest: object, **named: object):
+        assert threading.current_thread().name == "look-up relay.plant"
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("169.254.169.254", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", name_server)
+    async with running(written(url="http://relay.plant/out")) as session:
+        said = await session.error()
+
+    assert "nothing is sent to link-local addresses: check the address" in said
 
 
 async def test_the_environment_has_no_say(monkeypatch):

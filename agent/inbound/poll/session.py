@@ -16,7 +16,7 @@ from typing import Final
 
 from agent.clock import Clock
 from agent.delivery.http_time import retry_after
-from agent.errors import StoreUnavailable
+from agent.errors import RelayError, StoreUnavailable
 from agent.http.reading import OK, Reader, open_reader
 from agent.inbound.base import Accept
 from agent.inbound.poll.answers import (
@@ -38,6 +38,8 @@ _LARGEST_ANSWER: Final = 16_000_000
 """Bytes: the largest message that is taken, twice: as base64, and parsed."""
 _FEWER: Final = 8  # times, after an answer that was too large
 _LONGEST_HELD: Final = 55  # seconds; what stands between ends a silent connection after 60
+_HELD: Final = 5 * SECOND
+"""After so long, or half the time that it offered, an answer is not one of a relay that does not hold questions."""
 _LONGEST_TOLD: Final = 300 * SECOND
 _STORE_PAUSE: Final = 1.0  # seconds
 _FIRST_PAUSE: Final = 0.1  # seconds; doubles
@@ -96,6 +98,30 @@ class Poller:
         """
         wait = self._holds if self._caught_up else 0
         began = self._clock.monotonic()
+        try:
+            batch = await self._ask(wait)
+        except RelayError:
+            if not wait:
+                raise
+            # What stands between may end a silent connection long before the relay would: a question that
+            # is not held shows whether the relay is there.
+            self._caught_up = False
+            if self._was_held(wait, began):
+                self._in_vain = 0
+            return 0.0
+        if isinstance(batch, float):
+            return batch
+        return await self._take(batch, held=self._was_held(wait, began))
+
+    def _was_held(self, wait: int, began: int) -> bool:
+        return wait > 0 and self._clock.monotonic() - began >= min(wait * SECOND // 2, _HELD)
+
+    async def _ask(self, wait: int) -> Batch | float:
+        """Ask once; give what came, or the seconds until the next question.
+
+        Raises:
+            RelayError: see `turn`.
+        """
         content = None
         async with self._reader.get(
             self._params(wait), _ACCEPT, self._config.timeout / SECOND + wait
@@ -109,9 +135,8 @@ class Poller:
         batch = read_answer(content)
         if isinstance(batch, str):
             raise self._reader.error(_not_ours(batch))
-        held = wait > 0 and self._clock.monotonic() - began >= wait * SECOND // 2
         self._good(content, answer.headers)
-        return await self._take(batch, held=held)
+        return batch
 
     def _params(self, wait: int) -> dict[str, str]:
         params = {"limit": str(self._limit)}
