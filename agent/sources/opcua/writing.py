@@ -159,10 +159,12 @@ class OpcUaWriter:
             if error.code & NAME_BITS in _UNTOUCHED:
                 raise WriteRefused(_refusal(error.code)) from error
             raise WriteUncertain(_doubt(status_reason(error.code, _REMEDIES))) from error
-        except FAILURES as error:
+        except OSError as error:
             raise WriteUncertain(_doubt(explain(error, self._config))) from error
         except UNDECODABLE as error:
-            raise WriteUncertain(_doubt("nobody can decode the server's answer: see its log")) from error
+            raise WriteUncertain(
+                _doubt("this agent cannot decode the server's answer: see its log")
+            ) from error
         if len(results) != 1:
             raise WriteUncertain(_doubt(f"the server gave {len(results)} answers to one write: see its log"))
         _judge(int(results[0].value))
