@@ -36,6 +36,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--check", action="store_true", help="report every problem of the file with its line, and end"
     )
     parser.add_argument("--debug", action="store_true", help="log more")
+    _add_first_start_options(parser)
+    parser.epilog = """examples:
+  edge-relay relay --channel plant-7 --listen 0.0.0.0:8471 --tls cert.pem key.pem
+  edge-relay relay --channel plant-7 --behind-proxy --url https://relay.example.com
+  edge-relay relay /etc/edge-relay-relay/relay.yaml
+  edge-relay relay --check relay.yaml
+
+The first two write relay.yaml and the channel's tokens, print the address for the sender and the `inbound:`
+section for the plant, and serve. POST /in/CHANNEL takes, GET /out/CHANNEL hands over.
+
+exit status: 0 good, 1 it cannot serve, 2 usage or a configuration that cannot be used
+"""
+
+
+def _add_first_start_options(parser: argparse.ArgumentParser) -> None:
     first = parser.add_argument_group("first start (where the file is there already, they change nothing)")
     first.add_argument(
         "--channel",
@@ -64,17 +79,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="how senders and plants reach it, for what is printed: https://relay.example.com",
     )
     first.add_argument("--json", action="store_true", help="print what to do next as JSON, for scripts")
-    parser.epilog = """examples:
-  edge-relay relay --channel plant-7 --listen 0.0.0.0:8471 --tls cert.pem key.pem
-  edge-relay relay --channel plant-7 --behind-proxy --url https://relay.example.com
-  edge-relay relay /etc/edge-relay-relay/relay.yaml
-  edge-relay relay --check relay.yaml
-
-The first two write relay.yaml and the channel's tokens, print the address for the sender and the `inbound:`
-section for the plant, and serve. POST /in/CHANNEL takes, GET /out/CHANNEL hands over.
-
-exit status: 0 good, 1 it cannot serve, 2 usage or a configuration that cannot be used
-"""
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -12,8 +12,8 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 
-_log = logging.getLogger(__name__)
-
+LONGEST_WAIT: Final = 60
+"""Seconds for which a question is held at the most; answers say it, so that the agent knows that it may ask for it."""
 _READ_WITHIN_S: Final = 60.0
 
 
@@ -31,16 +31,34 @@ def refusal(status: int, code: str, detail: str, retry_after: int = 0) -> web.Re
 
 @web.middleware
 async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Send every answer within a bound, for whoever reads slowly holds its memory."""
+    """Say in JSON as well that there is no such path, or no such method there."""
     try:
-        response = await handler(request)
-    except web.HTTPException as error:  # no such path, or no such method there
+        return await handler(request)
+    except web.HTTPException as error:
         detail = f"{error.reason}: post to /in/CHANNEL, and ask /out/CHANNEL for what came"
-        response = refusal(error.status, error.reason.lower().replace(" ", "_"), detail)
+        return refusal(error.status, error.reason.lower().replace(" ", "_"), detail)
+
+
+async def marked(request: web.Request, response: web.StreamResponse) -> None:
+    """Give every answer the headers of the relay."""
     response.headers["Server"] = "edge-relay"
+    if request.path.startswith("/out/"):
+        response.headers["Relay-Wait"] = str(LONGEST_WAIT)
+
+
+async def sent(request: web.Request, body: bytes) -> web.StreamResponse:
+    """Send a large answer; return when it is on its way, for until then it holds memory, and that has an end.
+
+    Raises:
+        ConnectionResetError: it was not read in time.
+    """
+    response = web.StreamResponse()
+    response.content_type = "application/json"
+    response.content_length = len(body)
     try:
         async with asyncio.timeout(_READ_WITHIN_S):
             await response.prepare(request)
+            await response.write(body)
             await response.write_eof()
     except TimeoutError:
         if request.transport is not None:

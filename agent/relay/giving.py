@@ -21,7 +21,7 @@ import orjson
 from aiohttp import web
 
 from agent.errors import StoreUnavailable
-from agent.relay.answers import refusal
+from agent.relay.answers import LONGEST_WAIT, refusal, sent
 from agent.relay.channel import Channel, bearer, may_ask
 from agent.relay.metrics import DAMAGED, HANDED_OVER, HELD, POLLS
 from agent.stamps import utc_text
@@ -29,15 +29,14 @@ from agent.store.mailbox import Mailbox
 from agent.store.mailbox_box import Box, Part
 from agent.store.mailbox_rows import Message
 
-LONGEST_WAIT: Final = 60
-"""Seconds for which a question is held at the most; every answer says it, so that the agent knows that it may ask for it."""
-_HEADER: Final = "Relay-Wait"
 _MOST: Final = 250  # Svix
 _USUAL: Final = 50
 _BYTES: Final = 2_000_000  # of bodies: parsed and in base64 they are about 5 MB
 _HELD: Final = 16  # questions of one channel under way
 _ITERATOR: Final = re.compile(r"([0-9a-f]{8})-(\d{1,18})")
 _MICROSECOND: Final = 1_000
+_DEEPEST: Final = 60  # levels; with those of the answer less than 64, which .NET takes
+_DEEPEST_PARSED: Final = 1_024  # what orjson takes
 _LATEST: Final = (1 << 63) - 1  # nanoseconds that the database can hold: the year 2262
 _RETRY_S: Final = 30
 
@@ -118,11 +117,6 @@ class Giver:
 
     async def give(self, request: web.Request) -> web.StreamResponse:
         """Answer with what is there, or hold the question until something is."""
-        response = await self._give(request)
-        response.headers[_HEADER] = str(LONGEST_WAIT)
-        return response
-
-    async def _give(self, request: web.Request) -> web.Response:
         channel = self._channels.get(request.match_info["channel"])
         shown = bearer(request.headers.get("Authorization", ""))
         if not may_ask(channel, shown) or channel is None:
@@ -135,14 +129,14 @@ class Giver:
         channel.held += 1
         HELD.labels(channel.name).set(channel.held)
         try:
-            return await self._answer(channel, question)
+            return await sent(request, await self._answer(channel, question))
         except StoreUnavailable:
             return refusal(503, "disk", "nothing can be read now", _RETRY_S)
         finally:
             channel.held -= 1
             HELD.labels(channel.name).set(channel.held)
 
-    async def _answer(self, channel: Channel, question: Question) -> web.Response:
+    async def _answer(self, channel: Channel, question: Question) -> bytes:
         box = channel.box
         self._mailbox.acknowledge(box, question.after)
         if box.level.newest <= question.after and question.wait and not self._stopping:
@@ -159,12 +153,13 @@ class Giver:
         POLLS.labels(channel.name).inc()
         HANDED_OVER.labels(channel.name).inc(len(part.messages))
         DAMAGED.labels(channel.name).inc(part.damaged)
-        body = {
-            "data": [shape(message) for message in part.messages],
-            "iterator": f"{box.epoch}-{last}",
-            "done": last >= box.level.newest,
-        }
-        return web.Response(body=orjson.dumps(body), content_type="application/json")
+        return orjson.dumps(
+            {
+                "data": [shape(message) for message in part.messages],
+                "iterator": f"{box.epoch}-{last}",
+                "done": last >= box.level.newest,
+            }
+        )
 
 
 def shape(message: Message) -> dict[str, object]:
@@ -180,11 +175,25 @@ def shape(message: Message) -> dict[str, object]:
     }
 
 
+def _nested(document: bytes) -> bool:
+    """Whether a document of JSON is so deep that a usual parser refuses the answer that it stands in, others and all."""
+    if document.count(b"[") + document.count(b"{") <= _DEEPEST:
+        return False
+    more = _DEEPEST_PARSED - _DEEPEST
+    try:
+        orjson.loads(b"[" * more + document + b"]" * more)
+    except orjson.JSONDecodeError:
+        return True
+    return False
+
+
 def parsed(body: bytes) -> tuple[str, orjson.Fragment | None]:
     """The type that a body names, and the body if it is JSON: as it is written, numbers of any size included."""
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError:
+        return "", None
+    if _nested(body):
         return "", None
     kind = document.get("type") if isinstance(document, dict) else None
     return kind if isinstance(kind, str) else "", orjson.Fragment(body)

@@ -17,7 +17,7 @@ from agent.clock import Clock
 from agent.config.model import Listen
 from agent.errors import EdgeRelayError
 from agent.notify import Systemd, ask_for_patience, feed_watchdog
-from agent.relay.answers import answered, server_log
+from agent.relay.answers import answered, marked, server_log
 from agent.relay.channel import Channel
 from agent.relay.config import RelayConfiguration
 from agent.relay.giving import Giver
@@ -70,6 +70,7 @@ async def run(configuration: RelayConfiguration, clock: Clock, systemd: Systemd,
 
 def _app(taker: Taker, giver: Giver) -> web.Application:
     app = web.Application(middlewares=[answered])
+    app.on_response_prepare.append(marked)
     app.router.add_post("/in/{channel}", taker.take)
     app.router.add_post("/in/{channel}/{rest:.*}", taker.take)
     app.router.add_get("/out/{channel}", giver.give, allow_head=False)

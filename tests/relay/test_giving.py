@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rigs.relay_process import POST, RelayProcess, until
 
-NAMES = ("a", "two", "wait", "large", "back", "held", "past", "other")
+NAMES = ("a", "two", "wait", "large", "back", "held", "past", "other", "unread")
 
 
 @pytest.fixture(scope="module")
@@ -178,6 +178,19 @@ def test_an_answer_has_a_bound_in_bytes_and_one_message_in_any_case(relay):
 
     assert [name for part in parts for name in part] == ids
     assert [len(part) for part in parts] == [1, 1, 6, 4]
+
+
+def test_an_answer_that_is_not_read_counts_as_under_way(relay):
+    """It holds its memory until it is read, or the plant is gone."""
+    relay.post(b"z" * 5_000_000, "unread")
+    with relay.raw() as connection:
+        connection.sendall(
+            b"GET /out/unread HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer poll-token-0123456789\r\n\r\n"
+        )
+        until(lambda: relay.metric("handed_over_total", channel="unread") == 1, relay.text)
+        assert relay.metric("held_polls", channel="unread") == 1
+
+    until(lambda: relay.metric("held_polls", channel="unread") == 0, relay.text)
 
 
 def test_after_leaves_out_what_came_before(relay):

@@ -1,7 +1,8 @@
-"""The bucket of a channel, and the tokens that are shown to it: pure."""
+"""The parts of the relay that are pure: the bucket of a channel, what is shown to it, what a body is in an answer."""
 
 import base64
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
@@ -9,6 +10,7 @@ from hypothesis import strategies as some
 from agent.model import SECOND
 from agent.relay.channel import Rate, bearer, may_ask, may_post, password
 from agent.relay.config import RateSection
+from agent.relay.giving import parsed
 
 
 def test_as_many_as_it_holds_come_at_once_and_then_one_after_the_other():
@@ -60,3 +62,31 @@ def test_nobody_is_let_into_a_channel_that_is_none(shown):
     """Whatever is shown, surrogates included."""
     assert not may_post(None, shown)
     assert not may_ask(None, shown + "\udcff")
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "payload"),
+    [
+        (b'{"type": "a.b", "n": 1e400}', "", None),
+        (
+            b'{"type": "a.b",  "n": 123456789012345678901}',
+            "a.b",
+            b'{"type": "a.b",  "n": 123456789012345678901}',
+        ),
+        (b'{"type": 5}', "", b'{"type": 5}'),
+        (b"[1]", "", b"[1]"),
+        (b'"\\ud800"', "", None),
+        (b"1],[2", "", None),
+        (b"\xff", "", None),
+        (b"", "", None),
+        (b"[" * 60 + b"]" * 60, "", b"[" * 60 + b"]" * 60),
+        (b"[" * 61 + b"]" * 61, "", None),
+        (b"[" * 5000 + b"]" * 5000, "", None),
+        (b"[" + b"[]," * 99 + b"[]]", "", b"[" + b"[]," * 99 + b"[]]"),
+    ],
+)
+def test_what_a_body_is_in_an_answer(body, kind, payload):
+    """As it is written, if any parser can read it in there; else the raw bytes alone."""
+    found = parsed(body)
+
+    assert (found[0], found[1] and orjson.dumps(found[1])) == (kind, payload)
