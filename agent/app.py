@@ -11,7 +11,7 @@ import asyncio
 import logging
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -40,6 +40,7 @@ from agent.relays import Relays
 from agent.reload import Reloader, pass_over_what_stays
 from agent.restore import Away, restored
 from agent.rules.engine import Engine
+from agent.sent import Sent
 from agent.status import health, measure, status, warnings
 from agent.store.alive import stay_alive
 from agent.store.records import Addressed
@@ -101,6 +102,7 @@ class Agent:
         self.relays = Relays(self.reception, store, clock, random.random)
         self.relays.on_up = self.outlets.way_is_back
         self.actor = self._actor()
+        self.sent = Sent(self.pipeline, store, clock, self.mint, lambda: self.configuration.inbound)
         self.heartbeats = self._heartbeats()
         self.reloader = Reloader(self, path)
 
@@ -153,39 +155,15 @@ class Agent:
 
     async def run(self, signals: Signals, away: Away | None, boot: str) -> None:
         """Take up where the last run ended, work until told to stop, and go down in good order."""
-        data_dir = self.configuration.agent.data_dir
-        await self.store.sync_destinations(self.configuration.destinations)
-        self.outlets.address(self.configuration.destinations)
+        await self.store.sync_destinations(self.configuration.outlets)
+        self.outlets.address(self.configuration.outlets)
         await restored(self.pipeline, self.store, away)
         await self.timekeeper.tell()  # before the first reading: schedules are known from then on
         async with asyncio.TaskGroup() as tasks:
-            keepers = {
-                "store": self.store.watch(),
-                "ticks": self.pipeline.tick_forever(),
-                "checkpoints": self.pipeline.checkpoint_forever(),
-                "announcements": self.pipeline.announce_forever(),
-                "recovery": self.pipeline.recover_forever(),
-                "retention": self._prune_forever(),
-                "room": self.store.room.run(),
-                "samples": self.recorder.run(boot, None if away is None else away.since),
-                "alive": stay_alive(data_dir / ALIVE, self.clock, boot),
-                "wall clock": self.timekeeper.run(),
-                "sources": self.intakes.look_forever(),
-                "certificates": self.intakes.watch_certificates(),
-                "reloads": self.reloader.run(signals.reload),
-                "files": self.reloader.watch(signals.reload),
-                "watchdog": feed_watchdog(self.systemd, self.stuck),
-                "destinations": self.outlets.run(),
-                "heartbeats": self.heartbeats.run(),
-                "relays": self.relays.run(),
-                "messages": self.actor.run(),
-                "default route": watch_default_route(lambda: self.outlets.lost, self.outlets.way_is_back),
-                "monitor": serve_port(monitor_app(self), self.configuration.http.listen),
-                "control": serve_socket(control_app(self), data_dir / CONTROL_SOCKET),
-            }
+            keepers = self._keepers(signals, away, boot)
             running = [tasks.create_task(work, name=name) for name, work in keepers.items()]
             await asyncio.sleep(0)  # each has begun
-            await self.outlets.change(self.configuration.destinations)
+            await self.outlets.change(self.configuration.outlets)
             self.intakes.begin(tasks, self.configuration.sources)
             await self.relays.change(self.configuration.inbound)
             pass_over_what_stays()
@@ -193,6 +171,37 @@ class Agent:
             _log.info("ready: %s", self.configuration.summary())
             await signals.stop.wait()
             await self._stop(running)
+
+    def _keepers(
+        self, signals: Signals, away: Away | None, boot: str
+    ) -> dict[str, Coroutine[object, object, None]]:
+        """What runs for as long as the agent does, by the name of its task."""
+        data_dir = self.configuration.agent.data_dir
+        return {
+            "store": self.store.watch(),
+            "ticks": self.pipeline.tick_forever(),
+            "checkpoints": self.pipeline.checkpoint_forever(),
+            "announcements": self.pipeline.announce_forever(),
+            "recovery": self.pipeline.recover_forever(),
+            "retention": self._prune_forever(),
+            "room": self.store.room.run(),
+            "samples": self.recorder.run(boot, None if away is None else away.since),
+            "alive": stay_alive(data_dir / ALIVE, self.clock, boot),
+            "wall clock": self.timekeeper.run(),
+            "sources": self.intakes.look_forever(),
+            "certificates": self.intakes.watch_certificates(),
+            "reloads": self.reloader.run(signals.reload),
+            "files": self.reloader.watch(signals.reload),
+            "watchdog": feed_watchdog(self.systemd, self.stuck),
+            "destinations": self.outlets.run(),
+            "heartbeats": self.heartbeats.run(),
+            "relays": self.relays.run(),
+            "messages": self.actor.run(),
+            "messages sent on": self.sent.run(),
+            "default route": watch_default_route(lambda: self.outlets.lost, self.outlets.way_is_back),
+            "monitor": serve_port(monitor_app(self), self.configuration.http.listen),
+            "control": serve_socket(control_app(self), data_dir / CONTROL_SOCKET),
+        }
 
     async def _stop(self, keepers: Sequence[asyncio.Task[None]]) -> None:
         """Stop reading, commit, let what is in flight finish for a moment; the rest stays pending."""
@@ -223,6 +232,7 @@ class Agent:
                 await self.store.prune(self.configuration.store.keep_delivered)
             except StoreUnavailable:
                 continue  # the store has said so; what is old can wait
+            self.sent.look()
 
     # --- what it can be asked ---------------------------------------------------------------------------
 
@@ -253,7 +263,7 @@ class Agent:
 
     def terms(self) -> Terms:
         """What deliveries by hand are subject to."""
-        return Terms(self.configuration.destinations, self.configuration.store.keep_delivered)
+        return Terms(self.configuration.outlets, self.configuration.store.keep_delivered)
 
     async def reload(self) -> Sequence[Json]:
         """Load the configuration anew: all of it or none of it; see `Reloader`."""

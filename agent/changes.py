@@ -11,7 +11,7 @@ def changes(old: Configuration, new: Configuration) -> Sequence[Json]:
 
     `{rule, key, from, to}`, and `{section, key, from, to}` for what holds for all rules (without `key` where the
     section has none); `{rule}` alone for one that says the same and means something else now, by a default,
-    say; `{source}` and `{destination}` alone, which may hold secrets.
+    say; `{source}`, `{destination}` and `{relay}` alone, which may hold secrets.
     """
     before, after = ({name: dict(rule) for name, rule in each.written_rules.items()} for each in (old, new))
     found = list(_texts("rule", before, after))
@@ -21,6 +21,7 @@ def changes(old: Configuration, new: Configuration) -> Sequence[Json]:
     found += [{"rule": name} for name in sorted({ids[name] for name in _differing(ones, others)} - said)]
     found += [{"source": name} for name in _differing(old.sources, new.sources)]
     found += [{"destination": name} for name in _differing(old.destinations, new.destinations)]
+    found += [{"relay": name} for name in _differing(old.inbound, new.inbound)]
     return [*found, *_texts("section", old.written_sections, new.written_sections)]
 
 

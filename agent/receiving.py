@@ -18,7 +18,7 @@ from typing import Final
 
 from agent.clock import Clock
 from agent.errors import StoreUnavailable
-from agent.incoming.message import Arrived, Send
+from agent.incoming.message import Arrived, Part, Send
 from agent.incoming.screening import Code, Now, Origin, Rejected, Taken, Terms, screen
 from agent.metrics import INBOUND_MESSAGES
 from agent.model import SECOND, Event, EventType, Json, Priority
@@ -35,12 +35,8 @@ _MOST_WAITING: Final = 10_000
 _FILLED: Final = 0.8
 _LOOK_AGAIN_S: Final = 1.0
 _NOT_HANDED_ON: Final = {
-    "connection",
-    "content-length",
-    "host",
-    "transfer-encoding",
-    "authorization",
-    "cookie",
+    *("accept-encoding", "connection", "content-length", "expect", "host", "keep-alive", "te", "trailer"),
+    *("transfer-encoding", "upgrade", "proxy-connection", "proxy-authorization", "authorization", "cookie"),
 }
 
 
@@ -129,7 +125,7 @@ class Reception:
             batch.inbox += told.inbox
         elif isinstance(verdict.route.deed, Send):
             row = self._received(terms, origin, verdict, MessageState.SENT, event=len(batch.events))
-            batch.events.append(self._carrying(verdict.route.deed.destination, arrived, row))
+            batch.events.append(self._carrying(verdict.route.deed.destination, arrived, verdict.part, row))
             batch.inbox.append(row)
         else:
             row = self._received(terms, origin, verdict, MessageState.WAITING, body=arrived.body)
@@ -156,18 +152,21 @@ class Reception:
             body=body,
         )
 
-    def _carrying(self, destination: str, arrived: Arrived, row: Received) -> Event:
-        """The event that takes a message to the service of its route, as its sender wrote it."""
+    def _carrying(self, destination: str, arrived: Arrived, part: Part | None, row: Received) -> Event:
+        """The event that takes a message, or a part of it, to the service of its route, as its sender wrote it."""
         at = self._clock.monotonic()
+        body, theirs = arrived.body, arrived.headers
+        if part is not None:
+            body, theirs = part.body, {"content-type": part.content_type}
         headers: dict[str, Json] = {
-            name: text for name, text in arrived.headers.items() if name not in _NOT_HANDED_ON
+            name: text for name, text in theirs.items() if name.lower() not in _NOT_HANDED_ON
         }
         data: dict[str, Json] = {
             "relay": row.relay,
             "message_id": row.identity or None,
             "message_type": row.type,
             "headers": headers,
-            "body": base64.b64encode(arrived.body).decode(),
+            "body": base64.b64encode(body).decode(),
         }
         return Event(
             self._mint(at),

@@ -144,30 +144,32 @@ class Reloader:
 
     async def _take_up(self, old: Configuration, new: Configuration) -> None:
         agent = self._agent
-        await agent.store.sync_destinations({**old.destinations, **new.destinations})
-        agent.outlets.address({**old.destinations, **new.destinations})
+        await agent.store.sync_destinations({**old.outlets, **new.outlets})
+        agent.outlets.address({**old.outlets, **new.outlets})
         try:
             await agent.pipeline.replace_engine(agent.engine(new))
         except StoreUnavailable:
-            agent.outlets.address(old.destinations)
+            agent.outlets.address(old.outlets)
             raise
         # In force from here on: what follows may have to wait for the disk, but is not given up.
         agent.configuration = new
         agent.recorder.watch(new)
-        agent.outlets.address(new.destinations)
         await agent.intakes.change(new.sources)
         pass_over_what_stays()
         await self._replace_destinations(new)
 
     async def _replace_destinations(self, new: Configuration) -> None:
+        agent = self._agent
         while True:
             try:
-                await self._agent.outlets.change(new.destinations)
-                await self._agent.store.sync_destinations(new.destinations)
-                await self._agent.relays.change(new.inbound)
+                await agent.relays.change(new.inbound)
+                agent.outlets.address(new.outlets)  # no relay takes anything for what is gone any more
+                await agent.outlets.change(new.outlets)
+                await agent.store.sync_destinations(new.outlets)
             except StoreUnavailable:
                 await asyncio.sleep(_RETRY_S)
             else:
+                agent.sent.look()
                 return
 
 

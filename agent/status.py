@@ -105,6 +105,6 @@ def measure(agent: "Agent") -> None:
         STORE_ROOM.set(agent.store.room.usage.room)
         STORE_USED.set(agent.store.room.usage.used)
     STORE_EVICTED.set(agent.store.room.evicted)
-    for name in agent.configuration.destinations:
+    for name in agent.configuration.outlets:
         WAITING.labels(name).set(agent.store.waiting_count(name))
     agent.outlets.measure()

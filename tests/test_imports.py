@@ -70,6 +70,7 @@ LEVELS = {
     "reload": APP,
     "renewals": APP,
     "restore": APP,
+    "sent": APP,
     "skews": APP,
     "status": APP,
     "timekeeping": APP,

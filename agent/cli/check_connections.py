@@ -10,7 +10,7 @@ import argparse
 import csv
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, assert_never
@@ -22,7 +22,9 @@ from agent.model import Json
 if TYPE_CHECKING:
     from agent.config.model import Configuration
     from agent.destinations.config import DestinationConfig
-    from agent.destinations.webhook.config import WebhookDestination
+    from agent.http.access import ProxySection
+    from agent.inbound.config import RelayConfig
+    from agent.nats.servers import NatsSection
 
 _PORTS: Final = {"http": 80, "https": 443}
 _HERE: Final = "this machine"
@@ -88,7 +90,9 @@ def _all(configuration: "Configuration") -> Iterator[Way]:
     for name, source in configuration.sources.items():
         if (place := reached(source)) is not None and place.port is not None:
             yield Way(place.host, place.port, place.protocol, True, place.encrypted, f"source {name}")
-    for name, destination in configuration.destinations.items():
+    for name, relay in configuration.inbound.items():
+        yield from _relay(f"relay {name}", relay)
+    for name, destination in configuration.outlets.items():
         yield from _deliveries(name, destination)
     listen = configuration.http
     yield Way(
@@ -109,10 +113,12 @@ def _deliveries(name: str, config: "DestinationConfig") -> Iterator[Way]:
     purpose = f"destination {name}"
     match config:
         case WebhookDestination():
-            yield from _requests(purpose, config)
+            urls = {config.url: purpose}
+            if config.auth is not None and config.auth.oauth2 is not None:
+                urls.setdefault(config.auth.oauth2.token_url, f"{purpose}, its tokens")
+            yield from _requests(urls, config.proxy)
         case NatsDestination():
-            for server in config.servers:
-                yield Way(server.host, server.port, "NATS", True, "TLS" if server.tls else "no", purpose)
+            yield from _servers(purpose, config)
         case MqttDestination():
             tls = "TLS" if config.url.tls else "no"
             yield Way(config.url.host, config.url.port, "MQTT", True, tls, purpose)
@@ -120,16 +126,32 @@ def _deliveries(name: str, config: "DestinationConfig") -> Iterator[Way]:
             assert_never(config)
 
 
-def _requests(purpose: str, config: "WebhookDestination") -> Iterator[Way]:
-    """The receiver and where its tokens come from; of what goes by a proxy the proxy, for the firewall sees no other."""
+def _relay(purpose: str, config: "RelayConfig") -> Iterator[Way]:
+    from agent.inbound.nats.config import NatsRelay
+    from agent.inbound.poll.config import PollRelay
+    from agent.inbound.sse.config import SseRelay
+
+    match config:
+        case PollRelay() | SseRelay():
+            yield from _requests({config.url: purpose}, config.proxy)
+        case NatsRelay():
+            yield from _servers(purpose, config)
+        case _:
+            assert_never(config)
+
+
+def _servers(purpose: str, config: "NatsSection") -> Iterator[Way]:
+    for server in config.servers:
+        yield Way(server.host, server.port, "NATS", True, "TLS" if server.tls else "no", purpose)
+
+
+def _requests(urls: Mapping[str, str], proxy: "ProxySection | None") -> Iterator[Way]:
+    """Addresses and what they are for; of what goes by a proxy the proxy, for the firewall sees no other."""
     from agent.http.proxy import way_to
     from agent.http.urls import is_known
 
-    urls = {config.url: purpose}
-    if config.auth is not None and config.auth.oauth2 is not None:
-        urls.setdefault(config.auth.oauth2.token_url, f"{purpose}, its tokens")
     for url, what in urls.items():
-        way = way_to(url, config.proxy)
+        way = way_to(url, proxy)
         if not (way.proxy or is_known(url)):
             continue
         parts = urlsplit(way.proxy or url)
@@ -141,11 +163,15 @@ def _requests(purpose: str, config: "WebhookDestination") -> Iterator[Way]:
 
 
 def _unknown(configuration: "Configuration") -> Iterator[str]:
-    """Destinations whose address is a secret."""
+    """Destinations and relays whose address is a secret."""
     from agent.destinations.webhook.config import WebhookDestination
     from agent.http.urls import is_known
+    from agent.inbound.http_access import HttpRelaySection
 
-    for name, config in configuration.destinations.items():
+    for name, relay in configuration.inbound.items():
+        if isinstance(relay, HttpRelaySection) and not is_known(relay.url):
+            yield f"relay {name}: its address is a secret and not shown; HTTPS, TCP 443 as a rule"
+    for name, config in configuration.outlets.items():
         if isinstance(config, WebhookDestination) and not is_known(config.url):
             yield f"destination {name}: its address is a secret and not shown; HTTPS, TCP 443 as a rule"
 

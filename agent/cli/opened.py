@@ -87,4 +87,4 @@ def _terms(path: Path) -> Terms:
         configuration = without_secrets(path)
     except ConfigError:
         return Terms()
-    return Terms(configuration.destinations, configuration.store.keep_delivered)
+    return Terms(configuration.outlets, configuration.store.keep_delivered)

@@ -10,7 +10,8 @@ from agent.config.messages import did_you_mean
 from agent.config.yaml_text import Keys
 from agent.inbound.config import RelayConfig
 from agent.inbound.routes import RouteSection
-from agent.incoming.message import Handle, Replay, Write, believed, word
+from agent.incoming.message import Handle, Replay, Send, Write, believed, word
+from agent.mqtt.broker import BrokerSection
 from agent.signing.config import Ed25519Verification, StandardSigning
 from agent.sources import SourceConfig
 
@@ -70,10 +71,19 @@ def _route(
             yield from _tag((*key, "tag"), tag, sources)
         case Handle(rule=str(rule)) if rule not in rules:
             yield (*key, "rule"), f"unknown rule {rule!r}{did_you_mean(rule, rules)}"
+        case Send() if section.publish is not None:
+            yield from _broker((*key, "source"), section.publish.source, sources)
         case Replay(destination=str(name)) if name not in destinations:
             yield (*key, "destination"), f"unknown destination {name!r}{did_you_mean(name, destinations)}"
         case _:
             pass
+
+
+def _broker(path: Keys, name: str, sources: Mapping[str, SourceConfig]) -> Iterator[tuple[Keys, str]]:
+    if name not in sources:
+        yield path, f"unknown source {name!r}{did_you_mean(name, sources)}"
+    elif not isinstance(sources[name], BrokerSection):
+        yield path, f"source {name} is no MQTT broker ({sources[name].type}): name one of `type: mqtt`"
 
 
 def _tag(path: Keys, tag: str, sources: Mapping[str, SourceConfig]) -> Iterator[tuple[Keys, str]]:

@@ -17,6 +17,7 @@ from agent.config.agent_section import AgentSection
 from agent.config.alarms import ChatteringSection, FloodSection, MaintenanceSection
 from agent.config.fields import Duration, Section, Size
 from agent.config.files import Stamp
+from agent.config.routed import routed
 from agent.config.rules import ProfileSection, RuleDefaults, RuleSection
 from agent.config.source_use import WrittenSource
 from agent.destinations.config import DestinationConfig
@@ -161,6 +162,11 @@ class Configuration:
     watch: bool = False
     stamp: Stamp = ()
     warnings: tuple[Problem, ...] = ()
+
+    @property
+    def outlets(self) -> Mapping[str, DestinationConfig]:
+        """All that is delivered to: the destinations, and the services and topics of routes."""
+        return {**self.destinations, **routed(self.inbound, self.sources)}
 
     def summary(self) -> str:
         """What is in it, for a person; the rules that nobody wrote apart, so that the rest can be counted."""

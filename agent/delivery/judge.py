@@ -114,6 +114,7 @@ class History:
         refused: other events refused since the last 2xx.
         schedule: the event's own waits, nanoseconds.
         plain_http: the way is not encrypted, so a captive portal can answer in the receiver's place.
+        in_line: all that goes there is one line, so none can pass this one, and a refusal counts as it stands.
     """
 
     dice: float
@@ -126,6 +127,7 @@ class History:
     refused: int = 0
     schedule: tuple[int, ...] = OWN_SCHEDULE
     plain_http: bool = False
+    in_line: bool = False
 
 
 def judge(outcome: Answer | NoAnswer | Crash, history: History) -> Verdict:
@@ -204,7 +206,7 @@ def _refused(why: str, history: History, look_at: str = "`signing` and `url`") -
     if history.refused + 1 >= REFUSALS_IN_A_ROW:
         why = f"{why}; so it was with the {history.refused} events before: check {look_at}"
         return Retry(why, CONFIGURATION_WAIT, Fault.CONFIGURATION)
-    charged = history.passed or history.lone >= LONE_CHARGE
+    charged = history.passed or history.in_line or history.lone >= LONE_CHARGE
     if charged and history.charged >= len(history.schedule):
         return _exhausted(why, history)
     return Retry(why, own_wait(history.schedule, history.charged), Fault.EVENT, charged)

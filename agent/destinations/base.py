@@ -9,6 +9,7 @@ Expected failure is a value (`NoAnswer`), and names the step that failed (DNS, c
 timeout) and what to look at, without a secret or the address's query. An exception is a bug.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal, Protocol
 
@@ -33,12 +34,14 @@ class Message:
         body: as the destination's format wrote it, before any compression; what is signed.
         content_type: of the body.
         events: what it tells, in order; a batch has several.
+        headers: beside the body, by lower-case name, in the place of our own id, stamp and signature; None: those.
     """
 
     id: str
     body: bytes
     content_type: str = "application/json"
     events: tuple[Event, ...] = ()
+    headers: Mapping[str, str] | None = None
 
 
 class Destination(Protocol):

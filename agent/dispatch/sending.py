@@ -166,13 +166,19 @@ class Sending:
     def _request(self, bodies: Sequence[bytes], events: tuple[Event, ...]) -> Message:
         """What one request carries; whoever takes batches gets a single event as a batch of one."""
         if self._section.batching is None:
-            return Message(events[0].id, bodies[0], self._format.content_type, events)
+            return self._alone(bodies[0], events)
         return Message(
             batch_id([event.id for event in events]) if len(events) > 1 else events[0].id,
             self._format.many(bodies, self._clock.wall()),
             self._format.batch_content_type,
             events,
         )
+
+    def _alone(self, body: bytes, events: tuple[Event, ...]) -> Message:
+        content_type, headers = self._format.content_type, self._format.headers(events[0])
+        if headers is not None:
+            content_type = headers.get("content-type", content_type)
+        return Message(events[0].id, body, content_type, events, headers)
 
     async def _place(self, entry: Entry) -> Place:
         known = await self._outbox.stamps.stamp(self._name, entry.delivery.stored)
@@ -195,6 +201,7 @@ class Sending:
             refused=len(health.refused - {entry.seq}),
             schedule=self._section.retry,
             plain_http=self._section.plain_http,
+            in_line=self._section.carries,
         )
 
 

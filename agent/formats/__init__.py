@@ -7,10 +7,11 @@ Rules for whoever adds one: a module with a `Formatter`, one word in `config.py`
 library that only one format needs is imported when it is configured.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, assert_never
 
 from agent.delivery.body import Identity, Place
+from agent.formats.carried import CarriedFormat
 from agent.formats.cloudevents import CloudEventsFormat
 from agent.formats.config import FormatSection
 from agent.formats.covering import covered, shown
@@ -44,9 +45,15 @@ class Formatter(Protocol):
         """The body of several events, of what `one` made of each; `at` is when, UTC nanoseconds."""
         ...
 
+    def headers(self, event: Event) -> Mapping[str, str] | None:
+        """What goes out beside the body in the place of our own id, stamp, signature and content type; None: those."""
+        ...
+
 
 def open_format(section: FormatSection, identity: Identity) -> Formatter:
     """The formatter that a section asks for; what could be wrong with it was found when it was loaded."""
+    if section.carries:
+        return CarriedFormat()
     match section.format:
         case "standard":
             return StandardFormat(section, identity)

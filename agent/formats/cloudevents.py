@@ -55,6 +55,9 @@ class CloudEventsFormat:
         """See the protocol."""
         return b"[" + b",".join(bodies) + b"]"
 
+    def headers(self, _: Event) -> None:
+        """See the protocol."""
+
 
 def _segment(name: str) -> str:
     """One segment of a path; `.` and `..` would mean another place than they say."""

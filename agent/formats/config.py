@@ -47,3 +47,8 @@ class FormatSection(Section):
     """Secrets that have to stand in the body: {{ secrets.NAME }} in the template."""
     content_type: Annotated[str, AfterValidator(_check_media_type)] | None = None
     """Media type of the body; none: what the format is, and of a template JSON if it begins with { or [, else text."""
+
+    @property
+    def carries(self) -> bool:
+        """Whether it gets messages that came in, as their senders wrote them, one after the other; and no events."""
+        return False

@@ -110,7 +110,7 @@ FIELDS: Final[Mapping[str, str]] = MappingProxyType(
         "target": "what it was asked for of: a tag, a rule, a destination",
         "old_value": "what the tag was before it was written",
         "new_value": "what was written, or asked for",
-        "outcome": "done, rejected (nothing was touched), failed or unknown",
+        "outcome": "done, rejected (nothing was touched), repeated (it came before), failed or unknown",
         "replaces": "the records of gaps whose place this one takes",
     }
 )

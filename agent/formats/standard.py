@@ -30,3 +30,6 @@ class StandardFormat:
         """See the protocol: members are as they would be sent alone (design: delivery, `batch`)."""
         head = f'{{"type":"batch","timestamp":"{utc_text(at)}","data":{{"events":['
         return head.encode() + b",".join(bodies) + b"]}}"
+
+    def headers(self, _: Event) -> None:
+        """See the protocol."""

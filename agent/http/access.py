@@ -8,6 +8,7 @@ no message repeats a secret.
 import base64
 import binascii
 import re
+from collections.abc import Collection
 from ipaddress import ip_network
 from typing import Annotated, Final, Literal, Self
 
@@ -181,6 +182,20 @@ class ProxySection(Section):
         if self.password and not self.user:
             raise ValueError("a password needs a user: add user: NAME")
         return self
+
+
+def contradiction(
+    url: str, auth: AuthSection | None, headers: Collection[str], tls: TlsSection | None
+) -> str:
+    """Say which keys of a request contradict each other; empty: none do."""
+    names = {name.lower() for name in headers}
+    if auth is not None and "authorization" in names:
+        return "`auth` and the header Authorization contradict each other: delete one of them"
+    if "proxy-authorization" in names:
+        return "Proxy-Authorization would be sent to the receiver: write proxy: {user, password}"
+    if tls is not None and is_plain(url):
+        return "`tls` has no effect on http://: write url: https://..., or delete it"
+    return ""
 
 
 def basic(user: str, password: str) -> str:

@@ -42,7 +42,7 @@ class RelaySection(Section):
 
     verify: Verification
     """How a message is proved to be its sender's: {scheme: ed25519, key: whpk_...}, {secret: whsec_...}, or none."""
-    routes: dict[str, RouteSection] = Field(default={})
+    routes: dict[Annotated[str, Field(pattern=r"^\w[\w.-]{0,99}$")], RouteSection] = Field(default={})
     """What is done with which messages, by name; the first that fits takes it."""
 
     @property

@@ -5,15 +5,19 @@ not when a message comes; where a message is sent, and which machine it may move
 the message; nothing is evaluated. What a route means, `agent.incoming.message` says.
 """
 
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, WrapValidator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, WrapValidator, model_validator
 
 from agent.codec.json_path import JsonPath, parse_path
 from agent.config.fields import Duration, Section
+from agent.delivery.schedule import OWN_SCHEDULE
+from agent.http.access import AuthSection, HeaderValue, ProxySection, TlsSection, contradiction
 from agent.http.urls import read_url
 from agent.incoming.message import Deed, Handle, Replay, Route, Send, Term, Write, believed
 from agent.model import SECOND, Action
+from agent.mqtt.broker import LONGEST_NAME
+from agent.signing.config import HeaderName
 
 _BELIEVED_FOR: Final = 60 * SECOND
 _FORM: Final = {"type": "string", "pattern": "^/", "examples": ["/data/value"]}
@@ -42,11 +46,39 @@ Pointer = Annotated[JsonPath, BeforeValidator(_path), WithJsonSchema(_FORM)]
 TermText = Annotated[JsonPath | str, BeforeValidator(_term), WithJsonSchema({"type": "string"})]
 
 
+def _topic(topic: str) -> str:
+    if not topic or not set(topic).isdisjoint("+#{}\0") or len(topic.encode()) > LONGEST_NAME:
+        raise ValueError("expected one topic such as plant/orders: no wildcard, and no {placeholder}")
+    return topic
+
+
 class ForwardSection(Section):
     """A service within the plant that gets the message as its sender wrote it."""
 
     url: Annotated[str, WrapValidator(read_url)]
     """Where it is posted to: http:// within the plant, or https://."""
+    method: Literal["POST", "PUT", "PATCH"] = "POST"
+    """The request's method."""
+    auth: AuthSection | None = None
+    """What the service asks for: {bearer: TOKEN}, {basic: {user, password}} or {oauth2: ...}."""
+    headers: dict[HeaderName, HeaderValue] = Field(default={})
+    """Further headers; they take the place of the sender's of the same name."""
+    tls: TlsSection | None = None
+    """Certificates for https://, where those of the system are not enough."""
+    proxy: ProxySection | None = None
+    """The HTTP proxy by which the service is reached."""
+    timeout: Annotated[Duration, Field(ge=1 * SECOND, le=300 * SECOND)] = 15 * SECOND
+    """How long one attempt may take in all."""
+    retry: Annotated[tuple[Annotated[Duration, Field(gt=0)], ...], Field(min_length=1, max_length=20)] = (
+        Field(OWN_SCHEDULE, strict=False)
+    )
+    """The waits of a message that the service refuses, and that holds up the others; then it is a dead letter."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if wrong := contradiction(self.url, self.auth, self.headers, self.tls):
+            raise ValueError(wrong)
+        return self
 
 
 class PublishSection(Section):
@@ -54,8 +86,14 @@ class PublishSection(Section):
 
     source: str
     """The MQTT source whose broker it is."""
-    topic: str
+    topic: Annotated[str, AfterValidator(_topic)]
     """What it is published to."""
+    payload: Pointer | None = None
+    """Where in the message the payload stands: a text goes as it is, anything else as JSON; none: all of the message."""
+    qos: Literal[0, 1] = 1
+    """1: it is repeated until the broker has it. 0: handed to the connection once, and lost with it."""
+    retain: bool = False
+    """The broker keeps the last message of the topic for whoever subscribes later."""
 
 
 class WriteRoute(Section):
@@ -157,7 +195,10 @@ class RouteSection(Section):
         ):
             if section is not None:
                 return _handle(action, section)
-        return Send("publish" if self.forward is None else "forward", destination_name(relay, name))
+        destination = destination_name(relay, name)
+        if self.publish is not None:
+            return Send("publish", destination, self.publish.payload)
+        return Send("forward", destination)
 
 
 def _handle(action: Action, section: HandleRoute, until: Term | None = None) -> Handle:

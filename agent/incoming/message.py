@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
+import orjson
+
 from agent.codec.json_path import JsonPath, Missing, find, kind
 from agent.model import Action, Json, Value
 
@@ -47,10 +49,12 @@ class Send:
     Attributes:
         word: which of the two.
         destination: its name; no destination of the configuration can be called so.
+        payload: where in the message that stands which goes there; None: all of it goes.
     """
 
     word: str
     destination: str
+    payload: JsonPath | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +136,26 @@ class Wrong:
     """What should stand somewhere does not; `why` is for the sender's developer."""
 
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a message, in the place of all of it."""
+
+    body: bytes
+    content_type: str
+
+
+def part(document: Json, path: JsonPath) -> Part | Wrong:
+    """What stands somewhere, for others to read: a text as it is, anything else as JSON."""
+    found = find(document, path)
+    match found:
+        case Missing(why):
+            return Wrong(f"{path}: {why}")
+        case str():
+            return Part(found.encode(errors="replace"), "text/plain; charset=utf-8")
+        case _:
+            return Part(orjson.dumps(found), "application/json")
 
 
 def text_of(term: Term, document: Json) -> str | Wrong:

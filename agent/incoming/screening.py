@@ -19,7 +19,7 @@ import orjson
 from agent.codec.json_path import Missing, find
 from agent.delivery.subscription import matches
 from agent.delivery.verifying import Genuine, Refused
-from agent.incoming.message import LONGEST_TEXT, Arrived, Route, believed
+from agent.incoming.message import LONGEST_TEXT, Arrived, Part, Route, Send, Wrong, believed, part
 from agent.model import SECOND, Json, Value
 from agent.stamps import Standing
 
@@ -100,11 +100,12 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A route takes it; `document` is its body if that is JSON."""
+    """A route takes it; `document` is its body if that is JSON, `part` what of it is handed on; None: all of it."""
 
     origin: Origin
     route: Route
     document: Json
+    part: Part | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,17 @@ def screen(arrived: Arrived, terms: Terms, now: Now) -> Taken | Rejected:
     if route is None:
         what = f"of type {origin.type!r}" if origin.type else "without a type"
         return Rejected(origin, Code.NO_ROUTE, f"no route of {terms.relay} takes a message {what}")
-    return too_far(route, origin, now) or Taken(origin, route, document)
+    return too_far(route, origin, now) or _taken(origin, route, document)
+
+
+def _taken(origin: Origin, route: Route, document: Json) -> Taken | Rejected:
+    """What is to be handed on must be there: no later attempt would find it."""
+    if not isinstance(route.deed, Send) or route.deed.payload is None:
+        return Taken(origin, route, document)
+    found = part(document, route.deed.payload)
+    if isinstance(found, Wrong):
+        return Rejected(origin, Code.ASKED, found.why, route)
+    return Taken(origin, route, document, found)
 
 
 def _verified(arrived: Arrived, terms: Terms, now: Now) -> Genuine | Rejected | None:

@@ -44,6 +44,16 @@ _SETTLE: Final = (
     "checksum = iif(?1 = 3, 0, checksum) WHERE key = ?4"
 )
 _COLUMNS: Final = "number, key, relay, identity, type, sender, stamp, at_wall, route, state, seq, outcome, reason, body, checksum"
+_FAILED: Final = "inbox.outcome = 'failed' AND inbox.seq IS NOT NULL"
+_DELIVERY: Final = (
+    "delivery ON delivery.seq = inbox.seq AND delivery.destination = "
+    "(SELECT id FROM destination WHERE name = inbox.relay || '/' || inbox.route)"
+)
+_ENDS: Final = (
+    f"{', '.join(f'inbox.{name}' for name in _COLUMNS.split(', '))}, delivery.state, delivery.reason"
+)
+GONE: Final = "it was given up for want of room, or lost with a damaged store"
+"""Why a message did not arrive whose event is in the store no more."""
 Row: TypeAlias = Sequence[Any]
 
 
@@ -120,26 +130,28 @@ class Inbox:
         return [_message(row) for row in rows]
 
     async def sent(self, seqs: Collection[int]) -> dict[int, Message]:
-        """The messages that events carry, by the events' numbers; of those that are not settled."""
-        parameter = (orjson.dumps(list(seqs)).decode(),)
+        """The messages that events carry, by the events' numbers; of those that have not arrived."""
+        numbers = "seq IN (SELECT value FROM json_each(?1))"
         rows = await self._read(
-            f"SELECT {_COLUMNS} FROM inbox INDEXED BY inbox_sent "
-            "WHERE state = 2 AND seq IN (SELECT value FROM json_each(?))",
-            parameter,
+            f"SELECT {_COLUMNS} FROM inbox INDEXED BY inbox_sent WHERE state = 2 AND {numbers} UNION ALL "
+            f"SELECT {_COLUMNS} FROM inbox INDEXED BY inbox_failed WHERE {_FAILED} AND {numbers}",
+            (orjson.dumps(list(seqs)).decode(),),
         )
         return {message.seq: message for message in map(_message, rows) if message.seq is not None}
 
-    async def delivered_unreported(self, limit: int = _BITE) -> list[tuple[Message, bool, str]]:
-        """Messages whose event has come to an end that was not reported: whether it arrived, and why not."""
-        columns = ", ".join(f"inbox.{name}" for name in _COLUMNS.split(", "))
+    async def unreported(self, limit: int = _BITE) -> list[tuple[Message, bool, str]]:
+        """Messages whose event has come to an end that was not reported: whether it arrived, and why not.
+
+        Also of those that had failed, and were sent again by hand.
+        """
         rows = await self._read(
-            f"SELECT {columns}, delivery.state, delivery.reason FROM inbox INDEXED BY inbox_sent "
-            "JOIN delivery ON delivery.seq = inbox.seq AND delivery.destination = "
-            "(SELECT id FROM destination WHERE name = inbox.relay || '/' || inbox.route) "
-            "WHERE inbox.state = 2 AND delivery.state != 0 LIMIT ?",
+            f"SELECT {_ENDS} FROM inbox INDEXED BY inbox_sent LEFT JOIN {_DELIVERY} "
+            "WHERE inbox.state = 2 AND (delivery.state IS NULL OR delivery.state != 0) UNION ALL "
+            f"SELECT {_ENDS} FROM inbox INDEXED BY inbox_failed JOIN {_DELIVERY} "
+            f"WHERE {_FAILED} AND delivery.state = 1 LIMIT ?",
             (limit,),
         )
-        return [(_message(row[:-2]), row[-2] == 1, row[-1]) for row in rows]
+        return [(_message(row[:-2]), row[-2] == 1, GONE if row[-2] is None else row[-1]) for row in rows]
 
     async def newest(self, limit: int) -> list[Message]:
         """The newest messages, oldest first."""

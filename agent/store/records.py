@@ -133,7 +133,8 @@ class MarkDead:
     attempt: Attempt | None = None
 
 
-Mark: TypeAlias = MarkDelivered | MarkCharged | MarkDead
+End: TypeAlias = MarkDelivered | MarkDead
+Mark: TypeAlias = End | MarkCharged
 
 
 class Part(StrEnum):

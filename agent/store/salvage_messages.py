@@ -18,7 +18,7 @@ _TABLES: Final = {
     "inbox": "number, key, relay, identity, type, sender, stamp, at_wall, route, state, seq, outcome, reason, body, checksum",
     "audit": "number, key, at_wall, relay, identity, sender, action, target, old, new, outcome, reason, count",
 }
-_RENUMBER: Final = "UPDATE inbox SET seq = seq + ?1 WHERE state = 2 AND EXISTS (SELECT 1 FROM event WHERE seq = inbox.seq + ?1)"
+_RENUMBER: Final = "UPDATE inbox SET seq = seq + ?1 WHERE seq IS NOT NULL AND EXISTS (SELECT 1 FROM event WHERE seq = inbox.seq + ?1)"
 
 
 def bring_messages(wreck: Wreck, target: sqlite3.Connection, last: int, wall: int) -> None:

@@ -117,6 +117,7 @@ CREATE TABLE inbox (
 ) STRICT;
 CREATE INDEX inbox_open ON inbox (number) WHERE state < 2;
 CREATE INDEX inbox_sent ON inbox (seq) WHERE state = 2;
+CREATE INDEX inbox_failed ON inbox (seq) WHERE outcome = 'failed' AND seq IS NOT NULL;  -- may be sent again
 
 -- What was asked of machines and alarms by messages, and what became of it. Refusals of one sender for one
 -- reason share a row an hour (`count`).

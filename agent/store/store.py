@@ -31,6 +31,7 @@ from agent.store.loading import open_or_rescue
 from agent.store.records import (
     Delivery,
     DestinationFacts,
+    End,
     EventFilter,
     Listed,
     Mark,
@@ -68,7 +69,7 @@ class Store:
     bites: the bites before stay done) or the store is closed; what is named a destination raises KeyError
     when the store does not know it.
 
-    The three callbacks are called on the loop and must not raise; they may be set at any time.
+    The callbacks are called on the loop and must not raise; they may be set at any time.
 
     Attributes:
         epoch: random, made with the file: `seq` counts within it.
@@ -81,6 +82,7 @@ class Store:
             `commit` returns. Dead letters that are sent again come with an empty step.
         on_failure: everything offered and not committed fell, for this reason; called once for a failed
             transaction, and for each commit that is refused while the disk is given a rest (1 s).
+        on_ended: a delivery has come to an end, which is on disk with the next commit.
         on_damaged: a waiting event of this destination and number is damaged and became a dead letter.
         reckon: what is known of the wall clock, for what is stored; until it is set, the clock's own word.
     """
@@ -92,6 +94,7 @@ class Store:
         self.boot: Final = boot
         self.on_commit: OnCommit = _nobody
         self.on_failure: OnFailure = _nobody
+        self.on_ended: Callable[[End], None] = _nobody
         self.on_damaged: OnDamaged = _nobody
         self.reckon: Callable[[], Reckoning] = lambda: Reckoning(clock.wall() - clock.monotonic())
         self.stamps = stamps
@@ -170,6 +173,7 @@ class Store:
         self._writer.mark(mark)
         if not isinstance(mark, MarkCharged):
             self.stamps.settle(mark.destination, mark.seq)
+            self.on_ended(mark)
 
     async def correct(self) -> None:
         """`reckon` knows better than before: what waits and nobody has seen is stamped by it.
@@ -253,21 +257,17 @@ class Store:
     ) -> list[Delivery]:
         """The next `limit` deliveries without an outcome whose `seq` is above `after`, by `seq`.
 
-        `part` says which: all of them, the urgent ones, or those of one `subject`. A damaged one becomes
-        a dead letter and is left out.
+        `part`: all, the urgent ones, or those of one `subject`. A damaged one is left out: a dead letter.
         """
         [counter] = self._counters.of(destination)
         wanted = queries.Wanted(destination, counter.key, part, subject)
         unwritten = partial(self._writer.unwritten, destination)
         deliveries, damaged = await queries.find_waiting(self._turns, wanted, after, limit, unwritten)
         for seq in damaged:
-            self._give_up_damaged(destination, seq)
+            _log.error("event %d is damaged on disk and is not sent to %s: a dead letter", seq, destination)
+            self.mark(MarkDead(destination, seq, self._clock.wall(), DAMAGED))
+            self.on_damaged(destination, seq)
         return deliveries
-
-    def _give_up_damaged(self, destination: str, seq: int) -> None:
-        _log.error("event %d is damaged on disk and is not sent to %s: a dead letter", seq, destination)
-        self.mark(MarkDead(destination, seq, self._clock.wall(), DAMAGED))
-        self.on_damaged(destination, seq)
 
     async def sync_destinations(self, names: Collection[str]) -> dict[str, int]:
         """Tell the store which destinations are configured; before the first commit and after each reload.

@@ -85,7 +85,7 @@ def control_app(agent: Controlled) -> web.Application:
     app.router.add_get("/api/events", answered(events))
     app.router.add_get("/api/deadletters", answered(dead_letters))
     app.router.add_get("/api/deadletters/count", answered(count))
-    app.router.add_get(r"/api/deadletters/{destination}/{seq:\d+}", answered(dead_letter))
+    app.router.add_get(r"/api/deadletters/{destination:.+}/{seq:\d+}", answered(dead_letter))
     app.router.add_post("/api/deadletters/resend", answered(resend))
     app.router.add_post("/api/deadletters/drop", answered(drop))
     app.router.add_post("/api/samples/flush", answered(_flush(agent)))

@@ -54,8 +54,8 @@ def destination_routes(holding: Holding, desk: Replaying) -> list[web.RouteDef]:
         return await desk.replay(read(ReplayOrder, await request.read()))
 
     return [
-        web.post("/api/destinations/{name}/pause", answered(pause)),
-        web.post("/api/destinations/{name}/resume", answered(resume)),
-        web.post("/api/destinations/{name}/enable", answered(enable)),
+        web.post("/api/destinations/{name:.+}/pause", answered(pause)),
+        web.post("/api/destinations/{name:.+}/resume", answered(resume)),
+        web.post("/api/destinations/{name:.+}/enable", answered(enable)),
         web.post("/api/replay", answered(replay)),
     ]

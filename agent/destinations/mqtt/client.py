@@ -58,6 +58,8 @@ class MqttClient:
         """See the protocol: the user properties, which MQTT 3.1.1 does not have."""
         if self._config.protocol != "5":
             return {}
+        if message.headers is not None:
+            return {name: text for name, text in message.headers.items() if name != "content-type"}
         told = {"webhook-id": message.id}
         if self._config.signing != "none":
             timestamp = self._clock.wall() // SECOND

@@ -59,6 +59,11 @@ class MqttDestination(DestinationSection, BrokerSection):
         """The topic that a message is published to."""
         return self._filled.fill(events, identity)
 
+    @property
+    def acknowledged(self) -> bool:
+        """Whether the broker says that it has what is published: QoS 1, else 0."""
+        return True
+
     @cached_property
     def _filled(self) -> Template:
         return Template(self.topic, SEPARATOR, DELICATE)

@@ -119,7 +119,7 @@ class Session:
                 sent = self._client.publish(
                     topic,
                     payload,
-                    qos=1,
+                    qos=int(self._config.acknowledged),
                     retain=self._config.retain,
                     properties=self._properties(content_type, told),
                 )
@@ -127,6 +127,9 @@ class Session:
                 raise Lost(str(error)) from None
             if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
                 raise Lost(f"MQTT broker {self._config.url}: the connection was lost")
+            if not self._config.acknowledged:
+                self._paho.flush()
+                return OK
             self._asked[sent.mid] = topic, answer
             self._paho.flush()
             try:
@@ -176,7 +179,7 @@ class Session:
         client.on_log = None  # it formats every packet
         self._largest = int(getattr(properties, "MaximumPacketSize", 0))
         self._room = asyncio.Semaphore(int(getattr(properties, "ReceiveMaximum", _MOST)))
-        acknowledges = getattr(properties, "MaximumQoS", 1) > 0
+        acknowledges = getattr(properties, "MaximumQoS", 1) >= self._config.acknowledged
         if not acknowledges or (self._config.retain and getattr(properties, "RetainAvailable", 1) == 0):
             what = "retains nothing" if acknowledges else "acknowledges nothing (QoS 0 alone)"
             why = f"MQTT broker {self._config.url}: it {what}: see its configuration"

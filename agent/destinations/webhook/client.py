@@ -112,7 +112,8 @@ class WebhookClient:
         self._way = way_to(config.url, config.proxy)
         self._shown = _fixed_headers(config)
         self._headers = {**self._shown, **self._way.request_headers}
-        self._own_type = any(header.lower() == "content-type" for header in config.headers)
+        self._own = {name.lower() for name in self._headers}
+        self._own_type = "content-type" in self._own
         self._clock = clock
         self._session = session
         self._trust = Trust(name, config.tls, clock)
@@ -192,6 +193,9 @@ class WebhookClient:
 
     def _stamp(self, message: Message) -> dict[str, str]:
         """Stamp and sign the message, for an attempt that begins now; signed is the body as it is unpacked."""
+        if message.headers is not None:
+            theirs = {"content-type": message.content_type, **message.headers}
+            return {name: text for name, text in theirs.items() if name not in self._own}
         timestamp = (self._clock.wall() + self.clock_offset) // SECOND
         stamp = {
             "webhook-id": message.id,

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, WrapValidator, model_validator
 
 from agent.destinations.base import BatchSection, DestinationSection
-from agent.http.access import AuthSection, HeaderValue, ProxySection, TlsSection
+from agent.http.access import AuthSection, HeaderValue, ProxySection, TlsSection, contradiction
 from agent.http.urls import is_plain, read_url
 from agent.signing.config import HeaderName, Signing
 
@@ -50,15 +50,8 @@ class WebhookDestination(DestinationSection):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        names = {name.lower() for name in self.headers}
-        if self.auth is not None and "authorization" in names:
-            raise ValueError("`auth` and the header Authorization contradict each other: delete one of them")
-        if "proxy-authorization" in names:
-            raise ValueError(
-                "Proxy-Authorization would be sent to the receiver: write proxy: {user, password}"
-            )
-        if "content-encoding" in names:
+        if wrong := contradiction(self.url, self.auth, self.headers, self.tls):
+            raise ValueError(wrong)
+        if "content-encoding" in {name.lower() for name in self.headers}:
             raise ValueError("Content-Encoding is set by the agent itself: write compress: gzip")
-        if self.tls is not None and self.plain_http:
-            raise ValueError("`tls` has no effect on http://: write url: https://..., or delete it")
         return self

@@ -73,6 +73,9 @@ class TemplateFormat:
         """See the protocol."""
         return b"\n".join(bodies)
 
+    def headers(self, _: Event) -> None:
+        """See the protocol."""
+
     def _names(self, event: Event, place: Place) -> dict[str, object]:
         """What a template may name."""
         body = document(event, place, self._identity)
