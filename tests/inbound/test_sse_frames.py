@@ -118,7 +118,7 @@ def test_an_event_without_an_end_fills_no_memory(chunk):
     frames = Frames(largest=20_000, skipped_at_most=50_000)
 
     def feed():
-        while True:
+        for _ in range(1_000):
             assert frames.feed(chunk) == []
 
     tracemalloc.start()
@@ -130,3 +130,10 @@ def test_an_event_without_an_end_fills_no_memory(chunk):
         tracemalloc.stop()
 
     assert peak < 100_000
+
+
+def test_many_events_that_are_too_large_are_each_read_over():
+    """An end of one is an end: what was read over before counts no more."""
+    frames = Frames(largest=100, skipped_at_most=500)
+
+    assert frames.feed((b"data: " + b"x" * 400 + b"\n\n") * 50) == [TooLarge()] * 50

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+from random import Random
 
 import pytest
 from pydantic import TypeAdapter
@@ -350,3 +351,54 @@ async def test_what_the_store_does_not_take_is_offered_again_and_then_the_rest()
 
     assert session.bodies == [b"0", b"1"]
     assert session.cursor == write_cursor(stream_id(1), channel.url)
+
+
+async def _put_some(channel, posted, dice):
+    for _ in range(dice.randrange(4)):
+        posted.append(b"%d" % len(posted))
+        channel.put(posted[-1])
+        await asyncio.sleep(dice.choice([0, 0, 0.002]))
+
+
+async def _disturb(channel, session, dice):
+    """One of the things that happen to a connection."""
+    match dice.randrange(5):
+        case 0:
+            channel.write(gosmee_event(Written(gosmee_data(b"half", {}), id=stream_id(99)))[:-1])
+            channel.reset()
+        case 1:
+            channel.end()
+        case 2:
+            session.gate.clear()
+            await asyncio.sleep(0.005)
+            session.task.cancel()
+        case 3:
+            session.refusing = True
+            await asyncio.sleep(0.005)
+            session.task.cancel()
+        case _:
+            channel.bytewise = not channel.bytewise
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_of_what_the_relay_keeps_nothing_is_lost(seed):
+    """Whatever happens to forty connections, at whatever moment: each message is taken once, in order."""
+    dice = Random(seed)
+    posted = []
+    timing = Timing(shortest=0, offer_again=SECOND // 500)
+    async with sse_channel(ping=0.005) as channel:
+        session = Listening(channel, timing=timing)
+        for _ in range(40):
+            async with session:
+                await _put_some(channel, posted, dice)
+                if dice.random() < 0.8:
+                    await until(lambda: channel.streams)
+                await _disturb(channel, session, dice)
+                await _put_some(channel, posted, dice)
+            session.refusing = False
+            session.gate.set()
+        async with session:
+            await session.until(lambda: len(session.taken) >= len(posted))
+
+    assert session.bodies == posted
+    assert len(posted) > 50
