@@ -455,21 +455,29 @@ async def test_nothing_is_lent_before_the_device_has_answered():
 
 async def test_what_waits_when_its_session_ends_is_not_sent():
     """The line goes on for another source; the order of the one that is gone does not."""
-    async with ModbusServer(dead={2}) as server:
-        other = source(
-            server, {"X": {"area": "holding", "offset": 1, "type": "int16"}}, unit_id=2, timeout="1s"
-        )
-        async with contextlib.AsyncExitStack() as ends:
-            await ends.enter_async_context(sessions(other, Sink(), "other"))
-            async with writing(plc(server, poll_every="1h")) as sink:
+
+    async def slow_unit(exchange):
+        if exchange.unit == 2:
+            await asyncio.sleep(0.3)
+        await honest(exchange)
+
+    tags = {"X": {"area": "holding", "offset": 1, "type": "int16"}}
+    async with ModbusServer(behave=slow_unit) as server:
+        other, rest = source(server, tags, unit_id=2, timeout="20s"), Sink()
+        async with sessions(other, rest, "other"):
+            await rest.polls(1)
+            async with writing(plc(server, timeout="20s", poll_every="1h")) as sink:
                 asked = len(server.requests)
-                await until(lambda: any(exchange.unit == 2 for exchange in server.requests[asked:]))
+                await until(lambda: len(server.requests) > asked)  # the other's: it has the line now
                 order = asyncio.create_task(sink.door.writer.write("SP", 21.5), name="order")
                 await asyncio.sleep(0)
             with pytest.raises(WriteRefused, match="nothing was sent"):
                 await order
+            await rest.polls(2)
 
-            assert server.writes == []
+        assert server.writes == []
+        assert server.accepted == 1
+        assert not rest.ends
 
 
 async def test_a_writer_that_outlives_its_line_opens_nothing():
