@@ -26,7 +26,7 @@ STREAM = b"HTTP/1.1 200 X\r\nContent-Type: text/event-stream\r\n"
 
 
 class StillClock:
-    """A clock that a test moves."""
+    """A clock that a test moves; while it stands, no proof of life stands in the way of messages."""
 
     now = 0
 
@@ -109,7 +109,7 @@ async def test_what_was_kept_is_handed_over_together_and_in_order():
 async def test_while_the_agent_takes_nothing_the_relay_is_held_back():
     """By TCP: what has come is not read into the memory; all of it comes later, in order."""
     body = b'"' + b"x" * 700_000 + b'"'
-    async with sse_channel() as channel, Listening(channel) as session:
+    async with sse_channel() as channel, Listening(channel, clock=StillClock()) as session:
         await session.until(lambda: session.answers)
         session.gate.clear()
         for _ in range(30):  # 28 MB
@@ -192,7 +192,7 @@ async def test_a_stream_that_ends_as_soon_as_it_begins_is_an_error():
 async def test_the_id_moves_on_only_when_the_messages_are_on_disk():
     """The connection is lost while `accept` is at it: the same comes again."""
     async with sse_channel() as channel:
-        async with Listening(channel) as session:
+        async with Listening(channel, clock=StillClock()) as session:
             await session.until(lambda: session.answers)
             session.gate.clear()
             channel.put(BODY)
