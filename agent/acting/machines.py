@@ -10,7 +10,7 @@ from typing import Final
 from agent.clock import Clock
 from agent.intake import Intake
 from agent.intakes import Intakes
-from agent.model import Reading, Value, bad
+from agent.model import Quality, Reading, Value, bad
 from agent.sources.writing import Writer, WriteRefused, WriteSection, WriteUncertain
 
 _BOUND_S: Final = 30.0
@@ -31,10 +31,23 @@ class Machines:
         return None if intake is None else intake.config.writes()[tag]
 
     async def read(self, tag: str, patience: int) -> Reading:
-        """Ask the device for a tag, which it may take `patience` nanoseconds to be connected; bad, if it cannot be read."""
-        writer = await self._connected(tag, patience)
-        if writer is None:
-            return bad(tag, self._clock.monotonic(), self._why_not(tag))
+        """Ask the device for a tag; bad, if it cannot be read.
+
+        It may take `patience` nanoseconds to be connected, also anew: a session may end over the question.
+        """
+        until = self._clock.monotonic() + patience
+        while True:
+            writer = await self._connected(tag, until)
+            if writer is None:
+                return bad(tag, self._clock.monotonic(), self._why_not(tag))
+            found = await self._read(writer, tag)
+            if found.quality is not Quality.BAD:
+                return found
+            await asyncio.sleep(_LOOK_EVERY_S)
+            if self._writer(tag) is writer or self._clock.monotonic() >= until:
+                return found
+
+    async def _read(self, writer: Writer, tag: str) -> Reading:
         try:
             async with asyncio.timeout(_BOUND_S):
                 return await writer.read(tag)
@@ -56,9 +69,8 @@ class Machines:
         except TimeoutError:
             raise WriteUncertain(f"the device did not answer within {_BOUND_S:g} s") from None
 
-    async def _connected(self, tag: str, patience: int) -> Writer | None:
+    async def _connected(self, tag: str, until: int) -> Writer | None:
         """Wait for the source of a tag; a source that stays away is waited for by one message, not by each."""
-        until = self._clock.monotonic() + patience
         while (writer := self._writer(tag)) is None:
             source = self._source(tag)
             if source is None or source.name in self._waited_for:

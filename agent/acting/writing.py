@@ -31,6 +31,7 @@ WRITTEN: Final = "written/"
 """Under which the store keeps, by tag, when it was written last: `[boot, monotonic nanoseconds]`, JSON."""
 _PATIENCE: Final = 10 * SECOND
 _PATIENCE_AFTER: Final = 30 * SECOND
+_ASK_AGAIN_S: Final = 0.5
 _SHOWS_AFTER_S: Final = (0.0, 0.2, 0.5, 1.0)  # a device shows what it took after its next cycle
 
 

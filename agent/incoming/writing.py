@@ -138,12 +138,12 @@ def _too_far(spec: TagSpec, grant: Grant, value: Json, moment: Moment) -> Refusa
         age = (moment.at - present.received) // SECOND
         return Refusal(Against.QUALITY, f"what is known of {name} is {age} s old by now: send it anew")
     now = present.value
-    if isinstance(now, bool) is not (grant.min is None) or not isinstance(now, int | float):
+    if isinstance(now, bool) is not (grant.min is None) or not isinstance(now, int | float) or not _finite(now):
         wanted = "true or false" if grant.min is None else "a number"
-        return Refusal(Against.QUALITY, f"{name} is {kind(now)} now, not {wanted}: see its type")
+        return Refusal(Against.QUALITY, f"{name} is {now!r} now, not {wanted}: see its type")
     if isinstance(value, bool) or not isinstance(value, int | float) or grant.max_step is None:
         return None
-    if abs(value - now) <= grant.max_step + _grain(value, now):  # never true of what is no number
+    if abs(value - now) <= grant.max_step + _grain(value, now):
         return None
     why = f"from {_short(now)} to {_short(value)} is too far: {name} is moved by {grant.max_step:g} at once at most"
     return Refusal(Against.STEP, why)
