@@ -2,7 +2,10 @@
 
 import asyncio
 import struct
+from collections import Counter
 from dataclasses import replace
+from itertools import count
+from types import SimpleNamespace
 
 import pytest
 from rigs.acting import configured, plant
@@ -10,8 +13,9 @@ from rigs.modbus_server import ModbusServer, honest
 from rigs.signed import OTHER, SECRET
 from rigs.stores import eventually, refusing_disk, sql
 
+from agent.clock import SystemClock
 from agent.incoming.message import Arrived
-from agent.model import SECOND, EventType
+from agent.model import SECOND, EventType, Quality, Reading
 from agent.stamps import Standing
 from agent.store import audit
 from agent.store.records import MarkDelivered
@@ -457,3 +461,107 @@ async def test_what_a_receiver_lost_is_sent_again(tmp_path):
 
 
 # --- killed at every point -----------------------------------------------------------------------------------------
+
+
+class Machine:
+    """A machine that counts; it may be killed with the agent at every point, so it is no device on a wire."""
+
+    def __init__(self) -> None:
+        self.value, self.writes = 10.0, 0
+
+    async def read(self, tag):
+        return Reading(tag, self.value, Quality.GOOD, SystemClock().monotonic())
+
+    async def write(self, _, value):
+        self.value, self.writes = value, self.writes + 1
+
+
+class Knife:
+    """Ends a task at its `at`-th point: before or after each thing that it waits for."""
+
+    def __init__(self, at) -> None:
+        self.at, self.points, self.task = at, 0, None
+
+    async def point(self):
+        self.points += 1
+        if self.points == self.at:
+            self.task.cancel()
+            await asyncio.sleep(0)
+
+    def beside(self, holder, name):
+        work = getattr(holder, name)
+
+        async def cut(*given, **more):
+            await self.point()
+            result = await work(*given, **more)
+            await self.point()
+            return result
+
+        setattr(holder, name, cut)
+
+
+async def killed(folder, machine, at, *messages):
+    """One run over the machine that ends at this point, or when nothing is left to do; whether it was killed."""
+    door = SimpleNamespace(writer=SimpleNamespace(read=machine.read, write=machine.write))
+    intake = SimpleNamespace(name="plc", config=None, door=door, reason="")
+    at_work = SimpleNamespace(at_work={"plc": intake})
+    async with plant(folder, acts=False, reads=False, intakes=at_work) as here:
+        intake.config = here.configuration.sources["plc"]
+        await here.accept(*(here.message(*message, **data) for message, data in messages))
+        knife = Knife(at)
+        for holder, name in (
+            *((door.writer, name) for name in ("read", "write")),
+            *((here.store.inbox, name) for name in ("known", "unsettled")),
+            *((here.store, name) for name in ("commit", "states")),
+            (here.store.audit, "one"),
+        ):
+            knife.beside(holder, name)
+        knife.task = asyncio.create_task(here.actor.run())
+        async with asyncio.timeout(30):
+            while not knife.task.done() and await here.store.inbox._read("SELECT 1 FROM inbox WHERE state < 2"):
+                await asyncio.sleep(0.001)
+        knife.task.cancel()
+        await asyncio.wait([knife.task])
+        return SimpleNamespace(
+            cut=knife.points >= at,
+            told=[event.data for event in await here.events("inbound.")],
+            audit=await here.audit(),
+            shelved=await here.events(EventType.ALARM_SHELVED),
+            rows=await here.rows(),
+        )
+
+
+ASKED = (
+    (("set", "write"), {"tag": "speed", "value": 12.5}),
+    (("shelve", "shelve"), {"rule": "quiet", "reason": "seal", "until": "2h"}),
+    (("replay", "replay"), {"destination": "cloud", "since": "1h"}),
+)
+
+
+async def test_killed_at_any_point_nothing_is_done_twice_and_everything_is_told_once(tmp_path):
+    """No second write, no `done` without one, no silence about one; and an alarm is shelved once."""
+    outcomes = set()
+    for at in count(1):
+        folder = tmp_path / str(at)
+        folder.mkdir()
+        machine = Machine()
+        first = await killed(folder, machine, at, *ASKED)
+        last = await killed(folder, machine, 10_000)
+
+        told = Counter(data["message_id"] for data in last.told)
+        assert told == {"write": 1, "shelve": 1, "replay": 1}, at
+        by_id = {data["message_id"]: data for data in last.told}
+        write = by_id["write"]
+        outcomes.add((write["outcome"], machine.writes))
+        assert (write["outcome"], machine.writes) in {("done", 1), ("unknown", 0), ("unknown", 1)}, at
+        assert write["value"] == machine.value
+        assert [by_id[name]["outcome"] for name in ("shelve", "replay")] == ["done", "done"]
+        assert len(last.shelved) == 1
+        assert {line.identity: line.outcome for line in last.audit} == {
+            name: data["outcome"] for name, data in by_id.items()
+        }
+        assert {row.state.name for row in last.rows} == {"SETTLED"}
+        if not first.cut:
+            break
+    assert at > 20
+    assert outcomes == {("done", 1), ("unknown", 0), ("unknown", 1)}
