@@ -89,8 +89,8 @@ async def test_a_relay_that_holds_questions_is_asked_to():
 
 
 async def test_a_held_question_may_take_its_time_beside_the_timeout():
-    """With a timeout of 1 s a question is held for 2 s, and that is an answer as good as any."""
-    async with poll_relay(holds=2) as relay, asked_by_turns(relay, timeout="1s") as turns:
+    """With a timeout of 1.9 s a question is held for 2 s, and that is an answer as good as any."""
+    async with poll_relay(holds=2) as relay, asked_by_turns(relay, timeout="1900ms") as turns:
         pauses = await turns.pauses(2)
 
     assert pauses == [0, 0]

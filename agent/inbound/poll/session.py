@@ -163,7 +163,6 @@ class Poller:
         after = self._place.after if batch.newest is None else self._reaches_back(batch.newest)
         place = Place(batch.iterator, after)
         moved = batch.iterator != self._place.iterator
-        self._caught_up = False
         try:
             if batch.messages or place != self._place:
                 await self._accept(batch.messages, write_place(place, self._config.url))
