@@ -13,6 +13,7 @@ from agent.store.messages import Audited, InboxChange, MessageState, Received, S
 _KINDS: Final = {
     "done": (EventType.INBOUND_DONE, Priority.LOW),
     "rejected": (EventType.INBOUND_REJECTED, Priority.MEDIUM),
+    "repeated": (EventType.INBOUND_REJECTED, Priority.LOW),
     "failed": (EventType.INBOUND_FAILED, Priority.HIGH),
     "unknown": (EventType.INBOUND_FAILED, Priority.HIGH),
 }
@@ -23,7 +24,8 @@ class Outcome:
     """What became of a message.
 
     Attributes:
-        outcome: done; rejected (nothing was touched); failed; unknown (a machine may have moved).
+        outcome: done; rejected (nothing was touched); repeated (it came before, and what became of it then
+            is told by an event of its own); failed; unknown (a machine may have moved).
         reason: why, for a person.
         action, target: what it asked for; empty: it did not come to that.
         old, new: what a tag was, and what was to be written.

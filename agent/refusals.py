@@ -40,7 +40,8 @@ class Refusals:
         Raises:
             StoreUnavailable: the disk does not answer.
         """
-        what = Outcome("rejected", why.why, "" if why.route is None else word(why.route.deed))
+        outcome = "repeated" if why.code is Code.SEEN else "rejected"
+        what = Outcome(outcome, why.why, "" if why.route is None else word(why.route.deed))
         line, first = await self.line(received, what, why.code)
         if received.key and why.code is not Code.SEEN:
             return Beside([self._event(received, what)], [received, line])

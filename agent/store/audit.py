@@ -94,15 +94,6 @@ class Audit:
         found = await self._read(f"SELECT {_COLUMNS} FROM audit WHERE key = ?", (key,))
         return found[0] if found else None
 
-    async def last_write(self, tag: str) -> int | None:
-        """When a tag was written last, or may have been, nanoseconds UTC; None: never."""
-        found = await self._read(
-            f"SELECT {_COLUMNS} FROM audit INDEXED BY audit_target WHERE action = 'write' AND target = ? "
-            "AND outcome != 'rejected' ORDER BY number DESC LIMIT 1",
-            (tag,),
-        )
-        return found[0].at_wall if found else None
-
     async def prune(self, now: int, clock: Reckoning) -> None:
         """Let go of what is older than 400 days, if the clock is believed."""
         if clock.standing is not Standing.TRUSTED:
