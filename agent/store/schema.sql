@@ -136,4 +136,3 @@ CREATE TABLE audit (
     reason TEXT NOT NULL,
     count INTEGER NOT NULL DEFAULT 1
 ) STRICT;
-CREATE INDEX audit_target ON audit (target, number) WHERE action = 'write';

@@ -135,7 +135,6 @@ async def test_an_audit_line_is_made_and_then_completed(tmp_path):
         assert await store.audit.one(line(1).key) == line(1, "done", reason="read back")
         assert await store.audit.newest(AuditFilter(outcome="acting"), 10) == [line(2)]
         assert await store.audit.newest(AuditFilter(since_wall=2), 10) == [line(2)]
-        await store.commit(Step(inbox=(line(3, "rejected"),)))
 
 
 async def test_the_audit_goes_by_age_alone_and_by_a_believed_clock(tmp_path, monkeypatch):
