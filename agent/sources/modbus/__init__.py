@@ -1,1 +1,1 @@
-"""Reads Modbus devices over TCP, and RTU devices behind a serial-to-TCP gateway."""
+"""Reads Modbus devices over TCP, TLS, serial lines and gateways to them; writes where a tag says `write`."""
