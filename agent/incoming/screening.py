@@ -85,7 +85,7 @@ class Origin:
 
     Attributes:
         key: by which it is known again; empty: it is nobody's, and not remembered.
-        identity: what its sender calls it, or else its relay; empty: nothing.
+        identity: what its sender calls it, as he has signed; where nothing is, what its relay calls it.
         sender: which key signed it; empty: nobody's.
         stamp: when its sender made it, as he has signed, seconds UTC; None: he has not said.
         type: what it says that it is.
@@ -146,7 +146,7 @@ def _verified(arrived: Arrived, terms: Terms, now: Now) -> Genuine | Rejected | 
     """The signature; None: there is none to be looked at."""
     if terms.verify is None:
         return None
-    origin = Origin(identity=_shown(arrived.relay_id))
+    origin = Origin()  # what the relay calls it might be the name of another
     if not arrived.raw:
         why = "the relay handed over no raw bytes, so the signature cannot be verified: edge-relay relay, gosmee and nats do"
         return Rejected(origin, Code.NOT_RAW, why)
