@@ -41,9 +41,16 @@ INBOUND_MESSAGES = Counter(
     "edge_relay_inbound_messages_total", "Messages that came in, by what was decided.", ["relay", "result"]
 )
 INBOUND_ACTIONS = Counter(
-    "edge_relay_inbound_actions_total", "What messages asked for, by what became of it.", ["action", "outcome"]
+    "edge_relay_inbound_actions_total",
+    "What messages asked for, by what became of it.",
+    ["action", "outcome"],
 )
 RELAY_UP = Gauge("edge_relay_relay_up", "1 while the relay answers.", ["relay"])
+RELAY_GAPS = Counter(
+    "edge_relay_relay_gaps_total",
+    "Times that a relay said it has not kept all that came meanwhile.",
+    ["relay"],
+)
 QUEUE_DEPTH = Gauge(
     "edge_relay_destination_queue_depth", "Events in memory that wait for the destination.", ["destination"]
 )

@@ -5,6 +5,7 @@ import gzip
 from random import Random
 
 import pytest
+from prometheus_client import REGISTRY
 from pydantic import TypeAdapter
 from rigs.relay_session import NAME, Session, until
 from rigs.sse_channel import FLAVOURS, TOKEN, Written, gosmee_data, gosmee_event, sse_channel, stream_id
@@ -216,8 +217,12 @@ async def test_a_cursor_of_another_channel_is_not_used():
     assert channel.last_ids == ["0-0"]
 
 
+def gaps():
+    return REGISTRY.get_sample_value("edge_relay_relay_gaps_total", {"relay": NAME})
+
+
 async def test_lost_history_is_told_and_the_rest_is_taken(caplog):
-    """With both ids and what to do; a first session, which has missed nothing, says nothing."""
+    """With both ids and what to do, and counted; a first session, which has missed nothing, says nothing."""
     async with sse_channel() as channel:
         for number in range(5):
             channel.put(b"%d" % number)
@@ -225,6 +230,7 @@ async def test_lost_history_is_told_and_the_rest_is_taken(caplog):
         async with Listening(channel) as session:
             await session.until(lambda: len(session.taken) >= 3)
         assert not caplog.records
+        before = gaps()
         channel.put(b"5")
         channel.trimmed = 5
         behind = write_cursor(stream_id(2), channel.url)
@@ -239,6 +245,7 @@ async def test_lost_history_is_told_and_the_rest_is_taken(caplog):
     assert stream_id(2) in told
     assert stream_id(5) in told
     assert "have it sent again" in told
+    assert gaps() == before + 1
 
 
 async def test_what_is_too_large_is_left_out_and_holds_up_nothing(caplog):

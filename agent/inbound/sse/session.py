@@ -33,6 +33,7 @@ from agent.inbound.sse.messages import (
     write_cursor,
 )
 from agent.incoming.message import Arrived
+from agent.metrics import RELAY_GAPS
 from agent.model import SECOND
 
 _log = logging.getLogger(__name__)
@@ -96,6 +97,7 @@ class _Listener:
         self._clock = clock
         self._reader = reader
         self._timing = timing
+        self._gaps = RELAY_GAPS.labels(name)
         self._proved_at: int | None = None
 
     async def listen(self) -> None:
@@ -168,6 +170,7 @@ class _Listener:
             case Arrived() as message:
                 return message
             case Gap(requested, oldest):
+                self._gaps.inc()
                 _log.warning(
                     "relay %s: it does not keep everything any more since %s, where this agent stood; the oldest "
                     "that it has is %s: what came in between may be lost, have it sent again, and let the relay "
