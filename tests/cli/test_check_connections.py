@@ -21,6 +21,17 @@ sources:
            tags: {F: {topic: a/b}}}
   sim: {type: simulated, tags: {G: {signal: sine}}}
 """
+INBOUND = """\
+inbound:
+  cloud:
+    type: poll
+    url: https://relay.example.com/out/line-4?key=canary-4711
+    verify: none
+    routes:
+      orders: {type: order, forward: {url: "http://mes.plant:8080/orders"}}
+      recipes: {publish: {source: broker, topic: recipes}}
+  fleet: {type: nats, servers: ["tls://nats.example.com"], stream: s, consumer: line-4, verify: none}
+"""
 NAMES = "names to be resolved (DNS, UDP and TCP 53, by this machine's resolver)"
 WAYS = [
     ("192.168.10.20", 502, "Modbus TCP", "out", "no", "source plc, source plc-slow"),
@@ -49,6 +60,21 @@ async def test_every_address_and_port_stands_there_once(tmp_path, capsys):
         "source sim is simulated: no connection",
         f"{NAMES}: boiler.plant, broker.plant, cmms.example.com, moxa.plant",
     ]
+
+
+async def test_relays_and_what_their_routes_reach_stand_there_too(tmp_path, capsys):
+    """The relay is asked from here; a service of the plant is a connection; a broker stands there once."""
+    (tmp_path / "site.yaml").write_text(SITE + INBOUND)
+    words = ("check", "--connections", "--json", "-c", str(tmp_path / "site.yaml"))
+    status, output, errors = await run(capsys, *words)
+    found = {way["purpose"]: (way["to"], way["port"]) for way in json.loads(output)["connections"]}
+
+    assert (status, errors) == (0, "")
+    assert found["relay cloud"] == ("relay.example.com", 443)
+    assert found["relay fleet"] == ("nats.example.com", 4222)
+    assert found["destination cloud/orders"] == ("mes.plant", 8080)
+    assert found["source broker, destination cloud/recipes"] == ("broker.plant", 8883)
+    assert "canary" not in output
 
 
 async def test_a_spreadsheet_can_open_it(tmp_path, capsys):

@@ -69,6 +69,11 @@ RETRIES = [
     ("400, lone for less", answer(400), history(lone=HOUR - 1), REFUSED),
     ("502, lone for an hour", answer(502), LONE, retry(150 * SECOND, Fault.RECEIVER)),
     ("no answer, lone for an hour", NoAnswer("x"), LONE, retry(150 * SECOND, Fault.LINK)),
+    # Where nothing can pass it, the receiver's word about it counts at once; weather counts as ever.
+    ("400, in line", answer(400), history(in_line=True), retry(MINUTE, Fault.EVENT, charged=True)),
+    ("fifth refused in a row, in line", answer(400), history(in_line=True, refused=4), MENDING),
+    ("500, in line", answer(500), history(in_line=True), WEATHER),
+    ("no answer, in line", NoAnswer("x"), history(in_line=True), retry(SECOND // 2, Fault.LINK)),
     # The last charge is not the end: the wait after it is.
     (
         "third charge",
@@ -112,6 +117,7 @@ ENDS = [
     ("abort", answer(400, {"webhook-delivery": "abort-message"}), HEALTHY, Dead),
     ("abort with 503", answer(503, {"webhook-delivery": "abort-message", "retry-after": "9"}), HEALTHY, Dead),
     ("400 after its schedule", answer(400), history(passed=True, charged=3), Dead),
+    ("400 in line after its schedule", answer(400), history(in_line=True, charged=3), Dead),
     ("500 after its schedule", answer(500), history(passed=True, charged=3), Dead),
     ("no answer after its schedule", NoAnswer("x"), history(passed=True, charged=3), Dead),
     ("crash after its schedule", Crash("x"), history(lone=HOUR, charged=3), Dead),
