@@ -17,6 +17,7 @@ from agent.errors import EdgeRelayError
 from agent.formats import FormatError, open_format
 from agent.model import MILLISECOND, SECOND, Event, Json
 from agent.stamps import utc_text
+from agent.store.messages import AuditFilter
 from agent.store.orders import Replay, Stretch, Tally, Walked
 from agent.store.records import (
     Attempt,
@@ -29,6 +30,7 @@ from agent.store.records import (
     Stored,
 )
 from agent.store.store import Store
+from agent.web.messages import audit_line, inbox_row
 from agent.web.orders import MalformedError, ReplayOrder
 
 if TYPE_CHECKING:
@@ -78,6 +80,15 @@ class Desk:
             words = ", ".join(each.word for each in DeliveryState)
             raise UnknownError(f"no delivery is ever {state!r}: expected {words}") from None
         return [self._listed(event) for event in await self.store.events(wanted, _limit(query))]
+
+    async def audit(self, query: Mapping[str, str]) -> list[Json]:
+        """The newest lines of the audit that `query` wants (since, target, outcome, limit), oldest first."""
+        wanted = AuditFilter(_wall(query, "since"), query.get("target"), query.get("outcome"))
+        return [audit_line(line) for line in await self.store.audit.newest(wanted, _limit(query))]
+
+    async def inbox(self, query: Mapping[str, str]) -> list[Json]:
+        """The newest messages that came in (limit), oldest first."""
+        return [inbox_row(message) for message in await self.store.inbox.newest(_limit(query))]
 
     async def dead_letters(self, query: Mapping[str, str]) -> list[Json]:
         """The newest dead letters that `query` selects, oldest first."""

@@ -33,6 +33,8 @@ COMMANDS: Final = {
     "status": "agent.cli.status",
     "alarms": "agent.cli.alarms",
     "events": "agent.cli.events",
+    "inbox": "agent.cli.inbox",
+    "audit": "agent.cli.audit",
     "why": "agent.cli.why",
     "ack": "agent.cli.acknowledge",
     "reset": "agent.cli.reset",

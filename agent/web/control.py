@@ -14,6 +14,7 @@ from agent.model import Json
 from agent.web.alarms import Operating, alarm_routes
 from agent.web.answering import Answerer, answered
 from agent.web.destinations import Holding, destination_routes
+from agent.web.inbound import message_routes
 from agent.web.sources import Pausing, source_routes
 
 
@@ -91,7 +92,7 @@ def control_app(agent: Controlled) -> web.Application:
     app.router.add_post("/api/samples/flush", answered(_flush(agent)))
     app.router.add_post("/api/reload", answered(reload))
     app.add_routes([*alarm_routes(agent.hand), *source_routes(agent.intakes)])
-    app.add_routes(destination_routes(agent.holding, agent.desk))
+    app.add_routes([*destination_routes(agent.holding, agent.desk), *message_routes(agent.desk)])
     return app
 
 

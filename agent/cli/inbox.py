@@ -1,0 +1,62 @@
+"""`edge-relay inbox`: the messages that came in by relays, and where each stands."""
+
+import argparse
+
+from agent.cli.arguments import add_config_option
+from agent.cli.asking import add_json_option, ask, print_list, told
+from agent.cli.opened import asked_or_opened, opened_desk
+from agent.cli.selecting import add_limit, query
+from agent.cli.tables import print_table
+from agent.config.agent_section import load_agent
+from agent.model import Json
+
+SUMMARY = "list the newest messages that came in by relays"
+_COLUMNS = ("relay", "id", "type", "route", "state", "outcome", "reason")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    add_config_option(parser)
+    add_limit(parser)
+    add_json_option(parser, lines=True)
+    parser.epilog = """examples:
+  edge-relay inbox --limit 20
+  edge-relay inbox --jsonl | jq -r 'select(.outcome == "rejected") | .reason'
+
+A message is waiting to be acted on, acting (begun), sent (on its way to its service), or settled with its outcome.
+Messages that nobody has signed are not listed: `edge-relay audit` counts them. Remembered for 30 days.
+Works while the agent runs (it is asked) and while it does not (its store is read).
+"""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Get them and print them."""
+
+    async def work() -> int:
+        agent = load_agent(arguments.config)
+        wanted = query(arguments, "limit")
+
+        async def opened() -> Json:
+            async with opened_desk(agent) as desk:
+                return await desk.inbox(wanted)
+
+        rows = await asked_or_opened(lambda: ask(agent.data_dir, "GET", "/api/inbox", wanted), opened)
+        print_list(rows if isinstance(rows, list) else [], arguments, show_inbox)
+        return 0
+
+    return told(work)
+
+
+def show_inbox(rows: list[Json]) -> None:
+    """Print a table of them."""
+    if not rows:
+        print("no message has come in")
+        return
+    cells = [_row(row) for row in rows if isinstance(row, dict)]
+    print_table(("time", "relay", "message", *_COLUMNS[2:]), cells)
+
+
+def _row(row: dict[str, Json]) -> tuple[str, ...]:
+    state = f"{row['state']}, damaged on disk" if "damaged" in row else str(row["state"])
+    shown = {**row, "state": state}
+    return (str(row["at"]), *(str(shown[name]) for name in _COLUMNS))
