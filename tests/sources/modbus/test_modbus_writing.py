@@ -409,7 +409,7 @@ async def test_a_write_does_not_wait_for_its_turn_for_ever(impatient):
     """What could not be sent in time is not sent later either: by then the machine may stand otherwise."""
     async with ModbusServer(dead={2}) as server:
         other = source(
-            server, {"X": {"area": "holding", "offset": 1, "type": "int16"}}, unit_id=2, timeout="3s"
+            server, {"X": {"area": "holding", "offset": 1, "type": "int16"}}, unit_id=2, timeout="2s"
         )
         async with writing(plc(server, poll_every="1h")) as sink, sessions(other, Sink(), "other"):
             await until(lambda: any(exchange.unit == 2 for exchange in server.requests))
