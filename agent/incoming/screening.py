@@ -37,7 +37,6 @@ class Code(StrEnum):
 
     SIGNATURE = "signature"
     NOT_RAW = "not raw"
-    TOO_LARGE = "too large"
     NO_ROUTE = "no route"
     TOO_OLD = "too old"
     TOO_NEW = "too new"

@@ -5,41 +5,16 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rigs.relay_terms import FORWARD, STANDARD, WRITE, relay
 from rigs.signed import OTHER, PUBLIC_KEY, SECRET, headers, headers_ed25519, signed, signed_hex, utc
 
-from agent.inbound.routes import RouteSection
 from agent.incoming.message import Arrived
 from agent.incoming.screening import Code, Now, Rejected, Taken, screen
-from agent.relays import terms
-from agent.signing.config import Ed25519Verification, HexSigning, StandardSigning
 from agent.stamps import Standing
 
 AT = utc("2026-11-21T08:00:00Z")
 NOW = Now(AT, Standing.TRUSTED)
 DAY = 86_400
-
-
-class Section:
-    """What `terms` reads of a relay's section."""
-
-    def __init__(self, verify, routes):
-        self.verify = verify
-        self.routes = {
-            name: RouteSection.model_validate(route, context=None) for name, route in routes.items()
-        }
-
-
-STANDARD = {"secret": SECRET}
-WRITE = {"write": {"tag": "speed"}}
-FORWARD = {"forward": {"url": "http://127.0.0.1:1/"}}
-
-
-def relay(verify=STANDARD, **routes):
-    section = "none"
-    if verify != "none":
-        kind = {"ed25519": Ed25519Verification, "hex": HexSigning}.get(verify.get("scheme"), StandardSigning)
-        section = kind.model_validate(verify)
-    return terms("cloud", Section(section, routes or {"set": WRITE}))
 
 
 def asks(**more):
