@@ -154,7 +154,14 @@ def test_what_cannot_be_handed_over_is_named(event, why):
 def test_history_that_was_never_asked_for_is_not_lost():
     """A first session asks for everything, before which gosmee has always something older to miss."""
     assert read_event(Event(b'{"requested_id":"0-0","oldest_id":"5-0"}', "gosmee-gap")) is None
-    assert read_event(Event(b"?", "gosmee-gap")) == Gap("(not said)", "(not said)")
+
+
+@pytest.mark.parametrize(
+    "data", [b"?", b"{}", b'{"requested_id":"5-0\\nX","oldest_id":"6-0"}', b'{"requested_id":7}']
+)
+def test_lost_history_is_told_also_in_other_words(data):
+    """Which are not repeated."""
+    assert read_event(Event(data, "gosmee-gap")) == Gap("(not said)", "(not said)")
 
 
 @given(st.binary(max_size=60), st.text(max_size=20), st.text(max_size=20))

@@ -31,7 +31,6 @@ EVERYTHING: Final = "0-0"
 _RESUMES: Final = re.compile(r"[0-9]{1,20}-[0-9]{1,20}")
 _NO_HEADERS: Final = frozenset({"body", "bodyB", "query", "timestamp"})
 _WORDS: Final[tuple[Json, ...]] = ({}, {"message": "connected"}, {"message": "ready"})
-_SHOWN: Final = 80  # characters of what a relay says
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +133,10 @@ def _headers(document: dict[str, Json]) -> Mapping[str, str]:
 def _gap(event: Event) -> Gap | None:
     """Read what gosmee says of lost history; of what was never asked for by its id, nothing is lost."""
     match _parsed(event.data):
-        case {"requested_id": str(requested), "oldest_id": str(oldest)} if requested != EVERYTHING:
-            return Gap(requested[:_SHOWN], oldest[:_SHOWN])
-        case {"requested_id": str()}:
-            return None
+        case {"requested_id": str(requested), "oldest_id": str(oldest)} if resumes(requested) and resumes(
+            oldest
+        ):
+            return Gap(requested, oldest) if requested != EVERYTHING else None
         case _:
             return Gap("(not said)", "(not said)")
 
