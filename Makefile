@@ -43,7 +43,7 @@ bench: .venv/.installed-test
 
 faults: .venv/.installed-test
 	@test -d tests/faults || { echo "make faults: there are no fault injections in tests/faults yet" >&2; exit 1; }
-	@EDGE_RELAY_LOSSES=1000 EDGE_RELAY_KILLS=100 EDGE_RELAY_HISTORIES=200 EDGE_RELAY_DAMAGES=500 EDGE_RELAY_MESSAGES=1000000 \
+	@EDGE_RELAY_LOSSES=1000 EDGE_RELAY_KILLS=200 EDGE_RELAY_HISTORIES=200 EDGE_RELAY_DAMAGES=500 EDGE_RELAY_MESSAGES=1000000 \
 		$(BIN)/pytest -n 2 --timeout 1800 --hypothesis-profile deep \
 		tests/faults tests/process/test_agent_kill.py tests/process/test_inbound_kill.py tests/process/test_survival.py tests/incoming tests/store tests/rules tests/sources/mqtt/test_sparkplug_properties.py $(ARGS)
 

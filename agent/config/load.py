@@ -34,7 +34,7 @@ from agent.config.walk import as_json, keys_of, texts_in
 from agent.config.yaml_text import Plain
 from agent.delivery.body import Identity
 from agent.destinations.config import DestinationConfig
-from agent.errors import ConfigError
+from agent.errors import ConfigError, Problem
 from agent.formats.checking import Trial, mistakes
 from agent.inbound.config import RelayConfig
 from agent.model import Json, TagSpec
@@ -93,8 +93,8 @@ class _Loading(LoadingRules):
         """
         self.check_sections(File.model_fields)
         agent = self.section("agent", _AGENT)
-        if agent is not None:
-            self.context = replace(self.context, data_dir=agent.data_dir)
+        data_dir = None if agent is None else agent.data_dir
+        self.context = replace(self.context, data_dir=data_dir or self.context.data_dir)
         self.expand_sources()
         store = self.section("store", _STORE)
         http = self.section("http", _HTTP)
@@ -108,9 +108,8 @@ class _Loading(LoadingRules):
         relays = self.relays(sources, specs)
         self.check_together(sources, destinations, tags, today=now_wall is not None)
         self.doubt(specs, tags, zone, now_wall, destinations)
-        self.problems.sort(key=lambda problem: (problem.file, problem.line, problem.column))
         if self.failed or agent is None or store is None or http is None:
-            raise ConfigError(self.problems)
+            raise ConfigError(self.in_order())
         return Configuration(
             agent,
             store,
@@ -125,8 +124,12 @@ class _Loading(LoadingRules):
             relays,
             bool(watch),
             self.stamp,
-            tuple(self.problems),
+            tuple(self.in_order()),
         )
+
+    def in_order(self) -> list[Problem]:
+        """Give what was found, as it stands in the files."""
+        return sorted(self.problems, key=lambda problem: (problem.file, problem.line, problem.column))
 
     def check_together(
         self,
