@@ -93,8 +93,7 @@ class _Loading(LoadingRules):
         """
         self.check_sections(File.model_fields)
         agent = self.section("agent", _AGENT)
-        data_dir = None if agent is None else agent.data_dir
-        self.context = replace(self.context, data_dir=data_dir or self.context.data_dir)
+        self.context = self.context if agent is None else replace(self.context, data_dir=agent.data_dir)
         self.expand_sources()
         store = self.section("store", _STORE)
         http = self.section("http", _HTTP)
