@@ -107,6 +107,10 @@ def test_a_body_too_large_is_refused_by_its_announcement_and_by_its_bytes(relay)
     """At the bound it is taken; one more, announced or chunked, is not."""
     assert relay.post(b"x" * 5_000, "small").status == 202
     assert relay.post(b"x" * 5_001, "small").status == 413
+    announced = (
+        f"POST /in/small HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {POST}\r\nContent-Length: 5001\r\n\r\n"
+    )
+    assert b"too_large" in relay.send(announced.encode())  # nothing of it was sent
     with relay.raw() as connection:
         head = f"POST /in/small HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {POST}\r\nTransfer-Encoding: chunked\r\n\r\n"
         connection.sendall(head.encode() + b"1389\r\n" + b"x" * 5001 + b"\r\n")
