@@ -2,10 +2,7 @@
 
 import asyncio
 import struct
-from collections import Counter
 from dataclasses import replace
-from itertools import count
-from types import SimpleNamespace
 
 import pytest
 from rigs.acting import configured, plant
@@ -13,9 +10,8 @@ from rigs.modbus_server import ModbusServer, honest
 from rigs.signed import OTHER, SECRET
 from rigs.stores import eventually, refusing_disk, sql
 
-from agent.clock import SystemClock
 from agent.incoming.message import Arrived
-from agent.model import SECOND, EventType, Quality, Reading
+from agent.model import SECOND, EventType
 from agent.stamps import Standing
 from agent.store import audit
 from agent.store.records import MarkDelivered
@@ -323,7 +319,7 @@ async def test_a_device_that_shows_it_late_has_a_moment(tmp_path):
 
 async def test_a_source_that_is_away_is_waited_for_once_and_holds_up_no_alarm(tmp_path, monkeypatch):
     """The first message waits for it, the next ones are refused at once."""
-    monkeypatch.setattr("agent.acting.writing._PATIENCE", SECOND // 2)
+    monkeypatch.setattr("agent.acting.writing._PATIENCE", 2 * SECOND)
     async with server() as plc, plant(tmp_path, plc) as here:
         await plc.stop()
         await eventually(lambda: here.intakes.at_work["plc"].door.writer is None)
@@ -383,6 +379,53 @@ async def test_what_was_done_is_told_when_the_disk_takes_it(tmp_path):
         assert (await here.outcome()).data["outcome"] == "done"
         assert len(plc.writes) == 1
         assert len(await here.events("inbound.")) == 1
+
+
+async def test_a_disk_that_takes_its_time_makes_a_message_older(tmp_path):
+    """It was young enough when it was journalled, and is too old when that is on disk: nothing is written."""
+    async with server() as plc, plant(tmp_path, plc, acts=False) as here:
+        await here.send(tag="speed", value=12)
+        commit = here.store.commit
+
+        async def slow(step):
+            await commit(step)
+            here.reckoning_later = True
+
+        now = here.reception.now
+        here.actor._writing._now = lambda: replace(
+            now(), utc=now().utc + 100 * hasattr(here, "reckoning_later")
+        )
+        here.store.commit = slow
+        here.begin()
+        event = await here.outcome()
+
+        assert event.type is EventType.INBOUND_REJECTED
+        assert [(line.outcome, line.count) for line in await here.audit()] == [("rejected", 1)]
+        assert plc.writes == []
+
+
+# --- the end of the agent ----------------------------------------------------------------------------------------
+
+
+async def test_what_is_under_way_is_brought_to_its_end_and_nothing_more_is_begun(tmp_path):
+    """When the agent is told to stop; what is left waits for the next run."""
+    asked = asyncio.Event()
+
+    async def slow(exchange):
+        asked.set()
+        await asyncio.sleep(0.2)
+        await honest(exchange)
+
+    async with server(behave=on_write(slow)) as plc:
+        async with plant(tmp_path, plc) as here:
+            await here.send(tag="speed", value=12)
+            await here.send(identity="msg_2", tag="speed", value=13)
+            await asked.wait()
+            await here.actor.stop()
+            assert [row.outcome for row in await here.rows()] == ["done", ""]
+        async with plant(tmp_path, plc) as here:
+            assert (await here.outcome("msg_2")).data["outcome"] == "done"
+        assert len(plc.writes) == 2
 
 
 # --- the operator's hand -----------------------------------------------------------------------------------------
@@ -458,110 +501,3 @@ async def test_what_a_receiver_lost_is_sent_again(tmp_path):
         assert (event.data["outcome"], event.data["replayed"]) == ("done", len(before))
         ids = [each.stored.event.id for each in await here.store.waiting("cloud", 0, 100)]
         assert ids == [*(each.stored.event.id for each in before), event.id]
-
-
-# --- killed at every point -----------------------------------------------------------------------------------------
-
-
-class Machine:
-    """A machine that counts; it may be killed with the agent at every point, so it is no device on a wire."""
-
-    def __init__(self) -> None:
-        self.value, self.writes = 10.0, 0
-
-    async def read(self, tag):
-        return Reading(tag, self.value, Quality.GOOD, SystemClock().monotonic())
-
-    async def write(self, _, value):
-        self.value, self.writes = value, self.writes + 1
-
-
-class Knife:
-    """Ends a task at its `at`-th point: before or after each thing that it waits for."""
-
-    def __init__(self, at) -> None:
-        self.at, self.points, self.task = at, 0, None
-
-    async def point(self):
-        self.points += 1
-        if self.points == self.at:
-            self.task.cancel()
-            await asyncio.sleep(0)
-
-    def beside(self, holder, name):
-        work = getattr(holder, name)
-
-        async def cut(*given, **more):
-            await self.point()
-            result = await work(*given, **more)
-            await self.point()
-            return result
-
-        setattr(holder, name, cut)
-
-
-async def killed(folder, machine, at, *messages):
-    """One run over the machine that ends at this point, or when nothing is left to do; whether it was killed."""
-    door = SimpleNamespace(writer=SimpleNamespace(read=machine.read, write=machine.write))
-    intake = SimpleNamespace(name="plc", config=None, door=door, reason="")
-    at_work = SimpleNamespace(at_work={"plc": intake})
-    async with plant(folder, acts=False, reads=False, intakes=at_work) as here:
-        intake.config = here.configuration.sources["plc"]
-        await here.accept(*(here.message(*message, **data) for message, data in messages))
-        knife = Knife(at)
-        for holder, name in (
-            *((door.writer, name) for name in ("read", "write")),
-            *((here.store.inbox, name) for name in ("known", "unsettled")),
-            *((here.store, name) for name in ("commit", "states")),
-            (here.store.audit, "one"),
-        ):
-            knife.beside(holder, name)
-        knife.task = asyncio.create_task(here.actor.run())
-        async with asyncio.timeout(30):
-            while not knife.task.done() and await here.store.inbox._read("SELECT 1 FROM inbox WHERE state < 2"):
-                await asyncio.sleep(0.001)
-        knife.task.cancel()
-        await asyncio.wait([knife.task])
-        return SimpleNamespace(
-            cut=knife.points >= at,
-            told=[event.data for event in await here.events("inbound.")],
-            audit=await here.audit(),
-            shelved=await here.events(EventType.ALARM_SHELVED),
-            rows=await here.rows(),
-        )
-
-
-ASKED = (
-    (("set", "write"), {"tag": "speed", "value": 12.5}),
-    (("shelve", "shelve"), {"rule": "quiet", "reason": "seal", "until": "2h"}),
-    (("replay", "replay"), {"destination": "cloud", "since": "1h"}),
-)
-
-
-async def test_killed_at_any_point_nothing_is_done_twice_and_everything_is_told_once(tmp_path):
-    """No second write, no `done` without one, no silence about one; and an alarm is shelved once."""
-    outcomes = set()
-    for at in count(1):
-        folder = tmp_path / str(at)
-        folder.mkdir()
-        machine = Machine()
-        first = await killed(folder, machine, at, *ASKED)
-        last = await killed(folder, machine, 10_000)
-
-        told = Counter(data["message_id"] for data in last.told)
-        assert told == {"write": 1, "shelve": 1, "replay": 1}, at
-        by_id = {data["message_id"]: data for data in last.told}
-        write = by_id["write"]
-        outcomes.add((write["outcome"], machine.writes))
-        assert (write["outcome"], machine.writes) in {("done", 1), ("unknown", 0), ("unknown", 1)}, at
-        assert write["value"] == machine.value
-        assert [by_id[name]["outcome"] for name in ("shelve", "replay")] == ["done", "done"]
-        assert len(last.shelved) == 1
-        assert {line.identity: line.outcome for line in last.audit} == {
-            name: data["outcome"] for name, data in by_id.items()
-        }
-        assert {row.state.name for row in last.rows} == {"SETTLED"}
-        if not first.cut:
-            break
-    assert at > 20
-    assert outcomes == {("done", 1), ("unknown", 0), ("unknown", 1)}

@@ -1,0 +1,229 @@
+"""Killed, hung and fuzzed: messages that act on a machine which counts, over real rules and a real store."""
+
+import asyncio
+import random
+from collections import Counter
+from contextlib import asynccontextmanager
+from itertools import count
+from types import SimpleNamespace
+
+from rigs.acting import plant
+
+from agent.clock import SystemClock
+from agent.model import SECOND, EventType, Quality, Reading
+
+
+class Machine:
+    """A machine that counts; it may be killed with the agent at every point, so it is no device on a wire."""
+
+    def __init__(self) -> None:
+        self.value, self.writes = 10.0, 0
+
+    async def read(self, tag):
+        return Reading(tag, self.value, Quality.GOOD, SystemClock().monotonic())
+
+    async def write(self, _, value):
+        self.value, self.writes = value, self.writes + 1
+
+
+class Knife:
+    """Ends a task at its `at`-th point: before or after each thing that it waits for."""
+
+    def __init__(self, at) -> None:
+        self.at, self.points, self.task = at, 0, None
+
+    async def point(self):
+        self.points += 1
+        if self.points == self.at:
+            self.task.cancel()
+            await asyncio.sleep(0)
+
+    def beside(self, holder, name):
+        work = getattr(holder, name)
+
+        async def cut(*given, **more):
+            await self.point()
+            result = await work(*given, **more)
+            await self.point()
+            return result
+
+        setattr(holder, name, cut)
+
+
+def beside(machine):
+    """The sources of an agent that reads nothing but this machine; None: it is not connected."""
+    door = SimpleNamespace(writer=machine)
+    intake = SimpleNamespace(name="plc", config=None, door=door, reason="the cable is out")
+    return SimpleNamespace(at_work={"plc": intake})
+
+
+@asynccontextmanager
+async def plant_of(folder, machine, **more: object):
+    """The plant over such a machine."""
+    intakes = beside(machine)
+    async with plant(folder, reads=False, intakes=intakes, **more) as here:
+        intakes.at_work["plc"].config = here.configuration.sources["plc"]
+        yield here
+
+
+async def test_a_machine_that_hangs_holds_up_nothing_for_ever(tmp_path, monkeypatch):
+    """Every step ends: what cannot be read is refused, what was perhaps written is unknown."""
+    monkeypatch.setattr("agent.acting.machines._BOUND_S", 0.1)
+    monkeypatch.setattr("agent.acting.writing._PATIENCE", 0)
+    machine = Machine()
+    async with plant_of(tmp_path, machine) as here:
+        read = machine.read
+        machine.read = hanging
+        await here.send(tag="speed", value=12)
+        assert "did not answer within 0.1 s" in (await here.outcome()).data["reason"]
+        machine.read, machine.write = read, hanging
+        await here.send(identity="msg_2", tag="speed", value=12)
+        event = await here.outcome("msg_2")
+        assert (event.data["outcome"], event.data["value"]) == ("unknown", 10.0)
+        assert event.data["reason"].startswith("now 10.0; the device did not answer")
+
+
+async def hanging(*_):
+    await asyncio.Event().wait()
+
+
+async def test_a_write_that_was_begun_is_reported_though_its_machine_is_away(tmp_path, monkeypatch):
+    """After the restart it is waited for, for a while; then it is unknown, and why."""
+    monkeypatch.setattr("agent.acting.writing._PATIENCE_AFTER", SECOND // 10)
+    machine = Machine()
+    machine.write = hanging
+    async with plant_of(tmp_path, machine) as here:
+        await here.send(tag="speed", value=12.5)
+        async with asyncio.timeout(30):
+            while [row.state.name for row in await here.rows()] != ["ACTING"]:
+                await asyncio.sleep(0.005)
+    async with plant_of(tmp_path, None) as here:
+        event = await here.outcome()
+
+        assert (event.data["outcome"], event.data["new_value"]) == ("unknown", 12.5)
+        assert "the cable is out" in event.data["reason"]
+        assert "the agent was stopped while it wrote" in event.data["reason"]
+
+
+NASTY = (
+    None,
+    True,
+    0,
+    -0.0,
+    12.5,
+    2**64 - 1,
+    -(2**63),
+    1e308,
+    5e-324,
+    "",
+    " ",
+    "speed",
+    "high",
+    "lamp",
+    "cloud",
+)
+NASTY = (
+    *NASTY,
+    "2h",
+    "99999999999d",
+    "9999-12-31T23:59:59+14:00",
+    "0001-01-01T00:00:00Z",
+    "x" * 300,
+    "\0\n",
+    [],
+    [[1]],
+    {},
+)
+
+
+async def test_whatever_messages_hold_nothing_stops_and_nothing_slips_through(tmp_path):
+    """Everything signed is settled with one outcome; what reaches a machine is within its bounds."""
+    dice, machine, sent = random.Random(4711), Machine(), []
+    async with plant_of(tmp_path, machine, acts=False) as here:
+        machine.write = lambda tag, value: sent.append((tag, value)) or Machine.write(machine, tag, value)
+        here.begin()
+        names = ("tag", "value", "rule", "by", "reason", "until", "destination", "since")
+        messages = [
+            here.message(
+                dice.choice(("set", "slowly", "ack", "shelve", "unshelve", "reset", "replay")),
+                f"msg_{number}",
+                **{name: dice.choice(NASTY) for name in names if dice.random() < 0.9},
+            )
+            for number in range(400)
+        ]
+        await here.accept(*messages)
+        async with asyncio.timeout(60):
+            while await here.store.inbox.unsettled():
+                await asyncio.sleep(0.01)
+        told = Counter(event.data["message_id"] for event in await here.events("inbound."))
+        assert len(told) == len(messages)
+        assert set(told.values()) == {1}
+    assert sent
+    assert all(0 <= value <= 100 for tag, value in sent if tag == "speed")
+    assert {tag for tag, _ in sent} <= {"speed", "lamp"}
+
+
+async def killed(folder, machine, at, *messages):
+    """One run over the machine that ends at this point, or when nothing is left to do; whether it was killed."""
+    cut = SimpleNamespace(read=machine.read, write=machine.write)
+    async with plant_of(folder, cut, acts=False) as here:
+        await here.accept(*(here.message(*message, **data) for message, data in messages))
+        knife = Knife(at)
+        for holder, name in (
+            *((cut, name) for name in ("read", "write")),
+            *((here.store.inbox, name) for name in ("known", "unsettled")),
+            *((here.store, name) for name in ("commit", "states")),
+            (here.store.audit, "one"),
+        ):
+            knife.beside(holder, name)
+        knife.task = asyncio.create_task(here.actor.run())
+        async with asyncio.timeout(30):
+            while not knife.task.done() and await here.store.inbox._read(
+                "SELECT 1 FROM inbox WHERE state < 2"
+            ):
+                await asyncio.sleep(0.001)
+        knife.task.cancel()
+        await asyncio.wait([knife.task])
+        return SimpleNamespace(
+            cut=knife.points >= at,
+            told=[event.data for event in await here.events("inbound.")],
+            audit=await here.audit(),
+            shelved=await here.events(EventType.ALARM_SHELVED),
+            rows=await here.rows(),
+        )
+
+
+ASKED = (
+    (("set", "write"), {"tag": "speed", "value": 12.5}),
+    (("shelve", "shelve"), {"rule": "quiet", "reason": "seal", "until": "2h"}),
+    (("replay", "replay"), {"destination": "cloud", "since": "1h"}),
+)
+
+
+async def test_killed_at_any_point_nothing_is_done_twice_and_everything_is_told_once(tmp_path):
+    """No second write, no `done` without one, no silence about one; and an alarm is shelved once."""
+    outcomes = set()
+    for at in count(1):
+        folder = tmp_path / str(at)
+        folder.mkdir()
+        machine = Machine()
+        first = await killed(folder, machine, at, *ASKED)
+        last = await killed(folder, machine, 10_000)
+
+        told = Counter(data["message_id"] for data in last.told)
+        assert told == {"write": 1, "shelve": 1, "replay": 1}, at
+        by_id = {data["message_id"]: data for data in last.told}
+        write = by_id["write"]
+        outcomes.add((write["outcome"], machine.writes))
+        assert (write["outcome"], machine.writes) in {("done", 1), ("unknown", 0), ("unknown", 1)}, at
+        assert write["value"] == machine.value
+        assert [by_id[name]["outcome"] for name in ("shelve", "replay")] == ["done", "done"]
+        assert len(last.shelved) == 1
+        assert {line.identity: line.outcome for line in last.audit} == {
+            name: data["outcome"] for name, data in by_id.items()
+        }
+        assert {row.state.name for row in last.rows} == {"SETTLED"}
+        if not first.cut:
+            break
+    assert at > 20
+    assert outcomes == {("done", 1), ("unknown", 0), ("unknown", 1)}
