@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 BOILER, PRESS = "urn:plant:boiler", "urn:plant:press"
 USER, PASSWORD = "relay", "right"
 _SCRIPT = Path(__file__).parents[1] / "peers" / "opcua_server.js"
-_PATIENCE = 30.0  # seconds for one answer: the first waits for the start of the program
+_PATIENCE = 90.0  # seconds for one answer: the first waits for the start of the program, and for its keys
 
 
 class NodeOpcua:

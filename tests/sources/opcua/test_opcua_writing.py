@@ -11,7 +11,6 @@ from rigs.opcua_quirks import hearing_writes
 from rigs.opcua_server import Line
 from rigs.opcua_session import configure, watching, writable
 
-from agent.errors import StoreUnavailable
 from agent.model import Quality
 from agent.sources.opcua.source import Timing
 from agent.sources.writing import WriteRefused, WriteUncertain
@@ -339,21 +338,6 @@ async def test_a_line_that_goes_silent(plant, valve):
     assert (now.value, now.quality) == (None, Quality.BAD)
     assert now.reason.startswith("no answer within 1s: check power, cable and firewall")
     assert heard == []
-
-
-async def test_a_connection_that_is_lost_while_the_disk_is_full(plant, valve):
-    """The session waits for the store, and its end with it; what is asked of it meanwhile is refused, not in doubt."""
-    async with Line(plant.port) as line, watching(writable(line.url, valve)) as watch:
-        writer = await watch.writer()
-        await watch.until(lambda: watch.values(valve), PATIENCE)
-        watch.refusals = [StoreUnavailable("full")] * 10_000
-        plant.set(valve, 7.5)
-        await watch.until(lambda: len(watch.refusals) < 10_000, PATIENCE)
-        line.cut()
-        await watch.until(lambda: not line.open, PATIENCE)
-        with pytest.raises(WriteRefused, match="nothing was sent: "):
-            await writer.write(valve, 2)
-        watch.refusals = []
 
 
 async def test_who_gives_up_in_mid_write_harms_nobody(plant, valve):
