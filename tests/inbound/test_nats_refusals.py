@@ -11,7 +11,7 @@ from rigs.nats_operator import Operator
 from rigs.nats_relay import CONSUMER, STREAM, NatsRelay, section
 from rigs.nats_server import NatsServer
 from rigs.raw_server import raw_server
-from rigs.relay_session import running
+from rigs.relay_session import running, until
 
 from agent.inbound.nats.reasons import permissions, to_type
 
@@ -211,17 +211,15 @@ async def test_tls_and_an_nkey(tmp_path):
     ],
 )
 async def test_what_a_server_says_of_a_pull(status, words):
-    """It is asked anew, or the session ends with what to do; a word about an older pull means nothing."""
+    """It is asked anew, or the session ends with what to do."""
     asked = []
 
     async def server(_rig, reader, writer):
-        writer.write(b'INFO {"headers":true}\r\n')
-        while b"PING" not in await reader.readuntil(b"\r\n"):
-            pass
-        writer.write(b"PONG\r\n")
-        await answered(reader, writer, b"", b'{"config":{"ack_policy":"explicit"},"num_ack_pending":0}')
-        asked.append(await answered(reader, writer, status, b""))
-        asked.append(await answered(reader, writer, b"", b""))
+        await greeted(reader, writer)
+        for each in (status, b""):
+            reply = await question(reader)
+            asked.append(reply)
+            say(writer, reply, each)
 
     async with raw_server(server) as rig, running(section(rig.port, timeout="10s")) as session:
         if words:
@@ -232,24 +230,52 @@ async def test_what_a_server_says_of_a_pull(status, words):
             await session.until(lambda: session.answers == 2)
             assert len(asked) == 1
         else:
-            async with asyncio.timeout(30):
-                while len(asked) < 2:
-                    await asyncio.sleep(0.01)
-            assert asked[0] == asked[1]
+            await until(lambda: len(asked) == 2)
 
 
-async def answered(reader, writer, status, payload):
-    """Answer one question; give it."""
+async def test_a_word_about_an_older_pull_means_nothing():
+    """The new one stands, and is not asked again."""
+    asked = []
+
+    async def server(_rig, reader, writer):
+        await greeted(reader, writer)
+        asked.append(await question(reader))
+        say(writer, asked[0], b"409 Batch Completed")
+        asked.append(await question(reader))
+        say(writer, asked[0], b"409 Consumer Deleted")
+        for _ in range(5):
+            say(writer, asked[1], b"100 Idle Heartbeat")
+            await asyncio.sleep(0.02)
+        asked.append(await question(reader))
+
+    async with raw_server(server) as rig, running(section(rig.port, timeout="10s")) as session:
+        await session.until(lambda: session.answers >= 6)
+
+    assert len(asked) == 2
+
+
+async def greeted(reader, writer):
+    """Welcome a client, and tell it of a consumer without limits."""
+    writer.write(b'INFO {"headers":true}\r\n')
+    while b"PING" not in await reader.readuntil(b"\r\n"):
+        pass
+    writer.write(b"PONG\r\n")
+    say(writer, await question(reader), b"", b'{"config":{"ack_policy":"explicit"},"num_ack_pending":0}')
+
+
+async def question(reader):
+    """Wait for a question; where and under which number the answer is awaited."""
     line = b""
     while not line.startswith(b"HPUB"):
         line = await reader.readuntil(b"\r\n")
     _, subject, reply, _, length = line.split()
     await reader.readexactly(int(length) + 2)
+    return reply, 2 if b"MSG.NEXT" in subject else 1
+
+
+def say(writer, where, status, payload=b""):
     head = b"NATS/1.0 %b\r\n\r\n" % status if status else b"NATS/1.0\r\n\r\n"
-    number = 2 if b"MSG.NEXT" in subject else 1
-    told = (reply, number, len(head), len(head + payload), head, payload)
-    writer.write(b"HMSG %b %d %d %d\r\n%b%b\r\n" % told)
-    return subject
+    writer.write(b"HMSG %b %d %d %d\r\n%b%b\r\n" % (*where, len(head), len(head + payload), head, payload))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 
 import pytest
 from rigs.nats_relay import ACK_WAIT, CONSUMER, STREAM, NatsRelay, section
@@ -72,10 +73,12 @@ async def test_a_server_that_is_killed_in_the_middle_of_10000_messages_loses_non
     await relay.begun(MANY)
     session = Session()
     for enough in (3000, 6000):
-        session.begin(section(relay.port))
+        session.begin(section(relay.port, timeout="15s"))
         await session.until(lambda enough=enough: len(session.taken) >= enough)
         relay.server.kill()
-        assert f"127.0.0.1:{relay.port}" in await session.error()
+        assert re.search(
+            f"127.0.0.1:{relay.port}: the (server closed|connection broke)", await session.error()
+        )
         relay.server.start()
     session.begin(section(relay.port))
     await session.until(lambda: len(numbers(session)) == MANY)
@@ -127,8 +130,10 @@ async def test_what_takes_long_to_store_is_not_handed_out_again(relay):
         await session.until(lambda: len(session.taken) == 3)
         await until_acknowledged(relay, 3)
         info = await relay.info()
+        timers = [each for each in asyncio.get_running_loop()._scheduled if not each.cancelled()]
 
     assert (pending.num_ack_pending, pending.num_redelivered) == (3, 0)
+    assert "_InProgress" not in str(timers), "what is taken is in progress no more"
     assert (info.num_ack_pending, info.delivered.consumer_seq) == (0, 3)
     assert session.bodies == [b"0", b"1", b"2"]
 
@@ -184,8 +189,26 @@ async def test_a_relay_that_has_nothing_is_asked_seldom(relay):
     """With the timeout that is meant for plants one question stands, and for a second nothing goes to and fro."""
     async with running(section(relay.port, timeout="15s")) as session:
         await session.until(lambda: session.answers)
+        await until_asked(relay)
         await asyncio.sleep(1)
         assert session.answers == 1
         assert (await relay.info()).num_waiting == 1
         await relay.put(b"0")
         await session.until(lambda: session.taken)
+
+
+async def test_a_server_that_goes_is_noticed_at_once(relay):
+    """Long before it would be missed."""
+    async with running(section(relay.port, timeout="60s")) as session:
+        await session.until(lambda: session.answers)
+        await until_asked(relay)
+        relay.server.kill()
+        why = await session.error()
+
+    assert re.search(f"127.0.0.1:{relay.port}: the (server closed|connection broke)", why)
+
+
+async def until_asked(relay):
+    async with asyncio.timeout(30):
+        while not (await relay.info()).num_waiting:
+            await asyncio.sleep(0.01)
