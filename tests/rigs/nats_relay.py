@@ -15,20 +15,20 @@ from agent.inbound.config import RelayConfig
 from agent.model import SECOND
 
 STREAM, CONSUMER, SUBJECT = "ORDERS", "line4", "orders.new"
-ACK_WAIT = 1.0
+ACK_WAIT = 2.0
 """Seconds after which what was not acknowledged comes again: shorter than an agent's own, for the tests' sake."""
 _SECTION = TypeAdapter(RelayConfig)
 
 
 def section(port: int, **keys: object):
-    """Make a section for a server on loopback, with the shortest timeout that it may have."""
+    """Make a section for a server on loopback."""
     basis = {
         "type": "nats",
         "servers": [f"nats://127.0.0.1:{port}"],
         "verify": "none",
         "stream": STREAM,
         "consumer": CONSUMER,
-        "timeout": "1s",
+        "timeout": "5s",
     }
     return _SECTION.validate_python(basis | keys)
 
