@@ -15,7 +15,10 @@ from rigs.relay_process import ROOT, RelayProcess
 
 from agent.cli import main
 from agent.config.load import load
+from agent.config.model import Listen
 from agent.inbound.poll.config import PollRelay
+from agent.relay.first_start import Access, is_reachable, write_first
+from agent.relay.load import load_relay
 
 AGENT = """
 agent: {site: plant, name: edge}
@@ -86,10 +89,17 @@ def test_one_command_writes_all_and_serves_and_a_second_start_just_serves(relay)
     assert relay.poll("plant-7", token(relay, "poll")).ids == [message["id"]]
 
 
-def test_the_section_for_the_plant_loads_in_the_agent(relay):
+def test_with_a_certificate_of_its_own_it_serves_and_the_section_for_the_plant_loads_in_the_agent(relay):
     """Pasted as it is, with the two secrets in their place, it is a configuration without an error."""
-    relay.start("--channel", "plant-7", "--listen", f"127.0.0.1:{relay.port}", "--json")
+    authority = Authority(relay.folder)
+    arguments = map(str, authority.issue("localhost"))
+    relay.start("--channel", "plant-7", "--listen", f"127.0.0.1:{relay.port}", "--json", "--tls", *arguments)
     told = json.loads((relay.folder / "out").read_text())
+    trust = urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=authority.certificate))
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), trust)
+    assert told["post_url"] == f"https://127.0.0.1:{relay.port}/in/plant-7"
+    with opener.open(f"{told['post_url']}?token={token(relay, 'post')}", b"1", timeout=60) as response:
+        assert response.status == 202
     relay.kill()
     plant = relay.folder / "plant"
     (plant / "secrets").mkdir(parents=True)
@@ -102,9 +112,8 @@ def test_the_section_for_the_plant_loads_in_the_agent(relay):
 
     section = configuration.inbound["plant-7"]
     assert isinstance(section, PollRelay)
-    assert section.url == told["poll_url"] == f"http://127.0.0.1:{relay.port}/out/plant-7"
+    assert section.url == told["poll_url"] == f"https://127.0.0.1:{relay.port}/out/plant-7"
     assert section.token.reveal() == token(relay, "poll")
-    assert told["post_url"] == f"http://127.0.0.1:{relay.port}/in/plant-7"
     assert [str(warning) for warning in configuration.warnings if "inbound" in str(warning)] == []
 
 
@@ -126,21 +135,21 @@ def test_what_cannot_be_is_said_and_nothing_is_written(tmp_path, command, argume
 
 
 def test_addresses_that_are_printed_are_those_from_outside(tmp_path):
-    """Behind a proxy: the URL that was given; the file says why it may listen everywhere."""
-    with RelayProcess(tmp_path) as relay:
-        relay.start(
-            *("--channel", "plant-7", "--listen", f"0.0.0.0:{relay.port}", "--behind-proxy"),
-            *("--url", "https://hooks.example.org/", "--data-dir", str(tmp_path / "else where")),
-        )
-        said = (tmp_path / "out").read_text()
+    """Behind a proxy: the URL that was given; the file says why it may listen everywhere, and loads."""
+    file = tmp_path / "etc" / "relay.yaml"
+    access = Access(Listen("0.0.0.0", 8471), behind_proxy=True, url="https://hooks.example.org/")
+    told = write_first(file, "plant-7", tmp_path / "else where, here", access).text(
+        file, reachable=is_reachable(access)
+    )
 
-        assert set(re.findall(r"https?://[^\s?]+(?:in|out)/plant-7", said)) == {
-            "https://hooks.example.org/in/plant-7",
-            "https://hooks.example.org/out/plant-7",
-        }
-        assert "Only this machine" not in said
-        assert "behind_proxy: true" in relay.file.read_text()
-        assert (tmp_path / "else where" / "mailbox.db").exists()
+    assert set(re.findall(r"https?://[^\s?]+(?:in|out)/plant-7", told)) == {
+        "https://hooks.example.org/in/plant-7",
+        "https://hooks.example.org/out/plant-7",
+    }
+    assert "Only this machine" not in told
+    loaded = load_relay(file, {}).relay
+    assert (loaded.behind_proxy, str(loaded.listen)) == (True, "0.0.0.0:8471")
+    assert loaded.data_dir == tmp_path / "else where, here"
 
 
 def test_a_channel_that_the_file_does_not_have_is_named(tmp_path, command):
@@ -176,17 +185,3 @@ def test_what_another_relay_has_ends_the_start_with_a_sentence(tmp_path):
         assert f"cannot listen on 127.0.0.1:{relay.port} (Address already in use)" in elsewhere.stderr
         assert "Traceback" not in same.stderr + elsewhere.stderr
         assert relay.post().status == 202
-
-
-def test_it_serves_with_its_own_certificate(relay):
-    """TLS without a proxy, and what is printed says https."""
-    authority = Authority(relay.folder)
-    arguments = map(str, authority.issue("localhost"))
-    relay.start("--channel", "plant-7", "--listen", f"127.0.0.1:{relay.port}", "--tls", *arguments)
-    trust = urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=authority.certificate))
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), trust)
-    url = f"https://127.0.0.1:{relay.port}/in/plant-7"
-
-    assert url in (relay.folder / "out").read_text()
-    with opener.open(f"{url}?token={token(relay, 'post')}", b"1", timeout=60) as response:
-        assert response.status == 202

@@ -93,15 +93,19 @@ def test_what_cannot_be_answered_is_refused_with_a_code(relay, query, code):
     assert answer.headers["Relay-Wait"] == "60"
 
 
-def test_an_iterator_means_the_same_after_a_restart_and_nothing_in_a_new_database(tmp_path):
-    """Kept over a restart, and refused when the file is gone: the agent then begins anew."""
+def test_a_stop_answers_who_waits_and_an_iterator_means_the_same_afterwards(tmp_path, threads):
+    """Status 0 within five seconds; where the database is new, the iterator is refused, and the agent begins anew."""
     with RelayProcess(tmp_path, "a:") as relay:
         relay.start()
         first = relay.post(b"1").json["id"]
         iterator = relay.poll().json["iterator"]
-        second = relay.post(b"2").json["id"]
-        relay.stop()
+        asking = threads.submit(relay.poll, wait=60, iterator=iterator)
+        until(lambda: relay.metric("held_polls", channel="a") == 1, relay.text)
+        assert relay.stop() < 5
+        assert (asking.result(30).status, asking.result().json["done"]) == (200, True)
         relay.start()
+        assert relay.poll(iterator=iterator).ids == []
+        second = relay.post(b"2").json["id"]
         assert relay.poll(iterator=iterator).ids == [second]
         assert relay.poll().ids == [first, second]
         relay.stop()
@@ -205,14 +209,3 @@ def test_after_leaves_out_what_came_before(relay):
     assert (none["data"], none["done"]) == ([], True)
     assert relay.poll("past", iterator=none["iterator"]).ids == []
     assert late >= early
-
-
-def test_a_stop_answers_who_waits_and_is_quick(tmp_path, threads):
-    """Held questions get their empty answer; status 0, within five seconds."""
-    with RelayProcess(tmp_path, "a:") as relay:
-        relay.start()
-        asking = threads.submit(relay.poll, wait=60)
-        until(lambda: relay.metric("held_polls", channel="a") == 1, relay.text)
-
-        assert relay.stop() < 5
-        assert (asking.result(30).status, asking.result().json["done"]) == (200, True)

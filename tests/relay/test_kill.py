@@ -9,7 +9,7 @@ import urllib.error
 
 from rigs.relay_process import RelayProcess
 
-KILLS = 4
+KILLS = 3
 SENDERS = 4
 
 
