@@ -83,11 +83,14 @@ class RelayAtWork:
 
     async def _accept(self, messages: Sequence[Arrived], cursor: bytes | None = None) -> None:
         """See `agent.inbound.base.Accept`."""
+        self._answers()
         if messages or cursor not in (None, self._cursor):
             states = {} if cursor is None else {CURSOR + self._name: cursor}
             await self._reception.accept(self.terms, messages, states)
             self._cursor = self._cursor if cursor is None else cursor
             self.taken += len(messages)
+
+    def _answers(self) -> None:
         if not self.up:
             self.up, self.since = True, self._clock.monotonic()
             self._up.set(1)
