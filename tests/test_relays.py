@@ -117,32 +117,33 @@ async def test_a_relay_that_is_away_is_down_and_comes_back(tmp_path):
 
 async def test_a_reload_touches_what_changed_and_nothing_else(tmp_path):
     """An untouched relay keeps its session; a changed one begins where it stood; a removed one asks no more."""
-    async with poll_relay() as one, poll_relay() as other:
-        async with plant(tmp_path / "events.db", one=section(one), other=section(other)) as made:
-            await until(lambda: made.state("one") == made.state("other") == "up", "up")
-            kept = made.relays.at_work["one"]
-            put(other, "msg_1")
-            await until(lambda: other.taken == 1, "acknowledged")
-            await made.relays.change({"one": section(one), "other": section(other, every="2s")})
-            assert made.relays.at_work["one"] is kept
-            put(other, "msg_2")
-            await until(lambda: made.acted == ["msg_1", "msg_2"], "taken")
-            await made.relays.change({"one": section(one)})
-            asked = len(other.asked)
-            put(one, "msg_3")
-            await until(lambda: "msg_3" in made.acted, "taken")
-            assert len(other.asked) == asked
-            assert set(made.relays.status()) == {"one"}
+    async with poll_relay() as one, poll_relay() as other, plant(tmp_path / "events.db") as made:
+        await made.relays.change({"one": section(one), "other": section(other)})
+        await until(lambda: made.state("one") == made.state("other") == "up", "up")
+        kept = made.relays.at_work["one"]
+        put(other, "msg_1")
+        await until(lambda: other.taken == 1, "acknowledged")
+        await made.relays.change({"one": section(one), "other": section(other, every="2s")})
+        assert made.relays.at_work["one"] is kept
+        put(other, "msg_2")
+        await until(lambda: made.acted == ["msg_1", "msg_2"], "taken")
+        await made.relays.change({"one": section(one)})
+        asked = len(other.asked)
+        put(one, "msg_3")
+        await until(lambda: "msg_3" in made.acted, "taken")
+        assert len(other.asked) == asked
+        assert set(made.relays.status()) == {"one"}
 
 
 async def test_what_cannot_be_taken_is_held_and_said(tmp_path, monkeypatch):
     """The relay keeps what there is no room for; it is no fault of the relay's."""
     monkeypatch.setattr("agent.receiving._LOOK_AGAIN_S", 0.01)
     async with poll_relay() as relay, plant(tmp_path / "events.db") as made:
-        full = ["the store is nearly full"]
+        full = [""]
         monkeypatch.setattr(made.reception, "_full", lambda _: full[0])
         await made.relays.change({"cloud": section(relay)})
         await until(lambda: made.state() == "up", "up")
+        full[0] = "the store is nearly full"
         put(relay, "msg_1")
         await until(lambda: made.state() == "held", "held")
         assert made.relays.problems(0) == ["relay cloud is held: the store is nearly full"]
