@@ -141,7 +141,7 @@ def _access(arguments: argparse.Namespace) -> "Access":
     Raises:
         EdgeRelayError: tokens would travel in clear, or it is no address.
     """
-    from agent.relay.config import is_loopback, parse_address
+    from agent.config.listening import is_loopback, parse_address
     from agent.relay.first_start import Access
 
     try:

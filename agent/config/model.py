@@ -5,10 +5,8 @@ beside that part; here is what is the agent's own. Every field has a docstring, 
 show it (`edge-relay schema`).
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
@@ -17,6 +15,7 @@ from agent.config.agent_section import AgentSection
 from agent.config.alarms import ChatteringSection, FloodSection, MaintenanceSection
 from agent.config.fields import Duration, Section, Size
 from agent.config.files import Stamp
+from agent.config.listening import Listen, parse_listen
 from agent.config.routed import routed
 from agent.config.rules import ProfileSection, RuleDefaults, RuleSection
 from agent.config.source_use import WrittenSource
@@ -30,42 +29,6 @@ from agent.sources import SourceConfig
 _DAY: Final = 86_400 * SECOND
 _LEAST_STORE: Final = 50_000_000  # bytes
 _LEAST_SAMPLES: Final = 1_000_000  # bytes
-_LARGEST_PORT: Final = 65_535
-
-
-@dataclass(frozen=True, slots=True)
-class Listen:
-    """An address to listen on."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-def parse_listen(value: object) -> Listen:
-    """Read `127.0.0.1:8470` or `[::1]:8470`; loopback only, as long as no token can be given (X6).
-
-    Raises:
-        ValueError: not an address and a port, or an address that others can reach.
-    """
-    host, _, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
-    if not host or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > _LARGEST_PORT:
-        raise ValueError("expected an address and a port, such as 127.0.0.1:8470")
-    host = host.removeprefix("[").removesuffix("]")
-    try:
-        loopback = host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        raise ValueError(
-            f"expected an IP address before the port, got {host!r}: write 127.0.0.1:{port}"
-        ) from None
-    if not loopback:
-        raise ValueError(
-            f"{host} can be reached from other machines, and health and metrics ask for no token yet: "
-            f"listen on 127.0.0.1:{port} and put a proxy with a login before it"
-        )
-    return Listen(host, int(port))
 
 
 class SamplesSection(Section):

@@ -7,14 +7,13 @@ may post must not be able to read.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
 
 from agent.config.fields import Duration, FilePath, Section, Size
-from agent.config.model import Listen, parse_listen
+from agent.config.listening import Listen, parse_address, parse_listen
 from agent.config.secrets import Secret
 from agent.errors import Problem
 from agent.inbound.base import LARGEST_BODY
@@ -25,31 +24,8 @@ CHANNEL: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 DATA_DIR: Final = Path("/var/lib/edge-relay-relay")
 DEFAULT_LISTEN: Final = Listen("127.0.0.1", 8471)
 _MONITOR: Final = Listen("127.0.0.1", 8472)
-_LARGEST_PORT: Final = 65_535
 _SHORTEST_TOKEN: Final = 16
 _DAY: Final = 86_400 * SECOND
-
-
-def parse_address(value: object) -> Listen:
-    """Read `0.0.0.0:8471` or `[::]:8471`.
-
-    Raises:
-        ValueError: not an address and a port.
-    """
-    host, _, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
-    host = host.removeprefix("[").removesuffix("]")
-    try:
-        ip_address("127.0.0.1" if host == "localhost" else host)
-    except ValueError:
-        host = ""
-    if not host or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > _LARGEST_PORT:
-        raise ValueError("expected an IP address and a port, such as 127.0.0.1:8471 or 0.0.0.0:8471")
-    return Listen(host, int(port))
-
-
-def is_loopback(listen: Listen) -> bool:
-    """Whether no other machine reaches it."""
-    return listen.host == "localhost" or ip_address(listen.host).is_loopback
 
 
 def _check_token(token: Secret) -> Secret:

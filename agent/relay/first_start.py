@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from agent.config.model import Listen
-from agent.relay.config import is_loopback
+from agent.config.listening import Listen, is_loopback
 
 _OWNER: Final = 0o600
 _ALL_READ: Final = 0o644

@@ -8,6 +8,7 @@ from typing import Final
 from pydantic import TypeAdapter
 
 from agent.config.checking import Checking
+from agent.config.listening import is_loopback
 from agent.config.secrets import Secret
 from agent.config.walk import texts_in
 from agent.errors import ConfigError, Problem
@@ -17,7 +18,6 @@ from agent.relay.config import (
     RelayConfiguration,
     RelayFile,
     RelaySection,
-    is_loopback,
 )
 
 _RELAY: Final = TypeAdapter(RelaySection)

@@ -14,7 +14,7 @@ from typing import Final
 from aiohttp import web
 
 from agent.clock import Clock
-from agent.config.model import Listen
+from agent.config.listening import Listen
 from agent.errors import EdgeRelayError
 from agent.notify import Systemd, ask_for_patience, feed_watchdog
 from agent.relay.answers import answered, marked, server_log

@@ -8,7 +8,7 @@ from typing import Final
 
 from aiohttp import web
 
-from agent.config.model import Listen
+from agent.config.listening import Listen
 
 _log = logging.getLogger(__name__)
 

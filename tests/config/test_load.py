@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from agent.config.listening import Listen
 from agent.config.load import load
-from agent.config.model import Listen
 from agent.errors import ConfigError, Problem
 from agent.model import SECOND, Kind, TagSpec
 from agent.sources.simulated import SimulatedSource

@@ -14,8 +14,8 @@ from rigs.authority import Authority
 from rigs.relay_process import ROOT, RelayProcess
 
 from agent.cli import main
+from agent.config.listening import Listen
 from agent.config.load import load
-from agent.config.model import Listen
 from agent.inbound.poll.config import PollRelay
 from agent.relay.first_start import Access, is_reachable, write_first
 from agent.relay.load import load_relay
