@@ -47,6 +47,7 @@ _GOES_ON: Final = frozenset({_TOO_LARGE, "batch completed"})
 _ASKED_ANEW: Final = frozenset({"leadership change", "server shutdown", "interest expired"})
 _ANEW_PAUSE: Final = 1.0  # seconds
 _TOLD_TIMES: Final = 3  # that messages are in progress, within the time after which they come again
+_SHORTEST: Final = 0.1  # seconds between two such words, whatever somebody has set
 _LONGEST_WAIT: Final = 60 * SECOND  # for what comes again
 _MARGIN: Final = SECOND // 10
 
@@ -206,7 +207,7 @@ class _InProgress:
         self._connection = connection
         self._taken = taken
         self._answers = answers
-        self._every = consumer.ack_wait / SECOND / _TOLD_TIMES
+        self._every = max(consumer.ack_wait / SECOND / _TOLD_TIMES, _SHORTEST)
         self._timer = self._next()
 
     def _next(self) -> asyncio.TimerHandle:
