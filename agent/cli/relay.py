@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from agent.cli.asking import print_problems
 from agent.cli.run import leaves, loop_factory
-from agent.errors import ConfigError, EdgeRelayError
+from agent.errors import ConfigError, EdgeRelayError, StoreDamaged
 
 if TYPE_CHECKING:
     from agent.relay.config import RelayConfiguration
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 SUMMARY = "take webhooks in the cloud and keep them until the plant asks: the other side of inbound"
 _UMASK: Final = 0o027
+_STARTS: Final = 3  # with a file that is found damaged; a service manager tries again later
+
+_log = logging.getLogger(__name__)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -170,12 +173,30 @@ def _serve(configuration: "RelayConfiguration", *, debug: bool) -> int:
     status = 0
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            runner.run(_run(configuration))
+            _start(runner, configuration)
     except* EdgeRelayError as errors:
         for each in leaves(errors):
             print(f"edge-relay: {each}", file=sys.stderr)
         status = 1
     return status
+
+
+def _start(runner: asyncio.Runner, configuration: "RelayConfiguration") -> None:
+    """Serve, and start anew when the messages' file was found damaged, which opening it mends."""
+    for _ in range(_STARTS):
+        if not runner.run(_damaged(configuration)):
+            return
+        _log.warning("starting anew, with what can be read of the messages")
+    raise EdgeRelayError("the messages' file is damaged again and again: see to the disk (dmesg)")
+
+
+async def _damaged(configuration: "RelayConfiguration") -> bool:
+    damaged = False
+    try:
+        await _run(configuration)
+    except* StoreDamaged:
+        damaged = True
+    return damaged
 
 
 async def _run(configuration: "RelayConfiguration") -> None:

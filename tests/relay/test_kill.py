@@ -1,4 +1,4 @@
-"""kill -9 while many post: what was answered 202 is served afterwards, byte for byte."""
+"""What was answered 202 is served: after kill -9 while many post, and from a file that is damaged meanwhile."""
 
 import base64
 import contextlib
@@ -7,7 +7,7 @@ import threading
 import time
 import urllib.error
 
-from rigs.relay_process import RelayProcess
+from rigs.relay_process import RelayProcess, until
 
 KILLS = 3
 SENDERS = 4
@@ -52,3 +52,27 @@ def test_no_kill_loses_what_was_taken(tmp_path):
     for sender in range(SENDERS):
         mine = [(round_, number) for round_, each, number in places if each == sender]
         assert mine == sorted(mine)
+
+
+def test_a_file_that_is_damaged_under_it_is_salvaged_without_a_service_manager(tmp_path):
+    """It starts anew by itself with what can be read, in the same process; what is unreadable is all that is missing."""
+    with RelayProcess(tmp_path, "a: rate: {messages: 100000}") as relay:
+        relay.start()
+        taken = [relay.post(b"%d " % number + b"x" * 50_000).json["id"] for number in range(150)]
+        file = tmp_path / "data" / "mailbox.db"
+        with file.open("r+b") as stream:
+            for start in range(file.stat().st_size // 3, file.stat().st_size * 2 // 3, 4096 * 60):
+                stream.seek(start // 4096 * 4096)
+                stream.write(b"\xa5" * 4096)
+
+        def salvaged():
+            with contextlib.suppress(OSError, KeyError):  # nobody listens for a moment, or it is a 503
+                relay.drain()
+            return relay.said("ready:") == 2
+
+        until(salvaged, relay.text)
+        left = [each["id"] for each in relay.drain(limit=250)]
+        assert relay.process.poll() is None
+        assert 75 < len(left) < 150
+        assert left == [name for name in taken if name in set(left)]
+        assert relay.post(b"on").status == 202
