@@ -168,6 +168,18 @@ async def test_what_must_not_be_written_is_refused_and_told(tmp_path, case):
         assert plc.writes == []
 
 
+async def test_refusals_for_one_reason_share_a_line_of_the_audit(tmp_path):
+    """Each has an event of its own, and its row; nothing was begun for them."""
+    async with server() as plc, plant(tmp_path, plc) as here:
+        for number in range(3):
+            await here.send(identity=f"msg_{number}", tag="speed", value=31 + number)
+            await here.outcome(f"msg_{number}")
+        [line] = await here.audit()
+        assert (line.outcome, line.count, line.target) == ("rejected", 3, "speed")
+        assert not [key for key in await here.store.states() if key.startswith("written/")]
+        assert plc.writes == []
+
+
 async def test_what_waited_is_judged_anew_when_its_turn_comes(tmp_path):
     """It was young enough when it came; since then a route was taken away, a key changed, or time has passed."""
     async with server() as plc, plant(tmp_path, plc, acts=False) as here:
@@ -335,6 +347,12 @@ async def test_a_source_that_is_away_is_waited_for_once_and_holds_up_no_alarm(tm
         await eventually(lambda: here.intakes.at_work["plc"].door.writer)
         await here.send(identity="msg_2", tag="speed", value=12)
         assert (await here.outcome("msg_2")).data["outcome"] == "done"
+        await plc.stop()
+        await eventually(lambda: here.intakes.at_work["plc"].door.writer is None)
+        await here.send(identity="msg_3", tag="speed", value=13)  # it is waited for again
+        await eventually(lambda: not here.actor._idle.is_set())
+        await plc.start()
+        assert (await here.outcome("msg_3")).data["outcome"] == "done"
 
 
 async def test_a_source_that_comes_back_in_time_is_written_to(tmp_path):

@@ -77,7 +77,7 @@ class Actor:
         self._queue = deque(dict.fromkeys([*left, *self._queue]))
         while True:
             self._wake.clear()
-            while self._queue and not self._ending:
+            while self._queue:
                 self._idle.clear()
                 await self._act(self._queue.popleft())
                 self._idle.set()

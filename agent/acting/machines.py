@@ -15,6 +15,8 @@ from agent.sources.writing import Writer, WriteRefused, WriteSection, WriteUncer
 
 _BOUND_S: Final = 30.0
 _LOOK_EVERY_S: Final = 0.05
+_NOTICED_WITHIN_S: Final = 0.2
+"""By then a session whose connection is lost has ended, mostly."""
 
 
 class Machines:
@@ -43,7 +45,7 @@ class Machines:
             found = await self._read(writer, tag)
             if found.quality is not Quality.BAD:
                 return found
-            await asyncio.sleep(_LOOK_EVERY_S)
+            await asyncio.sleep(_NOTICED_WITHIN_S)
             if self._writer(tag) is writer or self._clock.monotonic() >= until:
                 return found
 

@@ -126,7 +126,11 @@ class Writing:
 
     async def unknown(self, what: Outcome, tag: str, why: str, patience: int) -> Outcome:
         """Nobody knows whether it was written: say so, and what is now."""
+        until = self._clock.monotonic() + patience
         found = await self._machines.read(tag, patience)
+        while found.quality is Quality.BAD and (left := until - self._clock.monotonic()) > 0:
+            await asyncio.sleep(_ASK_AGAIN_S)  # the session may not have noticed yet that it is over
+            found = await self._machines.read(tag, left)
         now = (
             f"now {_said(found.value)}" if found.value is not None else f"cannot be read now: {found.reason}"
         )
