@@ -16,7 +16,11 @@ from agent.config.yaml_text import Keys
 from agent.errors import SourceError
 from agent.tls import client_context
 
-_UNTIL_THEN: Final = {"sources": "nothing is read", "destinations": "nothing is sent"}
+_UNTIL_THEN: Final = {
+    "sources": "nothing is read",
+    "destinations": "nothing is sent",
+    "inbound": "nothing comes in",
+}
 
 
 @runtime_checkable
@@ -35,7 +39,7 @@ def unusable_certificates(sections: Mapping[str, Mapping[str, object]]) -> Itera
     """Give the path and the text of each `tls` whose files cannot be used; blocks on the files.
 
     Args:
-        sections: the sources and the destinations, each by its name.
+        sections: the sources, the destinations and the relays, each by its name.
     """
     for section, name, entry in (
         (key, *each) for key, entries in sections.items() for each in entries.items()

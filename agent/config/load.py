@@ -105,7 +105,7 @@ class _Loading(LoadingRules):
         zone = agent.zone if agent is not None else "UTC"
         specs = self.rules(tags, zone, sources)
         relays = self.relays(sources, specs)
-        self.check_together(sources, destinations, tags, today=now_wall is not None)
+        self.check_together(sources, destinations, relays, tags, today=now_wall is not None)
         self.doubt(specs, tags, zone, now_wall, destinations)
         if self.failed or agent is None or store is None or http is None:
             raise ConfigError(self.in_order())
@@ -134,6 +134,7 @@ class _Loading(LoadingRules):
         self,
         sources: Mapping[str, SourceConfig],
         destinations: Mapping[str, DestinationConfig],
+        relays: Mapping[str, RelayConfig],
         tags: KnownTags,
         *,
         today: bool,
@@ -155,7 +156,8 @@ class _Loading(LoadingRules):
         self.check_texts("sources", sources)
         self.check_texts("destinations", destinations)
         if today:
-            for path, text in unusable_certificates({"sources": sources, "destinations": destinations}):
+            sections = {"sources": sources, "destinations": destinations, "inbound": relays}
+            for path, text in unusable_certificates(sections):
                 self.report(path, text, "warning")
 
     def destinations(self, agent: AgentSection | None) -> dict[str, DestinationConfig]:

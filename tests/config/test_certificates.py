@@ -28,13 +28,14 @@ def test_files_that_cannot_be_used_are_told(tmp_path, monkeypatch):
 
     warnings = load(Path("agent.yaml"), {}, now_wall=0).warnings
 
-    assert [warning.line for warning in warnings] == [6, 9, 10, 11]
+    assert [warning.line for warning in warnings] == [6, 9, 10, 11, 14]
     assert f"source furnace, tls: {missing}; nothing is read until it can be used" == warnings[0].text
     assert f"destination cmms, tls: {missing}; nothing is sent until it can be used" == warnings[1].text
     assert (
         "the file agent.yaml cannot be used (no certificate or crl found): tls: ca: wants" in warnings[2].text
     )
     assert "certificate: and key: want PEM files that belong together" in warnings[3].text
+    assert f"relay cloud, tls: {missing}; nothing comes in until it can be used" == warnings[4].text
     assert not any("_ssl.c" in warning.text for warning in warnings)
 
 
