@@ -10,7 +10,8 @@ from types import SimpleNamespace
 from rigs.acting import plant
 
 from agent.clock import SystemClock
-from agent.model import SECOND, EventType, Quality, Reading
+from agent.model import SECOND, EventType, Quality, Reading, bad
+from agent.sources.writing import WriteUncertain
 
 
 class Machine:
@@ -81,6 +82,30 @@ async def test_a_machine_that_hangs_holds_up_nothing_for_ever(tmp_path, monkeypa
         event = await here.outcome("msg_2")
         assert (event.data["outcome"], event.data["value"]) == ("unknown", 10.0)
         assert event.data["reason"].startswith("now 10.0; the device did not answer")
+
+
+async def test_what_is_now_is_asked_until_somebody_answers(tmp_path, monkeypatch):
+    """A connection that was lost over the write is not back at once."""
+    monkeypatch.setattr("agent.acting.writing._ASK_AGAIN_S", 0.01)
+    machine, answers = Machine(), []
+
+    async def lost(*_):
+        machine.value = 12.5
+        answers.extend([bad("speed", 0, "no connection")] * 3)
+        raise WriteUncertain("the connection was lost")
+
+    read = machine.read
+    machine.write = lost
+    machine.read = lambda tag: answer(answers.pop()) if answers else read(tag)
+    async with plant_of(tmp_path, machine) as here:
+        await here.send(tag="speed", value=12.5)
+        event = await here.outcome()
+
+        assert event.data["reason"] == "now 12.5; the connection was lost"
+
+
+async def answer(found):
+    return found
 
 
 async def hanging(*_):
