@@ -1,6 +1,7 @@
 """What messages ask for is done once, or refused and told; over real rules, a real store and a Modbus device."""
 
 import asyncio
+import json
 import struct
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ from rigs.acting import configured, plant
 from rigs.modbus_server import ModbusServer, honest
 from rigs.signed import OTHER, SECRET
 from rigs.stores import eventually, refusing_disk, sql
+from rigs.writer_kinds import WRITERS
 
 from agent.incoming.message import Arrived
 from agent.model import SECOND, EventType
@@ -46,6 +48,28 @@ async def test_a_value_is_written_once_read_back_and_reported(tmp_path, tag, val
         assert (line.outcome, line.old, line.new, line.identity) == ("done", old, value, "msg_1")
         assert line.sender == event.data["sender"] != ""
         assert [(row.outcome, row.body) for row in await here.rows()] == [("done", None)]
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+async def test_every_kind_of_source_that_writes_is_written_to(tmp_path, request, kind):
+    """A number, a switch, and what the device refuses."""
+    async with WRITERS[kind](request) as device, server() as plc:
+        section = json.dumps(device.section())
+        text = {"rules:\n": f"  device: {section}\nrules:\n"}
+        async with plant(tmp_path, plc, text=text) as here:
+            await here.send(identity="one", tag="T", value=21.5)
+            await here.send(identity="two", tag="SWITCH", value=True)
+            await here.send(identity="three", tag="BLOCKED", value=5)
+            await here.send(identity="four", tag="READ", value=5)
+            told = {name: (await here.outcome(name)).data for name in ("one", "two", "three", "four")}
+
+        assert {name: data["outcome"] for name, data in told.items()} == {
+            "one": "done",
+            "two": "done",
+            "three": "failed",
+            "four": "rejected",
+        }
+        assert [told["one"]["value"], told["two"]["value"]] == [21.5, True]
 
 
 async def test_a_condition_that_is_true_lets_a_value_through(tmp_path):
