@@ -17,6 +17,13 @@ destinations:
   log: {type: nats, servers: ["tls://nats.plant"], tls: {ca: agent.yaml}}
   panels: {type: mqtt, url: "mqtts://broker.plant", tls: {certificate: agent.yaml}}
   pinned: {url: "https://cmms.example.com/hooks", signing: none, tls: {pin: sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=}}
+inbound:
+  cloud:
+    type: poll
+    url: https://relay.example.com/out/x
+    verify: none
+    tls: {ca: nowhere.pem}
+    routes: {a: {forward: {url: "http://mes/"}}}
 """
 
 
@@ -28,7 +35,7 @@ def test_files_that_cannot_be_used_are_told(tmp_path, monkeypatch):
 
     warnings = load(Path("agent.yaml"), {}, now_wall=0).warnings
 
-    assert [warning.line for warning in warnings] == [6, 9, 10, 11, 14]
+    assert [warning.line for warning in warnings] == [6, 9, 10, 11, 18]
     assert f"source furnace, tls: {missing}; nothing is read until it can be used" == warnings[0].text
     assert f"destination cmms, tls: {missing}; nothing is sent until it can be used" == warnings[1].text
     assert (
