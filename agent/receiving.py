@@ -13,7 +13,7 @@ import asyncio
 import base64
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from agent.clock import Clock
@@ -90,12 +90,18 @@ class Reception:
             verdicts = [screen(arrived, terms, self.now()) for arrived in messages]
             known = await self._store.inbox.known({each.origin.key for each in verdicts} - {b""})
             batch = _Batch()
-            for arrived, verdict in zip(messages, verdicts, strict=True):
-                await self._decide(batch, terms, arrived, verdict, known.get(verdict.origin.key))
             try:
+                for arrived, verdict in zip(messages, verdicts, strict=True):
+                    await self._decide(batch, terms, arrived, verdict, known.get(verdict.origin.key))
                 await self._pipeline.add(Beside(batch.events, batch.inbox, states))
             except StoreUnavailable:
                 self.refusals.forget()
+                raise
+            except asyncio.CancelledError:
+                # The relay is stopped or changed: what was offered to the disk is stored all the same, and
+                # would wait for the next start. Who acts looks for it there, behind this transaction.
+                self.refusals.forget()
+                self.act(batch.acting)
                 raise
         for verdict in verdicts:
             code = "taken" if isinstance(verdict, Taken) else verdict.code.value
@@ -113,8 +119,11 @@ class Reception:
         self, batch: _Batch, terms: Terms, arrived: Arrived, verdict: Taken | Rejected, seen: Message | None
     ) -> None:
         origin = verdict.origin
+        again = seen is not None and _may_come_again(seen, verdict)
+        if again:
+            seen = None
         if origin.key and (seen is not None or origin.key in batch.keys):
-            why = "it comes a second time at once" if seen is None else _when_seen(seen)
+            why = "it comes a second time at once" if seen is None else _when_seen(seen, terms.relay)
             verdict = Rejected(origin, Code.SEEN, why, verdict.route)
         elif origin.key:
             batch.keys.add(origin.key)
@@ -125,10 +134,12 @@ class Reception:
             batch.inbox += told.inbox
         elif isinstance(verdict.route.deed, Send):
             row = self._received(terms, origin, verdict, MessageState.SENT, event=len(batch.events))
+            row = replace(row, again=again)
             batch.events.append(self._carrying(verdict.route.deed.destination, arrived, verdict.part, row))
             batch.inbox.append(row)
         else:
             row = self._received(terms, origin, verdict, MessageState.WAITING, body=arrived.body)
+            row = replace(row, again=again)
             batch.inbox.append(row)
             batch.acting.append(row)
 
@@ -202,6 +213,23 @@ class Reception:
         return ""
 
 
-def _when_seen(seen: Message) -> str:
-    outcome = seen.received.outcome or "under way"
-    return f"it came before, at {utc_text(seen.received.at_wall)}: {outcome}"
+def _may_come_again(seen: Message, verdict: Taken | Rejected) -> bool:
+    """Whether a message that was refused is taken now that it comes again, unchanged.
+
+    What is only sent on is: whoever adds the route that was missing, or sets the clock, has his sender send
+    it again. Nothing was done with it, and nothing moves. Nor does it say anything of a message that no route
+    of one relay takes, when another relay hands it over that has one. But a machine or an alarm that a message
+    was refused stays refused to it: its sender was told so, and may have asked for something else since.
+    """
+    if isinstance(verdict, Rejected) or seen.received.outcome != "rejected":
+        return False
+    return not seen.received.route or isinstance(verdict.route.deed, Send)
+
+
+def _when_seen(seen: Message, relay: str) -> str:
+    """When, by which other relay, and what became of it: ids of two senders may be the same by chance."""
+    received = seen.received
+    by = "" if received.relay == relay else f" by relay {received.relay}"
+    outcome = received.outcome or "under way"
+    anew = ", and stays so: send it anew, with an id of its own" if outcome == "rejected" else ""
+    return f"it came before, at {utc_text(received.at_wall)}{by}: {outcome}{anew}"

@@ -2,9 +2,11 @@
 
 A stranger who knows the address of a relay must fill neither the outbox nor the audit. So what is signed
 by nobody, and what comes again, is told once an hour for each sender and reason; and in the audit all
-refusals of one sender for one reason share a line an hour, which counts them.
+refusals of one sender for one reason and target share a line an hour, which counts them. A sender may be
+genuine and mad, and name a new target each time: after so many lines of an hour targets are left out.
 
-Rules for whoever changes this: nothing here waits for more than one look at the store.
+Rules for whoever changes this: nothing here waits for more than one look at the store; nothing that a
+message says decides how many lines there are.
 """
 
 import hashlib
@@ -22,7 +24,8 @@ from agent.store.audit import Audit
 from agent.store.messages import Audited, Received
 
 _HOUR: Final = 3_600 * SECOND
-_MOST: Final = 1_000
+_DETAILED: Final = 100
+"""Lines of an hour that tell targets apart; beyond, there are as many as the configuration has senders and routes."""
 
 
 class Refusals:
@@ -33,6 +36,7 @@ class Refusals:
         self._clock = clock
         self._mint = mint
         self._shared: dict[bytes, Audited] = {}
+        self._hour = 0
 
     async def told(self, received: Received, why: Rejected) -> Beside:
         """Give what is stored of a message that is not taken.
@@ -43,7 +47,7 @@ class Refusals:
         outcome = "repeated" if why.code is Code.SEEN else "rejected"
         what = Outcome(outcome, why.why, "" if why.route is None else word(why.route.deed))
         line, first = await self.line(received, what, why.code)
-        if received.key and why.code is not Code.SEEN:
+        if received.sender and why.code is not Code.SEEN:
             return Beside([self._event(received, what)], [received, line])
         if not first:
             return Beside(inbox=[line])
@@ -59,18 +63,21 @@ class Refusals:
         Raises:
             StoreUnavailable: the disk does not answer.
         """
-        shares = ("refused", received.relay, received.sender, what.action, what.target, code)
-        text = "\0".join((*shares, str(received.at_wall // _HOUR)))
-        key = hashlib.sha256(text.encode(errors="replace")).digest()[:16]
+        hour = received.at_wall // _HOUR
+        if hour > self._hour:
+            self._hour = hour
+            self._shared.clear()
+        if len(self._shared) >= _DETAILED:
+            what = replace(what, target="")
+        shares = ("refused", received.relay, received.sender, what.action, what.target, code, str(hour))
+        key = hashlib.sha256("\0".join(shares).encode(errors="replace")).digest()[:16]
         known = self._shared.get(key) or await self._audit.one(key)
         line = audited(replace(received, key=key), what)
         if known is not None:
             line = replace(line, count=known.count + 1, at_wall=known.at_wall)
-        if len(self._shared) >= _MOST:
-            self._shared.clear()
         self._shared[key] = line
         return line, known is None
 
     def forget(self) -> None:
-        """What was counted last is not on disk."""
+        """What was counted last may not be on disk."""
         self._shared.clear()

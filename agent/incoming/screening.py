@@ -35,6 +35,8 @@ _KEY: Final = 16
 class Code(StrEnum):
     """Why a message is refused: for counting, and for refusals that share a row."""
 
+    UNUSABLE = "unusable"
+    LOST = "lost at the relay"
     SIGNATURE = "signature"
     NOT_RAW = "not raw"
     NO_ROUTE = "no route"
@@ -70,7 +72,7 @@ class Now:
     Attributes:
         utc: seconds since 1970.
         standing: how far that is believed.
-        horizon: the newest stamp among the messages that are forgotten, seconds UTC.
+        horizon: the newest stamp among the messages that were acted on and are forgotten, seconds UTC.
     """
 
     utc: int
@@ -119,6 +121,8 @@ class Rejected:
 
 def screen(arrived: Arrived, terms: Terms, now: Now) -> Taken | Rejected:
     """Decide about one message."""
+    if arrived.unusable:
+        return Rejected(Origin(), Code.LOST if arrived.lost else Code.UNUSABLE, arrived.unusable)
     verified = _verified(arrived, terms, now)
     if isinstance(verified, Rejected):
         return verified
@@ -209,7 +213,7 @@ def instant_of(text: Json) -> int | None:
     if not isinstance(text, str) or not text.isascii():
         return None
     try:
-        made = datetime.fromisoformat(text)
+        made = datetime.fromisoformat(text.upper())  # RFC 3339 allows t and z
         return int(made.timestamp()) if made.tzinfo is not None else None
     except (ValueError, OverflowError):
         return None

@@ -1,8 +1,8 @@
 """Messages that came in: written with the steps of the pipeline, and remembered.
 
 A message is taken once: its row is there before its relay is told so, and remembered for 30 days after,
-by a key made of what its sender has signed. What is forgotten leaves a horizon behind: the newest stamp
-among all that was forgotten. What is not newer may have been seen, whatever any clock says.
+by a key made of what its sender has signed. What was acted on and is forgotten leaves a horizon behind: the
+newest stamp among it. What is not newer may have been done, whatever any clock says.
 
 Rules for whoever changes this: nothing here decides; rows go into the transaction of the step that they
 belong to, or not at all; a row whose checksum is wrong asks for nothing any more.
@@ -11,6 +11,7 @@ belong to, or not at all; a row whose checksum is wrong asks for nothing any mor
 # ruff: noqa: S608 - statements are put together from constants; values are always bound
 
 from collections.abc import Collection, Sequence
+from functools import partial
 from typing import Any, Final, TypeAlias
 from zlib import crc32
 
@@ -33,12 +34,16 @@ from agent.store.turns import Turns
 REMEMBERED: Final = 33 * 86_400 * SECOND
 """How long a key is kept: what is older than 30 days is refused, and clocks may differ by some."""
 _MOST_KEPT: Final = 1_000_000
+_ROOM_FOR_ONE: Final = 2_000
+"""One message is remembered for so many bytes of the store; its row takes 200 to 700."""
 _BITE: Final = 2_000
+_AMONG: Final = "number IN (SELECT value FROM json_each(?1))"
 
 _TAKE: Final = (
     "INSERT INTO inbox (key, relay, identity, type, sender, stamp, at_wall, route, state, seq, outcome, reason, body, checksum) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+_JUDGE_ANEW: Final = "DELETE FROM inbox WHERE key = ? AND state = 3 AND outcome = 'rejected'"
 _SETTLE: Final = (
     "UPDATE inbox SET state = ?1, outcome = ?2, reason = ?3, body = iif(?1 = 3, NULL, body), "
     "checksum = iif(?1 = 3, 0, checksum) WHERE key = ?4"
@@ -65,11 +70,14 @@ async def write_inbox(connection: aiosqlite.Connection, changes: Sequence[tuple[
     """
     # All of a kind at once, each call is a hop between threads; nothing is settled before it is taken.
     taken = [_row(change, first) for change, first in changes if isinstance(change, Received)]
+    again = [(change.key,) for change, _ in changes if isinstance(change, Received) and change.again]
     settled = [
         (int(change.state), change.outcome, change.reason, change.key)
         for change, _ in changes
         if isinstance(change, Settled)
     ]
+    if again:
+        await connection.executemany(_JUDGE_ANEW, again)
     if taken:
         await connection.executemany(_TAKE, taken)
     if settled:
@@ -109,7 +117,7 @@ class Inbox:
     """What is asked of the inbox; each coroutine raises StoreUnavailable when SQLite says no.
 
     Attributes:
-        horizon: the newest stamp among all messages that are forgotten, seconds UTC; 0: none is.
+        horizon: the newest stamp among all messages that were acted on and are forgotten, seconds UTC; 0: none is.
     """
 
     def __init__(self, turns: Turns) -> None:
@@ -158,15 +166,18 @@ class Inbox:
         rows = await self._read(f"SELECT {_COLUMNS} FROM inbox ORDER BY number DESC LIMIT ?", (limit,))
         return [_message(row) for row in reversed(rows)]
 
-    async def prune(self, wall: int) -> None:
-        """Forget what is old, and as much as there is no room for; `wall` is nanoseconds UTC."""
+    async def prune(self, wall: int, room: int = _MOST_KEPT * _ROOM_FOR_ONE) -> None:
+        """Forget what is old, and what there is no room for, in bites; nothing is written while nothing goes.
 
-        async def work() -> int:
-            horizon = await _forget(self._turns.connection, wall - REMEMBERED)
-            await self._turns.connection.commit()
-            return horizon
-
-        self.horizon = await self._turns.run(work)
+        Args:
+            wall: now, nanoseconds UTC.
+            room: bytes of the store; what is only remembered takes a small part of it.
+        """
+        most = min(_MOST_KEPT, room // _ROOM_FOR_ONE)
+        after: int | None = 0
+        while after is not None:
+            forget = partial(_forget, self._turns.connection, wall - REMEMBERED, most, after)
+            after, self.horizon = await self._turns.run(forget)
 
     async def _read(self, statement: str, parameters: Row = ()) -> list[Row]:
         async def work() -> list[Row]:
@@ -177,25 +188,32 @@ class Inbox:
         return await self._turns.run(work)
 
 
-async def _forget(connection: aiosqlite.Connection, before_wall: int) -> int:
-    """Delete a bite of settled messages; the horizon afterwards."""
-    [(count, oldest)] = await connection.execute_fetchall(
-        "SELECT (SELECT max(number) FROM inbox) - (SELECT min(number) FROM inbox), (SELECT min(number) FROM inbox)"
-    )
-    surplus = (oldest or 0) + max(0, (count or 0) - _MOST_KEPT)
-    going = (
-        "SELECT number FROM inbox WHERE number < (SELECT min(number) FROM inbox) + ?1 AND state = 3 "
-        "AND (at_wall < ?2 OR number < ?3)"
-    )
-    parameters = (_BITE, before_wall, surplus)
-    await connection.execute(
-        "INSERT INTO meta SELECT ?4, coalesce(max(stamp), 0) FROM inbox "
-        f"WHERE number IN ({going}) "
-        "ON CONFLICT (key) DO UPDATE SET value = max(CAST(value AS INTEGER), CAST(excluded.value AS INTEGER))",
-        (*parameters, HORIZON),
-    )
-    await connection.execute(f"DELETE FROM inbox WHERE number IN ({going})", parameters)
-    return await horizon_of(connection)
+async def _forget(
+    connection: aiosqlite.Connection, before_wall: int, most: int, after: int
+) -> tuple[int | None, int]:
+    """Delete of a bite above `after` what is settled and goes; where to go on (None: that is all), and the horizon.
+
+    What was refused, or sent on, leaves no horizon behind: nothing of it was done that must not be done twice.
+    Its stamp may be any: one message from the year 9999 would have all that follow refused.
+    """
+    bite = f"SELECT number, state, at_wall FROM inbox WHERE number > ? ORDER BY number LIMIT {_BITE}"
+    rows = list(await connection.execute_fetchall(bite, (after,)))
+    [(newest,)] = await connection.execute_fetchall("SELECT max(number) FROM inbox")
+    settled = [(number, at) for number, state, at in rows if state == MessageState.SETTLED]
+    going = [number for number, at in settled if at < before_wall or number <= newest - most]
+    if going:
+        numbers = (orjson.dumps(going).decode(),)
+        await connection.execute(
+            f"INSERT INTO meta SELECT '{HORIZON}', coalesce(max(stamp), 0) FROM inbox "
+            f"WHERE {_AMONG} AND seq IS NULL AND outcome != 'rejected' "
+            "ON CONFLICT (key) DO UPDATE SET value = max(CAST(value AS INTEGER), CAST(excluded.value AS INTEGER))",
+            numbers,
+        )
+        await connection.execute(f"DELETE FROM inbox WHERE {_AMONG}", numbers)
+        await connection.commit()
+    # Time and numbers rise together, but for a clock that was set; what is not settled yet may be of any age.
+    more = bool(rows) and (bool(going) or not settled)
+    return rows[-1][0] if more else None, await horizon_of(connection)
 
 
 async def horizon_of(connection: aiosqlite.Connection) -> int:

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 from agent.model import Value
 
 HORIZON: Final = "inbox_horizon"
-"""Under which the store keeps the newest stamp of all messages that are forgotten."""
+"""Under which the store keeps the newest stamp of all messages that were acted on and are forgotten."""
 
 
 class MessageState(IntEnum):
@@ -41,6 +41,7 @@ class Received:
         outcome: done, rejected, failed or unknown; empty: it is not known yet.
         reason: why, for a person.
         body: as it was verified, until it is settled.
+        again: it was refused before, and takes the place of that.
     """
 
     key: bytes
@@ -56,6 +57,7 @@ class Received:
     outcome: str = ""
     reason: str = ""
     body: bytes | None = None
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -294,6 +294,6 @@ class Store:
     async def prune(self, keep_delivered: int) -> int:
         """Delete events that are settled everywhere and older than `keep_delivered` nanoseconds; how many."""
         before, shrink = self._clock.wall() - keep_delivered, not self.room.ballast.spent
-        await self.inbox.prune(self._clock.wall())
+        await self.inbox.prune(self._clock.wall(), self.room.limit())
         await self.audit.prune(self._clock.monotonic(), self.reckon())
         return await retention.prune(self._turns, self._counters, before, shrink=shrink)

@@ -118,8 +118,47 @@ async def test_there_are_never_more_than_there_is_room_for(tmp_path, monkeypatch
     async with opened(tmp_path / "events.db") as store:
         await store.commit(Step(inbox=[message(n, SETTLED) for n in range(1, 31)]))
         await store.inbox.prune(0)
-        assert len(await store.inbox.newest(100)) == 11
-        assert store.inbox.horizon == 1_019
+        assert len(await store.inbox.newest(100)) == 10
+        assert store.inbox.horizon == 1_020
+        await store.inbox.prune(0, 3 * 2_000)
+        assert len(await store.inbox.newest(100)) == 3
+
+
+async def test_what_is_not_settled_holds_up_nothing_that_is(tmp_path, monkeypatch):
+    """Behind thousands that wait for a service that is down, the old ones go, all of them at once."""
+    monkeypatch.setattr(inbox, "_BITE", 5)
+    async with opened(tmp_path / "events.db") as store:
+        waiting = [message(n, SENT) for n in range(1, 13)]
+        await store.commit(Step(inbox=[*waiting, *(message(n, SETTLED) for n in range(13, 40))]))
+        await store.inbox.prune(inbox.REMEMBERED + 30)
+        left = [each.number for each in await store.inbox.newest(100)]
+        assert left == [*range(1, 13), *range(30, 40)]
+
+
+async def test_only_what_was_acted_on_leaves_a_horizon(tmp_path):
+    """A stamp of the year 9999, on what was refused or only sent on, must not have all later messages refused."""
+    async with opened(tmp_path / "events.db") as store:
+        far = 253_402_300_000
+        refused = replace(message(1, SETTLED, outcome="rejected"), stamp=far)
+        sent = carried(2)
+        await store.commit(Step(inbox=[refused, message(3, SETTLED, outcome="done")]))
+        await store.commit(replace(sent, events=(), inbox=[replace(message(2, SENT, event=0), stamp=far)]))
+        await store.commit(Step(inbox=[Settled(message(2).key, SETTLED, "done")]))
+        await store.inbox.prune(inbox.REMEMBERED + 9)
+        assert await store.inbox.newest(9) == []
+        assert store.inbox.horizon == 1_003
+
+
+async def test_nothing_is_written_while_nothing_goes(tmp_path):
+    """A look at the memory, each minute for years, costs no flash."""
+    path = tmp_path / "events.db"
+    async with opened(path) as store:
+        await store.commit(Step(inbox=[message(1, SETTLED), line(1)]))
+        log = path.with_name(path.name + "-wal")
+        before = log.read_bytes()
+        await store.inbox.prune(0)
+        await store.audit.prune(0, Reckoning(0))
+        assert log.read_bytes() == before
 
 
 def line(number, outcome="acting", **more):
@@ -152,6 +191,27 @@ async def test_the_audit_goes_by_age_alone_and_by_a_believed_clock(tmp_path, mon
         await store.audit.prune(400 * DAY + 8, Reckoning(0))
         assert len(await store.audit.newest(AuditFilter(), 100)) == 1
         assert not store.audit.full
+
+
+async def test_refusals_that_share_a_line_fill_nothing(tmp_path):
+    """A stranger who is refused all day must not have what is genuine refused because the audit were full."""
+    path = tmp_path / "events.db"
+    async with opened(path) as store:
+        for count in range(1, 50):
+            await store.commit(Step(inbox=(line(1, "rejected", count=count),)))
+        size = store.audit.size
+    async with opened(path) as store:
+        assert store.audit.size == size
+
+
+async def test_old_lines_of_the_audit_go_in_bites(tmp_path, monkeypatch):
+    """However many: the oldest first, and none that is young."""
+    monkeypatch.setattr(audit, "_FORGET", audit._FORGET.replace("2000", "3"))
+    async with opened(tmp_path / "events.db") as store:
+        await store.commit(Step(inbox=[line(n) for n in range(1, 20)]))
+        await store.audit.prune(400 * DAY + 15, Reckoning(0))
+        left = [each.at_wall for each in await store.audit.newest(AuditFilter(), 100)]
+        assert left == [15, 16, 17, 18, 19]
 
 
 async def test_a_damaged_store_believes_that_all_was_seen(tmp_path):
