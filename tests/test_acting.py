@@ -204,6 +204,21 @@ async def test_refusals_for_one_reason_share_a_line_of_the_audit(tmp_path):
         assert plc.writes == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "key", "more"),
+    [("set", "tag", {"value": 1}), ("ack", "rule", {}), ("replay", "destination", {"since": "1h"})],
+)
+async def test_names_that_are_made_up_do_not_fill_the_audit(tmp_path, kind, key, more):
+    """However many: each is told by its event, and in the audit they share a line."""
+    async with plant(tmp_path, reads=False) as here:
+        for number in range(5):
+            await here.send(kind, f"msg_{number}", **{key: f"made up {number}"}, **more)
+        told = [(await here.outcome(f"msg_{number}")).data["reason"] for number in range(5)]
+        assert all(f"made up {number}" in why for number, why in enumerate(told))
+        [line] = await here.audit()
+        assert (line.target, line.count) == ("", 5)
+
+
 async def test_what_waited_is_judged_anew_when_its_turn_comes(tmp_path):
     """It was young enough when it came; since then a route was taken away, a key changed, or time has passed."""
     async with server() as plc, plant(tmp_path, plc, acts=False) as here:
@@ -476,7 +491,6 @@ async def test_what_is_under_way_is_brought_to_its_end_and_nothing_more_is_begun
 async def test_alarms_are_handled_from_afar(tmp_path):
     """Acknowledged by whom the message names, shelved until an instant or for a while, unshelved, reset."""
     async with server() as plc, plant(tmp_path, plc) as here:
-        until = "2h"
         runs = here.pipeline.engine.runs
         await eventually(lambda: runs["high"].state.core.occurrence and runs["latched"].state.core.occurrence)
         await here.send("ack", "m1", rule="high", by="Anna")
@@ -484,10 +498,11 @@ async def test_alarms_are_handled_from_afar(tmp_path):
         [event] = await here.events(EventType.ALARM_ACKNOWLEDGED)
         assert (event.rule, event.data["by"]) == ("high", "Anna (cloud)")
 
-        await here.send("shelve", "m2", rule="quiet", by="Anna", reason="seal", until=until)
+        await here.send("shelve", "m2", rule="quiet", by="Anna", reason="seal", until="2h")
         await here.outcome("m2")
         [event] = await here.events(EventType.ALARM_SHELVED)
         assert (event.data["for_s"], event.data["reason"]) == (7200, "seal")
+        assert (await here.audit(target="quiet"))[0].reason == "Anna (cloud): seal"
         await here.send("unshelve", "m3", rule="quiet")
         assert (await here.outcome("m3")).data["target"] == "quiet"
         assert len(await here.events(EventType.ALARM_UNSHELVED)) == 1

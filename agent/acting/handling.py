@@ -41,16 +41,16 @@ class Handling:
         try:
             meant = named([rule], engine)
         except UnknownError as error:
-            raise Declined(_RULE, str(error), what) from None
+            raise Declined(_RULE, str(error), task.what) from None  # what is made up is no target
         commands = self._commands(task, deed, meant[rule], now)
         against = {command.rule: engine.refusal(command) for command in commands}
         possible = [command for command in commands if not against[command.rule]]
         if not possible:
             raise Declined(_RULE, "; ".join(refused_for(meant, against)), what)
         done: list[Json] = [command.rule for command in possible]
-        outcome = Outcome(
-            "done", action=what.action, target=rule, more={} if done == [rule] else {"done": done}
-        )
+        more: dict[str, Json] = {} if done == [rule] else {"done": done}
+        said = ": ".join(filter(None, (possible[0].by, possible[0].reason)))
+        outcome = Outcome("done", said, what.action, rule, more=more)
         beside = self._journal.beside(task.received, outcome)
         if why := await self._pipeline.obey(possible, lambda: beside):
             raise Declined(_RULE, why, what)

@@ -45,7 +45,7 @@ class Replaying:
         ]  # the others are routes of messages
         if name not in known:
             why = f"there is no destination {name}{did_you_mean(name, known)}"
-            raise Declined(Code.ASKED, why, what)
+            raise Declined(Code.ASKED, why, task.what)  # what is made up is no target
         since = _since(task, task.text(deed.since), now)
         if since > now.utc:
             raise Declined(Code.ASKED, "since: it lies in the future, and nothing was sent after it", what)

@@ -74,7 +74,9 @@ class Writing:
             StoreUnavailable: it could not be journalled, so it is not written now.
         """
         tag, value = task.text(deed.tag), _found(task, deed.value)
-        what = replace(task.what, target=tag, new=_shown(value))
+        what = task.what
+        if tag in self._pipeline.engine.tags:  # what is made up is no target: refusals share a line by it
+            what = replace(what, target=tag, new=_shown(value))
         self._check(what, self._unfit(tag, value))
         present = await self._machines.read(tag, min(_PATIENCE, task.left(self._now())))
         what = replace(what, old=present.value)
