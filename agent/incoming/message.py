@@ -30,6 +30,8 @@ class Arrived:
         raw: the body is byte for byte what the sender has signed.
         relay_id: what the relay calls it, not to be believed; empty: nothing.
         type: what the relay calls its type, not to be believed; empty: nothing.
+        unusable: why nothing can be made of it (it is too large, it is no message), for people; empty: it can.
+        lost: it stands for messages that the relay has lost; `unusable` says which.
     """
 
     body: bytes
@@ -37,6 +39,8 @@ class Arrived:
     raw: bool = True
     relay_id: str = ""
     type: str = ""
+    unusable: str = ""
+    lost: bool = False
 
 
 # --- what a route does -----------------------------------------------------------------------------------
