@@ -255,7 +255,9 @@ def _out_of_time(route: Route, stamp: int | None, now: Now) -> tuple[Code, str] 
     if stamp is None or now.standing is Standing.WRONG:
         return None
     age = now.utc - stamp
-    if -age > FUTURE_S:
+    # A clock that was not set yet goes on where the last run ended: then all that is sent seems to be from
+    # the future, and what is only sent on would be lost for it.
+    if -age > FUTURE_S and now.standing is Standing.TRUSTED:
         return Code.TOO_NEW, f"it is from {-age} s in the future: look at both clocks"
     limit = REMEMBERED_S if route.max_age is None else min(route.max_age // SECOND, REMEMBERED_S)
     if age > limit:

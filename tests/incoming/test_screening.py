@@ -79,6 +79,29 @@ CASES = {
         {"routes": {"a": FORWARD}, "now": Now(0, Standing.WRONG)},
         None,
     ),
+    "forward: newer than a clock that is not proved": (
+        signed(asks(), at=AT),
+        {"routes": {"a": FORWARD}, "now": Now(AT - DAY, Standing.UNPROVEN)},
+        None,
+    ),
+    "forward: newer than a clock that is proved": (
+        signed(asks(), at=AT),
+        {"routes": {"a": FORWARD}, "now": Now(AT - DAY, Standing.TRUSTED)},
+        Code.TOO_NEW,
+    ),
+    "forward: too old, by a clock that is not proved": (
+        signed(asks(), at=AT),
+        {
+            "routes": {"a": {"max_age": "1h", **FORWARD}},
+            "now": Now(AT + DAY, Standing.UNPROVEN),
+        },
+        Code.TOO_OLD,
+    ),
+    "a time with small letters (RFC 3339, 5.6)": (
+        signed(asks(timestamp="2026-11-21t07:58:59z"), at=AT),
+        {},
+        Code.TOO_OLD,
+    ),
     "hex: it is right": (
         signed_hex(asks(), "hush"),
         {
