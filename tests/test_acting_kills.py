@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections import Counter
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from itertools import count
 from types import SimpleNamespace
 
@@ -106,6 +107,21 @@ async def test_what_is_now_is_asked_until_somebody_answers(tmp_path, monkeypatch
 
 async def answer(found):
     return found
+
+
+async def test_a_replay_that_was_begun_is_brought_to_its_end_however_old_it_is_by_then(tmp_path):
+    """A part of it may have been sent: `rejected` would say that nothing was."""
+    async with plant_of(tmp_path, Machine()) as here:
+        here.store.letters.replay = hanging
+        await here.send("replay", destination="cloud", since="1h")
+        async with asyncio.timeout(30):
+            while [row.state.name for row in await here.rows()] != ["ACTING"]:
+                await asyncio.sleep(0.005)
+    async with plant_of(tmp_path, Machine(), acts=False) as here:
+        now = here.reception.now
+        here.actor._now = lambda: replace(now(), utc=now().utc + 3600)
+        here.begin()
+        assert (await here.outcome()).data["outcome"] == "done"
 
 
 async def hanging(*_):

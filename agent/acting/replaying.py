@@ -40,9 +40,7 @@ class Replaying:
         """
         name = task.text(deed.destination)
         what = replace(task.what, target=name)
-        known = [
-            each for each in self._destinations() if "/" not in each
-        ]  # the others are routes of messages
+        known = self._destinations()
         if name not in known:
             why = f"there is no destination {name}{did_you_mean(name, known)}"
             raise Declined(Code.ASKED, why, task.what)  # what is made up is no target
