@@ -26,6 +26,8 @@ _log = logging.getLogger(__name__)
 
 CURSOR: Final = "inbound/"
 """Under which the store keeps, by relay, where its session stands."""
+_TOLD_EVERY: Final = 60 * SECOND
+"""How often the log tells of messages that cannot be used: who sends them may send thousands a second."""
 _ANY_AGE: Final = Tolerance(past=None, future=None)
 """How old a message may be, its route says (`agent.incoming.screening`)."""
 
@@ -46,6 +48,7 @@ class RelayAtWork:
         up: it has answered, and no session failed since.
         since: since when it is up or down, monotonic nanoseconds.
         taken: messages that it handed over since it began.
+        unusable: how many of them were none that can be used.
     """
 
     def __init__(
@@ -61,7 +64,10 @@ class RelayAtWork:
         self.terms = terms(name, config)
         self.up = False
         self.since = clock.monotonic()
-        self.taken = 0
+        self.taken = self.unusable = 0
+        self._unusable = ""
+        self._lost = ""
+        self._told_at: int | None = None
         self._name = name
         self._session = session(config)
         self._reception = reception
@@ -89,6 +95,35 @@ class RelayAtWork:
             await self._reception.accept(self.terms, messages, states)
             self._cursor = self._cursor if cursor is None else cursor
             self.taken += len(messages)
+            self._tell_unusable([each for each in messages if each.unusable])
+
+    def _tell_unusable(self, messages: Sequence[Arrived]) -> None:
+        """What is lost is told whenever the relay says so; of the rest the latest, now and then."""
+        if not messages:
+            return
+        self.unusable += len(messages)
+        self._unusable = messages[-1].unusable
+        lost = [each.unusable for each in messages if each.lost]
+        self._lost = lost[-1] if lost else self._lost
+        now = self._clock.monotonic()
+        if lost:
+            _log.warning("relay %s: %s", self._name, self._lost)
+        elif self._told_at is None or now - self._told_at >= _TOLD_EVERY:
+            self._told_at = now
+            _log.warning(
+                "relay %s: %s; it is left out (%d so far)",
+                self._name,
+                self._unusable,
+                self.unusable,
+            )
+
+    def _said(self) -> str:
+        """What people are to know while it is up."""
+        return self._lost or (
+            f"{self.unusable} of its messages cannot be used, the last: {self._unusable}"
+            if self.unusable
+            else ""
+        )
 
     def _answers(self) -> None:
         if not self.up:
@@ -111,8 +146,9 @@ class RelayAtWork:
             "type": self.config.type,
             "state": state,
             "for_s": (self._clock.monotonic() - self.since) // SECOND,
-            "reason": held if self.up else self._supervisor.reason or "not connected yet",
+            "reason": (held or self._said()) if self.up else self._supervisor.reason or "not connected yet",
             "taken": self.taken,
+            "unusable": self.unusable,
         }
 
 
@@ -133,6 +169,8 @@ class Relays:
         self._dice = dice
         self._running: dict[str, asyncio.Task[None]] = {}
         self._tasks: asyncio.TaskGroup | None = None
+        self._changing = asyncio.Lock()
+        self._stopped = False
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -143,19 +181,24 @@ class Relays:
         """Start what is new, stop what is gone, and replace what changed; the others are not touched."""
         if self._tasks is None:
             raise RuntimeError("`run` comes first")
-        await self._end([name for name, relay in self.at_work.items() if configs.get(name) != relay.config])
-        kept = await self._store.states()
-        for name, config in configs.items():
-            if name not in self.at_work:
-                parts = (self._reception, self._clock, self._dice)
-                relay = RelayAtWork(name, config, *parts, kept.get(CURSOR + name))
-                relay.on_up = self.on_up
-                self.at_work[name] = relay
-                self._running[name] = self._tasks.create_task(relay.run(), name=f"relay {name}")
+        async with self._changing:
+            await self._end(
+                [name for name, relay in self.at_work.items() if configs.get(name) != relay.config]
+            )
+            kept = await self._store.states()
+            for name, config in configs.items():
+                if name not in self.at_work and not self._stopped:
+                    parts = (self._reception, self._clock, self._dice)
+                    relay = RelayAtWork(name, config, *parts, kept.get(CURSOR + name))
+                    relay.on_up = self.on_up
+                    self.at_work[name] = relay
+                    self._running[name] = self._tasks.create_task(relay.run(), name=f"relay {name}")
 
     async def stop(self) -> None:
-        """Take nothing more."""
-        await self._end(list(self.at_work))
+        """Take nothing more, whatever a reload is about to begin."""
+        self._stopped = True
+        async with self._changing:
+            await self._end(list(self.at_work))
 
     async def _end(self, names: Sequence[str]) -> None:
         tasks = [self._running.pop(name) for name in names]
@@ -165,7 +208,7 @@ class Relays:
             await asyncio.wait(tasks)
         for name in names:
             del self.at_work[name]
-            self._reception.held.pop(name, None)
+            RELAY_UP.remove(name)  # what is gone must not look to monitoring as if it were down
 
     def status(self) -> dict[str, Json]:
         """What people are told, by name."""

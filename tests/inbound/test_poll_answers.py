@@ -2,7 +2,6 @@
 
 import base64
 import json
-import sys
 
 import orjson
 import pytest
@@ -16,6 +15,7 @@ from agent.inbound.poll.answers import (
     Batch,
     Place,
     is_invalid_iterator,
+    is_too_large,
     read_answer,
     read_place,
     write_place,
@@ -55,7 +55,7 @@ def test_svix_gives_parsed_json():
             type="invoice.paid",
         ),
     )
-    assert (batch.left_out, batch.iterator, batch.done) == ((), "eyJ", True)
+    assert (batch.iterator, batch.done) == ("eyJ", True)
     assert batch.newest == 1_795_248_003_000_000_000
 
 
@@ -102,15 +102,16 @@ def test_a_malformed_message_is_handed_over_with_what_there_is(entry, message):
         ({"id": "a\nb\x1b[31m" + "c" * 999, "payload": "\ud800"}, r"'a\nb\x1b[31mccc"),
     ],
 )
-def test_what_cannot_be_handed_over_is_left_out_and_named(entry, why):
-    """The others come; the name is on one line, and of no more than that."""
-    batch = read(SVIX, entry, SVIX)
+def test_of_what_cannot_be_taken_it_is_handed_over_why(entry, why):
+    """In its place among the others; the name is on one line, and of no more than that, and nothing else is there."""
+    before, message, after = read(SVIX, entry, SVIX).messages
 
-    assert len(batch.messages) == 2
-    [told] = batch.left_out
-    assert why in told
-    assert told.isprintable()
-    assert len(told) < 250
+    assert before == after
+    assert not before.unusable
+    assert why in message.unusable
+    assert message.unusable.isprintable()
+    assert len(message.unusable) < 250
+    assert (message.body, message.headers, message.type) == (b"", {}, "")
 
 
 def test_half_a_character_in_one_message_does_not_hold_up_the_others():
@@ -127,20 +128,56 @@ def test_half_a_character_in_one_message_does_not_hold_up_the_others():
     assert batch.messages[1].headers == {"x?": "?"}
 
 
-def test_a_payload_as_deep_as_can_be_read_does_not_hold_up_the_others():
-    """A relay that has parsed it hands it over, three levels deeper; without signed bytes it is left out."""
-    deep = b"[" * 1024 + b"]" * 1024
-    orjson.loads(deep)
-    entry = b'{"id":"deep","payload":%s,"bodyB":"%s"}'
-    limit = sys.getrecursionlimit()
+@pytest.mark.parametrize("number", ["NaN", "9" * 5000, "-" + "9" * 5000])
+def test_a_number_that_the_strict_parser_or_python_does_not_read_does_not_hold_up_the_others(number):
+    """Half a character makes the laxer parser read it, which refuses thousands of digits."""
+    entry = b'{"id":"odd\\ud800","payload":%s}' % number.encode()
 
-    def read_one(body_b):
-        one = entry % (deep, body_b)
-        return read_answer(b'{"data":[%s,{"id":"m"}],"iterator":"i","done":true}' % one)
+    batch = read_answer(b'{"data":[%s,{"id":"m","payload":7}],"iterator":"i","done":true}' % entry)
 
-    assert [each.body for each in read_one(BODY_B.encode()).messages] == [SIGNED, b""]
-    assert [each.relay_id for each in read_one(b"!").messages] == ["m"]
-    assert sys.getrecursionlimit() == limit
+    assert [message.relay_id for message in batch.messages] == ["odd?", "m"]
+    assert batch.messages[1].body == b"7"
+
+
+def test_what_is_nested_too_deeply_is_read_by_nobody():
+    """No other limit is set for it: that of Python holds for the whole process."""
+    deep = b"[" * 5000 + b"]" * 5000
+    why = read_answer(b'{"data":[{"id":"m","payload":%s}],"iterator":"i","done":true}' % deep)
+
+    assert why == "it is not JSON, or nested too deeply"
+
+
+LARGEST = LARGEST_BODY - 100
+"""Bytes of a payload that is as large as can be."""
+FLOOD = 15_900_000
+"""Bytes of an answer that is as large as is read."""
+
+
+def of_payload(unit, size):
+    return b'{"data":[{"id":"m","payload":[%s1]}],"iterator":"i","done":true}' % (unit * (size // len(unit)))
+
+
+UNITS = [b"{},", b"[],", b'{"a":1},', b'{"":1},', b'"",', b'":",', b'"{:",', b'"[{:[{:",', b"1,", b'"\\"{:",']
+
+
+@pytest.mark.parametrize("unit", [*UNITS, b'"' + b"{:" * 100_000 + b'",'])
+def test_the_largest_message_is_read_whatever_stands_in_it(unit):
+    """It is never too large alone, or a sender could stop a channel by what he sends."""
+    assert not is_too_large(of_payload(unit, LARGEST))
+
+
+@pytest.mark.parametrize("unit", [b"{},", b"[],", b'{"a":1},'])
+def test_what_would_fill_the_memory_is_known_before_it_is_parsed(unit):
+    """Sixteen megabytes of it become five hundred; as messages of their own they become more."""
+    assert is_too_large(of_payload(unit, FLOOD))
+    assert is_too_large(b'{"data":[%s1],"iterator":"i","done":true}' % (unit * (FLOOD // len(unit))))
+
+
+def test_more_messages_than_anybody_asks_for_are_no_answer():
+    """Two thousand are read, for a relay may not know of `limit`."""
+    assert len(read(*[SVIX] * 2_000).messages) == 2_000
+    why = read_answer(answer(*[{}] * 2_001).encode())
+    assert why == "it hands over more than 2,000 messages, whatever `limit` says"
 
 
 @pytest.mark.parametrize(
@@ -191,7 +228,7 @@ def test_whatever_stands_in_a_message_nothing_is_raised(entries):
     """Each is handed over or left out, and the answer counts."""
     batch = read(*entries)
 
-    assert len(batch.messages) + len(batch.left_out) == len(entries)
+    assert len(batch.messages) == len(entries)
 
 
 @given(st.binary() | _ANYTHING.map(lambda value: json.dumps(value).encode()))

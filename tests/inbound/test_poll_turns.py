@@ -225,8 +225,8 @@ async def test_one_message_that_is_larger_than_any_answer_is_told():
             await turns.turn()
 
 
-async def test_a_message_that_is_left_out_is_told_by_name_and_passed_over(caplog):
-    """Its neighbours are taken, and it does not come again."""
+async def test_what_cannot_be_taken_is_handed_over_in_its_place_with_the_reason():
+    """It does not come again; who takes messages tells it, and not the session."""
     async with poll_relay() as relay, asked_by_turns(relay) as turns:
         relay.put(b"1")
         relay.put(raw=False, payload="x" * 5_000_000, id="msg_huge")
@@ -234,11 +234,22 @@ async def test_a_message_that_is_left_out_is_told_by_name_and_passed_over(caplog
         relay.put(b"2")
         await turns.pauses(2)
 
-    assert turns.desk.bodies == [b"1", b"2"]
+    assert turns.desk.bodies == [b"1", b"", b"", b"2"]
+    assert ["msg_huge" in message.unusable for message in turns.desk.taken] == [False, True, False, False]
+    assert [bool(message.unusable) for message in turns.desk.taken] == [False, True, True, False]
     assert asked(relay, "iterator") == [None, "it 0/4"]
-    told = [record.message for record in caplog.records]
-    assert "msg_huge" in told[0]
-    assert len(told) == 2
+
+
+async def test_where_much_stands_in_messages_it_is_asked_for_fewer():
+    """What would fill the memory when parsed is as an answer that is too large; one message alone is told."""
+    async with poll_relay() as relay, asked_by_turns(relay) as turns:
+        relay.next_answers = [says(body=b"[" + b"{}," * 5_000_000 + b"1]")] * 4
+        pauses = await turns.pauses(3)
+        with pytest.raises(RelayError, match="take it from the relay"):
+            await turns.turn()
+
+    assert pauses == [0, 0, 0]
+    assert asked(relay, "limit") == ["250", "31", "3", "1"]
 
 
 async def test_what_the_store_does_not_take_is_asked_for_again_after_a_second():

@@ -76,7 +76,7 @@ PORTAL = "<!DOCTYPE html><html><body>Welcome! Accept our terms.</body></html>"
 WEATHER = {
     "a portal": (
         says(body=PORTAL, Content_Type="text/html"),
-        "it is not JSON: check `url`, and whether a portal",
+        "nested too deeply: check `url`, and whether a portal",
     ),
     "nothing at all": (says(), "it is not JSON"),
     "another program's JSON": (says(body='{"status":"ok"}'), "no data, iterator and done"),

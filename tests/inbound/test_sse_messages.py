@@ -14,8 +14,6 @@ from agent.inbound.sse.frames import Event, Frames, TooLarge
 from agent.inbound.sse.messages import (
     EVERYTHING,
     Encrypted,
-    Gap,
-    LeftOut,
     read_cursor,
     read_event,
     resumes,
@@ -81,13 +79,16 @@ def test_what_smee_wrote_is_its_sender_s_message_but_not_its_bytes():
 
 
 def test_what_gosmee_writes_is_what_the_sender_has_signed():
-    """Byte for byte, with its headers and the id of Redis; that history is lost is told."""
-    assert read(GOSMEE.encode()) == [
-        None,
-        None,
-        Gap("1690000000000-0", "1690000000005-0"),
-        Arrived(b'{ "n": 1.0 }', GOSMEE_HEADERS, raw=True, relay_id="1690000000005-0"),
-    ]
+    """Byte for byte, with its headers and the id of Redis; that history is lost is handed over as well."""
+    connected, ready, gap, message = read(GOSMEE.encode())
+
+    assert connected is ready is None
+    assert gap.lost
+    assert (
+        "since 1690000000000-0, where this agent stood; the oldest that it has is 1690000000005-0"
+        in gap.unusable
+    )
+    assert message == Arrived(b'{ "n": 1.0 }', GOSMEE_HEADERS, raw=True, relay_id="1690000000005-0")
 
 
 def test_gosmee_without_redis_has_no_ids():
@@ -145,10 +146,12 @@ def test_a_message_of_any_form(data, arrived):
 )
 def test_what_cannot_be_handed_over_is_named(event, why):
     """With the reason; nothing is raised."""
-    left_out = read_event(event)
+    message = read_event(event)
 
-    assert isinstance(left_out, LeftOut)
-    assert why in left_out.why
+    assert isinstance(message, Arrived)
+    assert why in message.unusable
+    assert (message.body, message.headers, message.raw, message.lost) == (b"", {}, False, False)
+    assert message.relay_id == ("5-0" if "5-0" in why else "")
 
 
 def test_history_that_was_never_asked_for_is_not_lost():
@@ -161,7 +164,10 @@ def test_history_that_was_never_asked_for_is_not_lost():
 )
 def test_lost_history_is_told_also_in_other_words(data):
     """Which are not repeated."""
-    assert read_event(Event(data, "gosmee-gap")) == Gap("(not said)", "(not said)")
+    gap = read_event(Event(data, "gosmee-gap"))
+
+    assert gap.lost
+    assert "since (not said), where this agent stood; the oldest that it has is (not said)" in gap.unusable
 
 
 @given(st.binary(max_size=60), st.text(max_size=20), st.text(max_size=20))

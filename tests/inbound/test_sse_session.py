@@ -221,7 +221,7 @@ def gaps():
     return REGISTRY.get_sample_value("edge_relay_relay_gaps_total", {"relay": NAME})
 
 
-async def test_lost_history_is_told_and_the_rest_is_taken(caplog):
+async def test_lost_history_is_told_and_the_rest_is_taken():
     """With both ids and what to do, and counted; a first session, which has missed nothing, says nothing."""
     async with sse_channel() as channel:
         for number in range(5):
@@ -229,35 +229,34 @@ async def test_lost_history_is_told_and_the_rest_is_taken(caplog):
         channel.trimmed = 2
         async with Listening(channel) as session:
             await session.until(lambda: len(session.taken) >= 3)
-        assert not caplog.records
+        assert not any(message.unusable for message in session.taken)
         before = gaps()
         channel.put(b"5")
         channel.trimmed = 5
         behind = write_cursor(stream_id(2), channel.url)
         async with Listening(channel, behind) as session:
-            await session.until(lambda: session.taken)
+            await session.until(lambda: len(session.taken) >= 2)
 
-    assert session.bodies == [b"5"]
-    [record] = caplog.records
-    told = record.getMessage()
-    assert record.levelname == "WARNING"
-    assert told.startswith(f"relay {NAME}: ")
-    assert stream_id(2) in told
-    assert stream_id(5) in told
-    assert "have it sent again" in told
+    told, message = session.taken
+    assert told.lost
+    assert stream_id(2) in told.unusable
+    assert stream_id(5) in told.unusable
+    assert "have it sent again" in told.unusable
+    assert message.body == b"5"
     assert gaps() == before + 1
 
 
-async def test_what_is_too_large_is_left_out_and_holds_up_nothing(caplog):
-    """Whether it fits into an event or not; it is told, and not asked for again."""
+async def test_what_is_too_large_is_handed_over_in_its_place_with_the_reason():
+    """Whether it fits into an event or not; it holds up nothing, and is not asked for again."""
     async with sse_channel() as channel, Listening(channel) as session:
         for size in (LARGEST_BODY, LARGEST_BODY + 1, 2 * LARGEST_BODY):
             channel.put(b"x" * size)
         channel.post('{"future":true}')
         await session.until(lambda: session.cursor == write_cursor(stream_id(3), channel.url))
 
-    assert [len(body) for body in session.bodies] == [LARGEST_BODY]
-    too_large, far_too_large, foreign = (record.getMessage() for record in caplog.records)
+    assert [len(body) for body in session.bodies] == [LARGEST_BODY, 0, 0, 0]
+    whole, too_large, far_too_large, foreign = (message.unusable for message in session.taken)
+    assert not whole
     assert f"message {stream_id(1)} has 5,000,001 bytes" in too_large
     assert f"message {stream_id(2)} is too large" in far_too_large
     assert f"message {stream_id(3)} has neither bodyB nor body" in foreign

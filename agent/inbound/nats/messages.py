@@ -37,10 +37,12 @@ def message(frame: Frame) -> Arrived:
     """The bytes as they were published, under what the publisher calls it, or its place in the stream."""
     headers = frame.headers()
     relay_id = headers.get("nats-msg-id") or ":".join(place(frame))
+    if why := _too_large(frame):
+        return Arrived(b"", headers, relay_id=relay_id, unusable=why)
     return Arrived(frame.payload, headers, relay_id=relay_id, type=headers.get("ce-type", ""))
 
 
-def too_large(frame: Frame) -> str:
+def _too_large(frame: Frame) -> str:
     """Why it is given up; empty: it is not."""
     size = frame.missing or len(frame.payload)
     if size <= LARGEST_BODY:

@@ -28,7 +28,7 @@ from agent.errors import RelayError, StoreUnavailable
 from agent.inbound.base import Accept
 from agent.inbound.nats.config import NatsRelay
 from agent.inbound.nats.consumer import Consumer, find
-from agent.inbound.nats.messages import is_message, message, too_large
+from agent.inbound.nats.messages import is_message, message
 from agent.inbound.nats.reasons import at_server, permissions, silence, stopped
 from agent.incoming.message import Arrived
 from agent.model import SECOND
@@ -173,17 +173,13 @@ class _Puller:
 
     async def _hand_over(self, frames: Sequence[Frame]) -> None:
         """Give messages to the agent, and acknowledge them; none: tell it that the relay is there."""
-        taken: list[Frame] = []
-        words: list[tuple[str, bytes]] = []
-        for frame in frames:
-            if why := too_large(frame):
-                _log.warning("relay %s: %s", self._name, why)
-                words.append((frame.reply, b"+TERM"))
-            else:
-                taken.append(frame)
-                words.append((frame.reply, b"+ACK"))
-        with _InProgress(self._connection, taken, self._answers, self._consumer):
-            await self._taken([message(frame) for frame in taken])
+        messages = [message(frame) for frame in frames]
+        with _InProgress(self._connection, frames, self._answers, self._consumer):
+            await self._taken(messages)
+        words = [
+            (frame.reply, b"+TERM" if taken.unusable else b"+ACK")
+            for frame, taken in zip(frames, messages, strict=True)
+        ]
         if words:
             *others, (reply, word) = words
             self._connection.send((each, "", said) for each, said in others)

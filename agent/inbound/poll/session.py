@@ -23,6 +23,7 @@ from agent.inbound.poll.answers import (
     Batch,
     Place,
     is_invalid_iterator,
+    is_too_large,
     read_answer,
     read_place,
     write_place,
@@ -130,7 +131,7 @@ class Poller:
                 content = await answer.whole(_LARGEST_ANSWER)
         if answer.status != OK:
             return self._refused(answer.status, answer.headers, content)
-        if content is None:
+        if content is None or is_too_large(content):
             return self._too_large()
         batch = read_answer(content)
         if isinstance(batch, str):
@@ -170,12 +171,9 @@ class Poller:
                 await self._accept(())
         except StoreUnavailable:
             return _STORE_PAUSE  # the place is what it was: the same is offered again
-        for why in batch.left_out:
-            _log.warning("relay %s: %s; it is left out", self._name, why)
         self._place = place
         self._caught_up = batch.done
-        brought = bool(batch.messages or batch.left_out)
-        return self._pause(done=batch.done, brought=brought, moved=moved, held=held)
+        return self._pause(done=batch.done, brought=bool(batch.messages), moved=moved, held=held)
 
     def _pause(self, *, done: bool, brought: bool, moved: bool, held: bool) -> float:
         """How long to wait until the next question, seconds."""
@@ -199,7 +197,8 @@ class Poller:
         """
         if self._limit == 1:
             raise self._reader.error(
-                f"one message alone is an answer of more than {_LARGEST_ANSWER:,} bytes: take it from the relay"
+                f"one message alone is an answer of more than {_LARGEST_ANSWER:,} bytes, or holds too much to be "
+                "read: take it from the relay"
             )
         self._limit = max(self._limit // _FEWER, 1)
         return 0.0

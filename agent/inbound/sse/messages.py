@@ -7,7 +7,7 @@ those of a Redis stream, 1690000000000-0, which gosmee has; smee.io counts what 
 connection, and would know nothing by that.
 
 Rules for whoever changes this: strangers write the messages, so nothing here raises, whatever they hold;
-what cannot be handed over is told, and holds up nothing.
+of what cannot be taken, and of what is lost, it is handed over why; it holds up nothing.
 """
 
 import base64
@@ -34,29 +34,14 @@ _WORDS: Final[tuple[Json, ...]] = ({}, {"message": "connected"}, {"message": "re
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
-    """The relay no longer keeps everything since `requested`; its oldest message is `oldest`."""
-
-    requested: str
-    oldest: str
-
-
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """A message that cannot be handed over; `why` names it, for a person."""
-
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
 class Encrypted:
     """A message for which the agent has no key."""
 
 
-def read_event(event: Event | TooLarge) -> Arrived | Gap | LeftOut | Encrypted | None:
+def read_event(event: Event | TooLarge) -> Arrived | Encrypted | None:
     """Make of an event what it means; None: nothing but that the relay is there."""
     if isinstance(event, TooLarge):
-        return LeftOut(f"{_named(event)} is too large, at most {LARGEST_BODY:,} bytes are taken")
+        return _unusable(event, f"is too large, at most {LARGEST_BODY:,} bytes are taken")
     if event.name == "gosmee-gap":
         return _gap(event)
     if event.name not in {"", "message"} or event.data == b"ready":  # as an older gosmee says it
@@ -89,18 +74,18 @@ def _of(url: str) -> str:
     return sha256(f"{place_of(url)}{path_of(url)}".encode()).hexdigest()[:16]
 
 
-def _message(event: Event, document: Json) -> Arrived | LeftOut | Encrypted:
+def _message(event: Event, document: Json) -> Arrived | Encrypted:
     if not isinstance(document, dict):
-        return LeftOut(f"{_named(event)} is no JSON object: it is not of gosmee or smee.io")
+        return _unusable(event, "is no JSON object: it is not of gosmee or smee.io")
     if document.get("encrypted") is True:
         return Encrypted()
     relay_id = event.id if resumes(event.id) else ""
     raw = "bodyB" in document
     body = _decoded(document["bodyB"]) if raw else _written(document)
     if isinstance(body, str):
-        return LeftOut(f"{_named(event)} {body}")
+        return _unusable(event, body)
     if len(body) > LARGEST_BODY:
-        return LeftOut(f"{_named(event)} has {len(body):,} bytes, at most {LARGEST_BODY:,} are taken")
+        return _unusable(event, f"has {len(body):,} bytes, at most {LARGEST_BODY:,} are taken")
     return Arrived(body, _headers(document), raw, relay_id)
 
 
@@ -130,19 +115,26 @@ def _headers(document: dict[str, Json]) -> Mapping[str, str]:
     }
 
 
-def _gap(event: Event) -> Gap | None:
+def _gap(event: Event) -> Arrived | None:
     """Read what gosmee says of lost history; of what was never asked for by its id, nothing is lost."""
+    requested = oldest = "(not said)"
     match _parsed(event.data):
-        case {"requested_id": str(requested), "oldest_id": str(oldest)} if resumes(requested) and resumes(
-            oldest
-        ):
-            return Gap(requested, oldest) if requested != EVERYTHING else None
-        case _:
-            return Gap("(not said)", "(not said)")
+        case {"requested_id": str(asked), "oldest_id": str(kept)} if resumes(asked) and resumes(kept):
+            requested, oldest = asked, kept
+    if requested == EVERYTHING:
+        return None
+    why = (
+        f"it does not keep everything any more since {requested}, where this agent stood; the oldest that it "
+        f"has is {oldest}: what came in between may be lost, have it sent again, and let the relay keep more "
+        "(gosmee: --redis-stream-maxlen)"
+    )
+    return Arrived(b"", raw=False, unusable=why, lost=True)
 
 
-def _named(event: Event | TooLarge) -> str:
-    return f"message {event.id}" if resumes(event.id) else "a message without an id"
+def _unusable(event: Event | TooLarge, why: str) -> Arrived:
+    relay_id = event.id if resumes(event.id) else ""
+    named = f"message {relay_id}" if relay_id else "a message without an id"
+    return Arrived(b"", raw=False, relay_id=relay_id, unusable=f"{named} {why}")
 
 
 def _parsed(content: bytes) -> Json:

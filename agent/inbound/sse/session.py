@@ -11,7 +11,6 @@ soon as it has begun is an error, which the supervisor's back-off is for.
 """
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -23,20 +22,10 @@ from agent.http.reading import OK, Opened, Reader, open_reader
 from agent.inbound.base import LARGEST_BODY, Accept
 from agent.inbound.sse.config import SseRelay
 from agent.inbound.sse.frames import EndlessError, Event, Frames, TooLarge
-from agent.inbound.sse.messages import (
-    Encrypted,
-    Gap,
-    LeftOut,
-    read_cursor,
-    read_event,
-    resumes,
-    write_cursor,
-)
+from agent.inbound.sse.messages import Encrypted, read_cursor, read_event, resumes, write_cursor
 from agent.incoming.message import Arrived
 from agent.metrics import RELAY_GAPS
 from agent.model import SECOND
-
-_log = logging.getLogger(__name__)
 
 _STREAM: Final = "text/event-stream"
 _LARGEST_EVENT: Final = LARGEST_BODY * 4 // 3 + 256_000
@@ -161,31 +150,17 @@ class _Listener:
                 return
 
     def _message(self, event: Event | TooLarge) -> Arrived | None:
-        """Give the message that an event is; tell what is none, if somebody has to know.
+        """Give the message that an event is; None: it is none.
 
         Raises:
             RelayError: it is encrypted. It stays where it is until somebody has mended that.
         """
-        match read_event(event):
-            case Arrived() as message:
-                return message
-            case Gap(requested, oldest):
-                self._gaps.inc()
-                _log.warning(
-                    "relay %s: it does not keep everything any more since %s, where this agent stood; the oldest "
-                    "that it has is %s: what came in between may be lost, have it sent again, and let the relay "
-                    "keep more (gosmee: --redis-stream-maxlen)",
-                    self._name,
-                    requested,
-                    oldest,
-                )
-            case LeftOut(why):
-                _log.warning("relay %s: %s; it is left out", self._name, why)
-            case Encrypted():
-                raise self._reader.error(
-                    "its messages are encrypted, which this agent cannot read: name a channel that gosmee does "
-                    "not protect (its encrypted-channels file)"
-                )
-            case None:
-                pass
-        return None
+        message = read_event(event)
+        if isinstance(message, Encrypted):
+            raise self._reader.error(
+                "its messages are encrypted, which this agent cannot read: name a channel that gosmee does "
+                "not protect (its encrypted-channels file)"
+            )
+        if message is not None and message.lost:
+            self._gaps.inc()
+        return message
