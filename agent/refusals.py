@@ -2,11 +2,10 @@
 
 A stranger who knows the address of a relay must fill neither the outbox nor the audit. So what is signed
 by nobody, and what comes again, is told once an hour for each sender and reason; and in the audit all
-refusals of one sender for one reason and target share a line an hour, which counts them. A sender may be
-genuine and mad, and name a new target each time: after so many lines of an hour targets are left out.
+refusals of one sender for one reason and target share a line an hour, which counts them.
 
-Rules for whoever changes this: nothing here waits for more than one look at the store; nothing that a
-message says decides how many lines there are.
+Rules for whoever changes this: nothing here waits for more than one look at the store; a target is a name
+of the configuration: a sender that is mad must not have a line for each name that it makes up.
 """
 
 import hashlib
@@ -24,8 +23,6 @@ from agent.store.audit import Audit
 from agent.store.messages import Audited, Received
 
 _HOUR: Final = 3_600 * SECOND
-_DETAILED: Final = 100
-"""Lines of an hour that tell targets apart; beyond, there are as many as the configuration has senders and routes."""
 
 
 class Refusals:
@@ -67,8 +64,6 @@ class Refusals:
         if hour > self._hour:
             self._hour = hour
             self._shared.clear()
-        if len(self._shared) >= _DETAILED:
-            what = replace(what, target="")
         shares = ("refused", received.relay, received.sender, what.action, what.target, code, str(hour))
         key = hashlib.sha256("\0".join(shares).encode(errors="replace")).digest()[:16]
         known = self._shared.get(key) or await self._audit.one(key)

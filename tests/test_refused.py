@@ -1,7 +1,6 @@
 """What is refused is told once, bounded whoever sends it, and is taken later where that harms nobody."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 from rigs.reception import house
@@ -9,10 +8,7 @@ from rigs.signed import OTHER
 
 from agent.errors import StoreUnavailable
 from agent.incoming.message import Arrived
-from agent.incoming.screening import Code
 from agent.model import SECOND
-from agent.outcomes import Outcome
-from agent.store.messages import AuditFilter
 from agent.store.records import Step
 
 ORDER = {"type": "order", "forward": {"url": "http://127.0.0.1:1/"}}
@@ -120,20 +116,3 @@ async def test_what_nobody_has_signed_is_told_once_an_hour(tmp_path):
         assert len(await way.events()) == 1
         assert [count for _, count in await way.audit()] == [30]
         assert await way.store.inbox.newest(9) == []
-
-
-async def test_a_sender_that_names_ever_new_targets_does_not_fill_the_audit(tmp_path):
-    """It is genuine and mad; in the next hour targets are told apart again."""
-    async with house(tmp_path / "events.db") as way:
-        await way.accept(way.message())
-        [received] = way.acting
-        for _ in range(2):
-            received = replace(received, at_wall=received.at_wall + 3600 * SECOND)
-            for number in range(300):
-                what = Outcome("rejected", "there is no tag", "write", f"tag_{number}")
-                line, _ = await way.reception.refusals.line(received, what, Code.ASKED)
-                await way.store.commit(Step(inbox=(line,)))
-        lines = await way.store.audit.newest(AuditFilter(), 999)
-        assert len(lines) == 202
-        assert sum(each.count for each in lines) == 600
-        assert max(each.count for each in lines if not each.target) == 200

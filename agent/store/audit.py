@@ -21,7 +21,7 @@ ROOM: Final = 64_000_000
 """Bytes; when they are used up, nothing is written to a machine."""
 _KEPT_FOR: Final = 400 * 86_400 * SECOND
 _ROW: Final = 120
-_BITE: Final = 2_000
+_BITE: Final = 500
 _PUT: Final = (
     "INSERT INTO audit (key, at_wall, relay, identity, sender, action, target, old, new, outcome, reason, count) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET old = excluded.old, "

@@ -36,7 +36,7 @@ REMEMBERED: Final = 33 * 86_400 * SECOND
 _MOST_KEPT: Final = 1_000_000
 _ROOM_FOR_ONE: Final = 2_000
 """One message is remembered for so many bytes of the store; its row takes 200 to 700."""
-_BITE: Final = 2_000
+_BITE: Final = 500
 _AMONG: Final = "number IN (SELECT value FROM json_each(?1))"
 
 _TAKE: Final = (

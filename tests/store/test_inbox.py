@@ -206,7 +206,7 @@ async def test_refusals_that_share_a_line_fill_nothing(tmp_path):
 
 async def test_old_lines_of_the_audit_go_in_bites(tmp_path, monkeypatch):
     """However many: the oldest first, and none that is young."""
-    monkeypatch.setattr(audit, "_FORGET", audit._FORGET.replace("2000", "3"))
+    monkeypatch.setattr(audit, "_FORGET", audit._FORGET.replace("LIMIT 500", "LIMIT 3"))
     async with opened(tmp_path / "events.db") as store:
         await store.commit(Step(inbox=[line(n) for n in range(1, 20)]))
         await store.audit.prune(400 * DAY + 15, Reckoning(0))
