@@ -10,6 +10,7 @@ from rigs.stores import BOOT
 
 from agent.clock import SystemClock
 from agent.inbound.poll.config import PollRelay
+from agent.metrics import RELAY_UP
 from agent.model import SECOND, TagSpec
 from agent.pipeline import Pipeline
 from agent.receiving import Reception
@@ -151,3 +152,30 @@ async def test_what_cannot_be_taken_is_held_and_said(tmp_path, monkeypatch):
         full[0] = ""
         await until(lambda: made.acted == ["msg_1"], "taken")
         assert made.state() == "up"
+
+
+async def test_whoever_waits_for_room_and_is_stopped_is_not_held_any_more(tmp_path, monkeypatch):
+    """The relay fell silent meanwhile: nobody is told for ever that messages wait."""
+    monkeypatch.setattr("agent.receiving._LOOK_AGAIN_S", 0.01)
+    async with poll_relay() as relay, plant(tmp_path / "events.db") as made:
+        monkeypatch.setattr(made.reception, "_full", lambda _: "the store is nearly full")
+        put(relay, "msg_1")
+        await made.relays.change({"cloud": section(relay)})
+        await until(lambda: made.reception.held, "held")
+        await made.relays.change({})
+        assert made.reception.held == {}
+
+
+async def test_a_stop_in_the_middle_of_a_reload_starts_nothing(tmp_path):
+    """Whichever comes first: nothing is left running, and nothing fails."""
+    async with poll_relay() as relay:
+        for steps in range(6):
+            async with plant(tmp_path / "events.db", cloud=section(relay)) as made:
+                await until(lambda made=made: made.state() == "up", "up")
+                changing = asyncio.create_task(made.relays.change({"cloud": section(relay, every="2s")}))
+                for _ in range(steps):
+                    await asyncio.sleep(0)
+                await made.relays.stop()
+                await changing
+                assert made.relays.at_work == {}
+                assert [each.samples for each in RELAY_UP.collect()] == [[]]
