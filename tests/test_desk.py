@@ -42,6 +42,19 @@ async def test_a_letter_is_shown_as_its_receiver_is_sent_it(tmp_path):
         assert letter["id"] == json.loads(letter["body"])["data"]["id"] == "evt_3"
 
 
+async def test_what_a_stranger_has_sent_is_not_listed(tmp_path):
+    """A message on its way to a service may hold a token: people see that it is there, and how large."""
+    async with opened(tmp_path / "store.db") as store:
+        data = {"headers": {"x-gitlab-token": "canary"}, "body": "Y2FuYXJ5IQ==", "message_id": "msg_1"}
+        carried = event(1, type=EventType.INBOUND_MESSAGE, data=data)
+        await store.commit(Step([Addressed(carried, ("a",))]))
+        [listed] = await desk(store).events({})
+
+        assert "canary" not in str(listed)
+        assert "Y2Fu" not in str(listed)
+        assert (listed["data"]["message_id"], listed["data"]["bytes"]) == ("msg_1", 9)
+
+
 async def test_a_letter_is_shown_in_the_format_of_its_destination(tmp_path):
     """As it goes out, not as others get it."""
     async with opened(tmp_path / "store.db") as store:
