@@ -1,5 +1,6 @@
 """The README is tried as it stands: its configurations load, its commands are commands, its outputs are real."""
 
+import json
 import os
 import re
 import shlex
@@ -14,6 +15,7 @@ from rigs.agent_process import AgentProcess, quiet_port, until
 from rigs.commissioning import run
 from rigs.readme_day import VENDORS_LIST, first_day
 from rigs.readme_evening import write_evening, write_files
+from rigs.readme_inbound import pair
 from rigs.readme_week import write_week
 
 from agent.cli import COMMANDS, main
@@ -30,7 +32,10 @@ BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 YAML = [text for language, text in BLOCKS if language == "yaml"]
 CONSOLE = [text for language, text in BLOCKS if language == "console"]
 FIRST_DAY = README[: README.index("\n## Sources")]
-DELIVERIES = README[README.index("\n## Destinations") : README.index("\n## As a service")]
+INBOUND = README[README.index("\n## What comes in") : README.index("\n## When one agent")]
+DELIVERIES = README[README.index("\n## Destinations") : README.index("\n## As a service")].replace(
+    INBOUND, ""
+)
 COMMANDS_SHOWN = re.findall(
     r"(?:^|`|'|; |\(|&& |\$ |\| |sudo (?:\w+=\S+ )?)edge-relay ([a-z-][^`\n]*)", README, re.MULTILINE
 )
@@ -42,7 +47,7 @@ rules:
 """
 # What is another each time: stamps, lengths of time, latencies, thumbprints, who is logged in, the width of columns.
 DIFFERS = [
-    (r"\d{4}-\d\d-\d\d[T ][\d:.]+\dZ?", "STAMP"), (r"for \d+ (?:s|min)\b", "for SOME TIME"), (r"  \d+\.\d$", "  MS"),
+    (r"\d{4}-\d\d-\d\d[T ][\d:.,]+\dZ?", "STAMP"), (r"\bmsg_\w+", "MESSAGE"), (r"for \d+ (?:s|min)\b", "for SOME TIME"), (r"  \d+\.\d$", "  MS"),
     (r"[0-9A-F]{8}(?: [0-9A-F]{8}){4,7}", "THUMBPRINT"), (r"paused by \S+", "paused by WHO"),
     (r"\[y/N\] (?:y$)?", "[y/N] \n"), (r"  +", "  "),
 ]  # fmt: skip
@@ -91,7 +96,12 @@ def test_every_command_is_one(line, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "text", [text for text in CONSOLE if text not in FIRST_DAY + DELIVERIES and "edge-relay why" not in text]
+    "text",
+    [
+        text
+        for text in CONSOLE
+        if text not in FIRST_DAY + DELIVERIES + INBOUND and "edge-relay why" not in text
+    ],
 )
 def test_every_output_is_real(week, monkeypatch, capsys, text):
     """Line by line, but for what is left out at `...`; `why` alone asks an agent."""
@@ -136,6 +146,40 @@ async def test_the_first_day_is_real(tmp_path, plant, monkeypatch, capsys):
             missing += [line for line in masked(lines) if line not in {"", "...", *known}]
 
     assert missing == []
+
+
+async def test_what_comes_in_is_real(tmp_path, monkeypatch, capsys):
+    """The pair of the two commands, the sender as it is printed, and the event by which the cloud is told."""
+    configuration, *_ = (text for text in YAML if text in INBOUND)
+    _, sender = (text for language, text in BLOCKS if language == "sh" and text in INBOUND)
+    (event,) = (
+        text for language, text in BLOCKS if not language and text in INBOUND and '"inbound.done"' in text
+    )
+    consoles = "".join(text for text in CONSOLE if text in INBOUND).split("$ edge-relay ")[1:]
+    shown = dict(text.split("\n", 1) for text in consoles)
+    write, *further = re.findall(r"['`](\{\"type\": \"\w+\.\w+\", \"data\": .*?\})['`]", INBOUND)
+    monkeypatch.chdir(tmp_path)
+    async with pair(tmp_path, shlex.split(next(iter(shown))), configuration) as both:
+        await until(lambda: both.told("alarm.raised"), both.agent.log)
+        for number, body in enumerate([write, write.replace("62.5", "95"), *further], 1):
+            await both.send(sender, body)
+            await until(lambda: len(both.told("inbound.done", "inbound.rejected")) == number, both.agent.log)  # noqa: B023 - asked at once
+        first_start, running, *asking = shown
+        printed = {first_start: both.first_words, running: both.agent.log()}
+        for command in asking:
+            _, printed[command], _ = await run(capsys, *shlex.split(command))
+        done = json.dumps(both.told("inbound.done")[0]["data"])
+    missing = [
+        line
+        for command, lines in shown.items()
+        for line in masked(lines)
+        if line not in {"", "...", *masked(printed[command])}
+    ]
+    facts = re.findall(r'"\w+": (?:"[^"]*"|[\d.]+)', event)
+
+    assert missing == []
+    assert [fact for fact in facts[1:] if masked(fact)[0] not in masked(done)[0]] == []
+    assert both.press.written[1, 3, 200] == 625
 
 
 def masked(text):

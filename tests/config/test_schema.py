@@ -33,7 +33,7 @@ def test_the_top_level_has_the_sections_and_asks_for_none():
 
     assert set(schema["properties"]) == {
         "agent", "store", "http", "watch", "sources", "templates", "destinations",
-        "defaults", "profiles", "rules", "maintenance", "flood", "chattering",
+        "defaults", "profiles", "rules", "maintenance", "flood", "chattering", "inbound",
     }  # fmt: skip
     assert "required" not in schema
 

@@ -1,6 +1,7 @@
 """What `init` writes runs at once, shows every option, and is right in every line of it."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,7 @@ def test_it_loads_with_every_option_taken_in(starter):
         "plant-log-by-nkey",
         "panels",
     ]
+    assert list(configuration.inbound) == ["cloud", "channel", "fleet"]
     assert configuration.warnings == ()
 
 
@@ -95,7 +97,7 @@ def test_every_option_that_can_be_written_is_shown(starter):
 
 
 def test_a_default_that_is_shown_is_the_default(starter):
-    """For every option of agent, store, page, destination and source that was not in use before."""
+    """For every option of agent, store, page, destination, source and relay that was not in use before."""
     definitions = json_schema()["$defs"]
     before = {path.name: read_yaml(path.read_bytes(), "").data for path in starter.glob("*.yaml")}
     take_in_every_option(starter)
@@ -103,6 +105,7 @@ def test_a_default_that_is_shown_is_the_default(starter):
     agent, sources = after["agent.yaml"], after["sources.yaml"]["sources"]
     destinations = after["destinations.yaml"]["destinations"]
     cmms, cloud = destinations["cmms"], destinations["cloud"]
+    relays = after["inbound.yaml"]["inbound"]
     sections = [
         (definitions["AgentSection"], agent["agent"]),
         (definitions["StoreSection"], agent["store"]),
@@ -124,6 +127,13 @@ def test_a_default_that_is_shown_is_the_default(starter):
         (definitions["OpcUaSecurity"], sources["boiler"]["security"]),
         (definitions["MqttSource"], sources["shop-floor"]),
         (definitions["SparkplugSource"], sources["edge-nodes"]),
+        (definitions["WriteSection"], sources["plc-line1"]["tags"]["R1.SP"]["write"]),
+        (definitions["PollRelay"], relays["cloud"]),
+        (definitions["SseRelay"], relays["channel"]),
+        (definitions["NatsRelay"], relays["fleet"]),
+        (definitions["Ed25519Verification"], relays["cloud"]["verify"]),
+        (definitions["ForwardSection"], relays["cloud"]["routes"]["mes-orders"]["forward"]),
+        (definitions["PublishSection"], relays["cloud"]["routes"]["mes-recipes"]["publish"]),
     ]
     in_use = before["agent.yaml"]["agent"]
     names = {"client_id", "user"}  # their default is none at all
@@ -171,6 +181,22 @@ def test_the_sample_in_the_repository_loads():
     assert {source.type for source in configuration.sources.values()} == {"modbus", "opcua", "mqtt"}
     assert list(configuration.destinations) == ["cmms"]
     assert len(configuration.rules) > 8
+    assert configuration.warnings == ()
+
+
+@pytest.mark.parametrize("path", sorted(SHIPPED.glob("inbound/*.yaml")), ids=lambda path: path.stem)
+def test_every_sample_of_a_relay_loads(tmp_path, path):
+    """Beside the sample, as it is copied there; its credentials are systemd's."""
+    for each in (*SHIPPED.glob("*.yaml"), path):
+        shutil.copy(each, tmp_path)
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    (credentials / "plant-7.poll").write_text("a-token-of-the-relay")
+    (credentials / "nats").write_text(SECRETS["NATS_CREDENTIALS"])
+    environment = {"CMMS_SECRET": SECRET, "BOILER_PASSWORD": "x", "CREDENTIALS_DIRECTORY": str(credentials)}
+    configuration = load(tmp_path, environment)
+
+    assert [relay.type for relay in configuration.inbound.values()] == [path.stem]
     assert configuration.warnings == ()
 
 

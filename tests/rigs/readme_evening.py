@@ -40,7 +40,7 @@ def write_files(folder, text):
         "nats.creds": Operator().credentials,
         "slack.url": "https://hooks.slack.com/services/T0/B0/X",
     }
-    for name in ["cmms.key", *re.findall(r"\$\{file:([\w.]+)\}", text)]:
+    for name in ["cmms.key", *re.findall(r"\$\{file:([\w.-]+)\}", text)]:
         (folder / name).write_text(fitting.get(name, SECRET))
         (folder / name).chmod(0o600)
 
