@@ -136,3 +136,4 @@ CREATE TABLE audit (
     reason TEXT NOT NULL,
     count INTEGER NOT NULL DEFAULT 1
 ) STRICT;
+CREATE INDEX audit_time ON audit (at_wall);  -- or each look for what is old would read all 64 MB
