@@ -72,7 +72,7 @@ class ForwardSection(Section):
     retry: Annotated[tuple[Annotated[Duration, Field(gt=0)], ...], Field(min_length=1, max_length=20)] = (
         Field(OWN_SCHEDULE, strict=False)
     )
-    """The waits of a message that the service refuses, and that holds up the others; then it is a dead letter."""
+    """The waits of a message that the service refuses, while the others wait behind it; then it is a dead letter."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -100,36 +100,36 @@ class WriteRoute(Section):
     """A value for a machine; its tag must say `write`."""
 
     tag: TermText
-    """The tag that is written; or where in the message its name stands."""
+    """The tag that is written: R1.SP; or where in the message its name stands: /data/tag."""
     value: Pointer = parse_path("/data/value")
-    """Where in the message the value stands."""
+    """Where in the message the value stands; none: /data/value."""
 
 
 class HandleRoute(Section):
     """The operator's hand on an alarm, from afar."""
 
     rule: TermText = parse_path("/data/rule")
-    """The rule, or one instance of it; or where in the message its name stands."""
+    """The rule, or one instance of it; or where in the message its name stands; none: /data/rule."""
     by: TermText = parse_path("/data/by")
-    """Who does it."""
+    """Who does it: a name, or where in the message it stands; none: /data/by, which may be missing."""
     reason: TermText = parse_path("/data/reason")
-    """Why; a shelf has a reason always."""
+    """Why: a text, or where in the message it stands; none: /data/reason. A shelf always needs one."""
 
 
 class ShelveRoute(HandleRoute):
     """Not to be told of an alarm for a while."""
 
     until: TermText = parse_path("/data/until")
-    """When the shelf ends: a time with its zone, or a duration such as 2h."""
+    """When the shelf ends: a time with its zone, or a duration such as 2h; none: what stands at /data/until."""
 
 
 class ReplayRoute(Section):
     """Events that a receiver has lost are sent to it again."""
 
     destination: TermText = parse_path("/data/destination")
-    """The destination; or where in the message its name stands."""
+    """The destination; or where in the message its name stands; none: /data/destination."""
     since: TermText = parse_path("/data/since")
-    """From when on: a time with its zone, or a duration back from now, such as 2h."""
+    """From when on: a time with its zone, or a duration back from now, such as 2h; none: what stands at /data/since."""
 
 
 def destination_name(relay: str, route: str) -> str:
@@ -160,9 +160,9 @@ class RouteSection(Section):
     shelve: ShelveRoute | None = None
     """An alarm is shelved: {}, or {rule: ..., by: ..., reason: ..., until: /data/until}."""
     unshelve: HandleRoute | None = None
-    """A shelf is ended."""
+    """A shelf is ended: {}, or {rule: /data/rule, by: /data/by}."""
     reset: HandleRoute | None = None
-    """A latched alarm is reset."""
+    """A latched alarm is closed: {}, or {rule: /data/rule, by: /data/by}."""
     replay: ReplayRoute | None = None
     """Events that a receiver lost are sent again: {}, or {destination: ..., since: /data/since}."""
 

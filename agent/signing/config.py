@@ -57,9 +57,9 @@ class StandardSigning(Section):
 
     scheme: Literal["standard"] = "standard"
     secret: WebhookSecret
-    """The secret shared with the receiver: whsec_ and base64, as `edge-relay keygen` makes it."""
+    """The secret that sender and receiver share: whsec_ and base64, as `edge-relay keygen` makes it."""
     previous_secrets: tuple[WebhookSecret, ...] = Field((), strict=False)
-    """Secrets that the receiver may still have, while the secret is changed: each signs too."""
+    """Secrets that the other side may still have, while the secret is changed: each signs, or is believed, too."""
 
 
 class Ed25519Signing(Section):
@@ -79,7 +79,7 @@ class HexSigning(Section):
 
     scheme: Literal["hex"]
     secret: Secret
-    """The secret shared with the receiver, used as it is written."""
+    """The secret that sender and receiver share, used as it is written."""
     header: HeaderName = "X-Signature"
     """The header that carries the signature."""
     prefix: Annotated[str, Field(pattern=r"^[\x21-\x7e]*$")] = ""

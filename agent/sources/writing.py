@@ -23,13 +23,13 @@ class WriteSection(Section):
     """What may be written to a tag by a signed message; `{}` for a switch, bounds for a number."""
 
     min: FiniteFloat | None = None
-    """The smallest number that may be written."""
+    """The smallest number that may be written; with `max`. Neither: it is a switch, which takes true and false."""
     max: FiniteFloat | None = None
     """The largest number that may be written."""
     max_step: Annotated[FiniteFloat, Field(gt=0)] | None = None
-    """How far it may be moved at once from what it is."""
+    """How far it may be moved at once from what it is; none: all the way."""
     when: str | None = None
-    """An expression that must be true at that moment: remote_enabled and not active(door_open)."""
+    """An expression that must be true at that moment: R1.REMOTE and not active("door-open"); none: nothing."""
     at_most_every: Annotated[Duration, Field(ge=0)] = 1 * SECOND
     """How long after a write the next one is refused."""
 
