@@ -81,8 +81,10 @@ class Reception:
 
     async def accept(
         self, terms: Terms, messages: Sequence[Arrived], states: Mapping[str, bytes | None]
-    ) -> None:
+    ) -> int:
         """Return when all is on disk, or refused for good; waits while there is no room for more.
+
+        Gives how many are taken: not refused, and not seen before.
 
         Raises:
             StoreUnavailable: nothing was taken.
@@ -93,8 +95,10 @@ class Reception:
             known = await self._store.inbox.known({each.origin.key for each in verdicts} - {b""})
             batch = _Batch()
             try:
-                for arrived, verdict in zip(messages, verdicts, strict=True):
+                verdicts = [
                     await self._decide(batch, terms, arrived, verdict, known.get(verdict.origin.key))
+                    for arrived, verdict in zip(messages, verdicts, strict=True)
+                ]
                 await self._pipeline.add(Beside(batch.events, batch.inbox, states))
             except StoreUnavailable:
                 self.refusals.forget()
@@ -110,6 +114,7 @@ class Reception:
             INBOUND_MESSAGES.labels(terms.relay, code).inc()
         if batch.acting:
             self.act(batch.acting)
+        return sum(isinstance(verdict, Taken) for verdict in verdicts)
 
     async def _screened(self, arrived: Arrived, terms: Terms) -> Taken | Rejected:
         """Others have their turn between two messages: a stranger decides how much work a signature is."""
@@ -126,7 +131,8 @@ class Reception:
 
     async def _decide(
         self, batch: _Batch, terms: Terms, arrived: Arrived, verdict: Taken | Rejected, seen: Message | None
-    ) -> None:
+    ) -> Taken | Rejected:
+        """Put into the batch what a message comes to; give the last word on it."""
         origin = verdict.origin
         again = seen is not None and _may_come_again(seen, verdict)
         if again:
@@ -151,6 +157,7 @@ class Reception:
             row = replace(row, again=again)
             batch.inbox.append(row)
             batch.acting.append(row)
+        return verdict
 
     def _received(
         self,

@@ -28,6 +28,9 @@ CURSOR: Final = "inbound/"
 """Under which the store keeps, by relay, where its session stands."""
 _TOLD_EVERY: Final = 60 * SECOND
 """How often the log tells of messages that cannot be used: who sends them may send thousands a second."""
+_REST_S: Final = 0.1
+_LONGEST_REST_S: Final = 2.0
+_PATIENT: Final = 50  # hand-overs, after each so many of which it waits longer
 _ANY_AGE: Final = Tolerance(past=None, future=None)
 """How old a message may be, its route says (`agent.incoming.screening`)."""
 
@@ -68,6 +71,7 @@ class RelayAtWork:
         self._unusable = ""
         self._lost = ""
         self._told_at: int | None = None
+        self._in_vain = 0
         self._name = name
         self._session = session(config)
         self._reception = reception
@@ -92,10 +96,20 @@ class RelayAtWork:
         self._answers()
         if messages or cursor not in (None, self._cursor):
             states = {} if cursor is None else {CURSOR + self._name: cursor}
-            await self._reception.accept(self.terms, messages, states)
+            taken = await self._reception.accept(self.terms, messages, states)
             self._cursor = self._cursor if cursor is None else cursor
             self.taken += len(messages)
             self._tell_unusable([each for each in messages if each.unusable])
+            await self._rest(in_vain=bool(messages) and not taken)
+
+    async def _rest(self, *, in_vain: bool) -> None:
+        """Let a relay wait that brings nothing but what is refused or known, for ever: each time costs a commit.
+
+        It may be a backlog that has become too old, so that the first of many hand-overs wait little.
+        """
+        self._in_vain = self._in_vain + 1 if in_vain else 0
+        if in_vain:
+            await asyncio.sleep(min(_REST_S * (1 + self._in_vain // _PATIENT), _LONGEST_REST_S))
 
     def _tell_unusable(self, messages: Sequence[Arrived]) -> None:
         """What is lost is told whenever the relay says so; of the rest the latest, now and then."""
