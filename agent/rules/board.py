@@ -79,9 +79,10 @@ class _Glance(NamedTuple):
     at: int
 
     def value(self, tag: str) -> Value | None:
-        """See `Scope.value`."""
+        """A value that can be relied on; an uncertain one is often the last that the device has seen."""
         holder = self.board.tags[tag]
-        return holder.value if holder.fresh_until >= self.at else None
+        reliable = holder.quality is Quality.GOOD and holder.fresh_until >= self.at
+        return holder.value if reliable else None
 
     def age(self, tag: str) -> float | None:
         """See `Scope.age`."""
@@ -89,8 +90,24 @@ class _Glance(NamedTuple):
         return None if state.reading is None else (self.at - state.evidence) / SECOND
 
     def active(self, rule: str) -> bool | None:
-        """See `Scope.active`."""
-        return self.board.active(rule)
+        """Whether an alarm of the rule is active, as far as it can be looked at; None: unknown.
+
+        An alarm holds what it was while its tag is bad or stale. That is right for whoever is told of it, and
+        no word on which a machine is moved: a door of which nothing is known is not closed.
+        """
+        answers = [self._active(run) for run in self.board.rules[rule]]
+        return True if True in answers else None if None in answers else False
+
+    def _active(self, run: "Run") -> bool | None:
+        when = run.spec.gate.when
+        try:
+            if when is not None and when.holds(self) is None:
+                return None
+        except TypeError:
+            return None
+        if run.state.gate.enabled is False:
+            return False  # it makes no sense now, as its `when` or its hours say
+        return run.active if run.evident(self.at) else None
 
 
 def holding(board: Board, condition: Expression, at: int) -> tuple[bool | None, str]:
@@ -106,9 +123,12 @@ def holding(board: Board, condition: Expression, at: int) -> tuple[bool | None, 
     if holds is not None:
         return holds, ""
     tags = (board.tags[name] for name in sorted(condition.tags) if glance.value(name) is None)
-    rules = (name for name in sorted(condition.rules) if glance.active(name) is None)
     missing = [f"{tag.name} is unknown: {tag.reason or 'stale'}" for tag in tags]
-    return None, "; ".join([*missing, *(f"whether {name} is active is unknown" for name in rules)])
+    for name in sorted(condition.rules):
+        if glance.active(name) is None:
+            why = next((why for run in board.rules[name] if (why := run.sight.reason)), "")
+            missing.append(f"whether {name} is active is unknown" + (f": {why}" if why else ""))
+    return None, "; ".join(missing)
 
 
 class _Seen(NamedTuple):

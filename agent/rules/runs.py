@@ -121,6 +121,18 @@ class BaseRun(Generic[Spec, Core]):
         """The condition stands, announced or not; None: not decided yet."""
         return False if self.state.gate.enabled is False else self.state.core.active
 
+    def evident(self, at: int) -> bool:
+        """Whether all that decides about it can be relied on, at an instant until which nothing need be read.
+
+        That something is absent needs no value to be seen.
+        """
+        core, spec = self.state.core, self.spec
+        if isinstance(core, AlarmState) and core.fault:
+            return False
+        if isinstance(spec, AlarmSpec) and all(isinstance(each, Absence) for each in spec.conditions):
+            return True
+        return self.sight.quality is Quality.GOOD and self.sight.fresh_until >= at
+
     def must_last(self, after: RuleState[Core]) -> bool:
         """The step to `after` must be on disk before it counts (design: rules, "Restart").
 

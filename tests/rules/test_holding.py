@@ -1,11 +1,12 @@
 """Whether a condition is true at this moment, for somebody who is about to write to a machine."""
 
 import pytest
-from rigs.rules import high, reading, rule
+from rigs.rules import high, reading, rule, say
 
-from agent.model import SECOND, TagSpec
+from agent.model import SECOND, Quality, TagSpec, Tick
 from agent.rules.engine import Engine
 from agent.rules.expression import Expression
+from agent.rules.spec import Absence, Awaited, Gate
 
 
 def plant(*seen):
@@ -46,7 +47,76 @@ def test_an_alarm_that_nobody_can_tell_is_unknown():
     holds, unknown = plant().holding(Expression.parse('not active("R")'), SECOND)
 
     assert holds is None
-    assert unknown == "whether R is active is unknown"
+    assert unknown == "whether R is active is unknown: not read yet"
+
+
+@pytest.mark.parametrize("condition", ['not active("R")', 'active("R")', 'U > 5 and not active("R")'])
+@pytest.mark.parametrize(
+    ("value", "later", "at", "why"),
+    [
+        (100, None, 11.5, "whether R is active is unknown"),
+        (100, "bad", 3, "whether R is active is unknown"),
+        (180, "bad", 3, "whether R is active is unknown"),
+        (180, "on", 3, "whether R is active is unknown"),
+    ],
+)
+def test_an_alarm_whose_tag_is_not_known_is_unknown(condition, value, later, at, why):
+    """It holds what it was, for whoever is told of it; a machine is not moved for that, be it yes or no."""
+    engine = plant(reading(1, value, "T"), reading(1, 6, "U"))
+    if later is not None:
+        engine.take([reading(2, later, "T"), reading(2, 6, "U")])
+    else:
+        engine.take([reading(10, 6, "U")])
+
+    holds, unknown = engine.holding(Expression.parse(condition), round(at * SECOND))
+
+    assert holds is None
+    assert unknown.startswith(why)
+
+
+def gated(*seen):
+    """R is watched while U is above 5."""
+    tags = [TagSpec(name, "plc", stale_after=10 * SECOND) for name in "TU"]
+    gate = Gate(when=Expression.parse("U > 5"))
+    engine = Engine([rule(high(), gate=gate)], tags, ["plc"], mint=str, started=0)
+    engine.take(seen)
+    return engine
+
+
+@pytest.mark.parametrize(
+    ("u", "at", "holds"), [(6, 2, True), (6, 11.5, None), (1, 2, True), (1, 11.5, None), ("bad", 2, None)]
+)
+def test_an_alarm_of_which_nobody_knows_whether_it_is_watched_is_unknown(u, at, holds):
+    """One that makes no sense now is not active, as everywhere."""
+    engine = gated(reading(1, 100, "T"), reading(1, u, "U"))
+    if at > 10:
+        engine.take([reading(at, 100, "T")])
+
+    assert engine.holding(Expression.parse('not active("R")'), round(at * SECOND))[0] is holds
+
+
+def test_that_something_is_absent_needs_no_value():
+    """An alarm of a source that is down is known while it is."""
+    tags = [TagSpec("T", "plc", stale_after=10 * SECOND)]
+    lost = Absence(say("lost"), Awaited.QUALITY, 5 * SECOND)
+    engine = Engine([rule(lost)], tags, ["plc"], mint=str, started=0)
+    engine.take([reading(1, 100, "T")])
+    engine.take([reading(2, "bad", "T")])
+
+    assert engine.holding(Expression.parse('not active("R")'), 3 * SECOND)[0] is True
+    engine.take([Tick(8 * SECOND)])
+    assert engine.holding(Expression.parse('active("R")'), 8 * SECOND)[0] is True
+
+
+@pytest.mark.parametrize("condition", ["T > 5", 'not active("R")'])
+def test_what_is_uncertain_is_unknown(condition):
+    """A server says so of the last value of a device that it has lost."""
+    last = reading(1, 100, "T", quality=Quality.UNCERTAIN, reason="UncertainLastUsableValue")
+
+    holds, unknown = plant(last).holding(Expression.parse(condition), 2 * SECOND)
+
+    assert holds is None
+    assert unknown.endswith("UncertainLastUsableValue")
 
 
 def test_a_text_in_arithmetic_is_no_yes():
