@@ -12,6 +12,7 @@ from agent.incoming.message import Arrived
 from agent.incoming.screening import Code, Now, Rejected, Taken, screen
 from agent.stamps import Standing
 
+PUBLISH = {"publish": {"source": "broker", "topic": "t", "payload": "/data/nothing"}}
 AT = utc("2026-11-21T08:00:00Z")
 NOW = Now(AT, Standing.TRUSTED)
 DAY = 86_400
@@ -69,6 +70,36 @@ CASES = {
         {"routes": {"a": FORWARD}, "now": replace(NOW, horizon=AT + 9)},
         None,
     ),
+    "forward: allowed to be older than it is remembered": (
+        signed(asks(timestamp=""), at=AT - 31 * DAY),
+        {"routes": {"a": {"max_age": "60d", **FORWARD}}},
+        Code.TOO_OLD,
+    ),
+    "what its relay calls it, where that is not signed": (
+        signed({}, at=AT, type="setpoint.set"),
+        {"routes": {"a": {"type": "setpoint.*", **WRITE}}},
+        Code.NO_ROUTE,
+    ),
+    "what its relay calls it, where nothing is signed": (
+        Arrived(b"{}", type="order"),
+        {"verify": "none", "routes": {"a": {"type": "order", **FORWARD}}},
+        None,
+    ),
+    "none that can be used": (
+        replace(signed(asks(), at=AT), unusable="it is larger than this agent takes"),
+        {},
+        Code.UNUSABLE,
+    ),
+    "what the relay has lost": (
+        Arrived(b"", unusable="7 messages came and went", lost=True),
+        {"verify": "none", "routes": {"a": FORWARD}},
+        Code.LOST,
+    ),
+    "nothing stands where a part of it is to be handed on": (
+        signed(asks(), at=AT),
+        {"routes": {"a": PUBLISH}},
+        Code.ASKED,
+    ),
     "forward: with an age of its own": (
         signed(asks(timestamp=""), at=AT - 11),
         {"routes": {"a": {"max_age": "10s", **FORWARD}}},
@@ -101,6 +132,11 @@ CASES = {
         signed(asks(timestamp="2026-11-21t07:58:59z"), at=AT),
         {},
         Code.TOO_OLD,
+    ),
+    "forward: a clock that is wrong says nothing of its age": (
+        signed(asks(), at=AT),
+        {"routes": {"a": FORWARD}, "now": Now(AT + 99 * DAY, Standing.WRONG)},
+        None,
     ),
     "hex: it is right": (
         signed_hex(asks(), "hush"),
@@ -202,6 +238,12 @@ def test_what_is_signed_makes_the_key_and_nothing_else():
     by_relay = [screen(Arrived(b"{}", relay_id=name), nobody, NOW).origin.key for name in ("1", "2", "1", "")]
     assert by_relay[0] == by_relay[2]
     assert len(set(by_relay)) == 3
+    elsewhere = replace(nobody, relay="second")
+    by_another = [screen(Arrived(b"{}", relay_id=name), elsewhere, NOW).origin.key for name in ("1", "")]
+    assert not {*by_another} & {*by_relay}
+    hexed = relay({"scheme": "hex", "secret": "hush", "header": "x-hub-signature-256", "prefix": "sha256="})
+    one, two = (replace(signed_hex({}, "hush"), relay_id=name) for name in "12")
+    assert screen(one, hexed, NOW).origin.key == screen(two, hexed, NOW).origin.key
 
 
 WEIRD = st.recursive(

@@ -40,7 +40,7 @@ class House:
         self.minted, self.acting = 0, []
         engine = Engine([rule(high())], [TagSpec("T", "plc")], ["plc"], mint=self.mint, started=0)
         subscribed = {"cloud": Subscription(), "cloud/order": Subscription(("nothing",))}
-        pipeline = Pipeline(
+        pipeline = self.pipeline = Pipeline(
             engine, store, lambda event: subscribers(event, subscribed), lambda _: None, clock, self.mint
         )
         reckoning = Reckoning(clock.wall() - clock.monotonic())
@@ -65,7 +65,8 @@ class House:
         return self.clock.wall() // SECOND
 
     def message(self, kind="set", identity="msg_1", **more):
-        return signed({"type": kind, "data": {"value": 1}}, identity, self.now, **more)
+        at = more.pop("at", self.now)
+        return signed({"type": kind, "data": {"value": 1}}, identity, at, **more)
 
     async def accept(self, *messages, cursor=None):
         states = {} if cursor is None else {"inbound/cloud": cursor}
