@@ -28,6 +28,8 @@ CURSOR: Final = "inbound/"
 """Under which the store keeps, by relay, where its session stands."""
 _TOLD_EVERY: Final = 60 * SECOND
 """How often the log tells of messages that cannot be used: who sends them may send thousands a second."""
+_PROVED: Final = 10 * SECOND
+"""So long must a session have lasted that brought nothing: then the relay is up, and the next back-off the first."""
 _REST_S: Final = 0.1
 _LONGEST_REST_S: Final = 2.0
 _PATIENT: Final = 50  # hand-overs, after each so many of which it waits longer
@@ -72,6 +74,7 @@ class RelayAtWork:
         self._lost = ""
         self._told_at: int | None = None
         self._in_vain = 0
+        self._began = 0
         self._name = name
         self._session = session(config)
         self._reception = reception
@@ -89,6 +92,7 @@ class RelayAtWork:
         await self._supervisor.run()
 
     async def _one_session(self) -> None:
+        self._began = self._clock.monotonic()
         await self._session(self._name, self._accept, self._clock, self._cursor)
 
     async def _accept(self, messages: Sequence[Arrived], cursor: bytes | None = None) -> None:
@@ -99,6 +103,8 @@ class RelayAtWork:
             taken = await self._reception.accept(self.terms, messages, states)
             self._cursor = self._cursor if cursor is None else cursor
             self.taken += len(messages)
+            if taken:
+                self._supervisor.alive()
             self._tell_unusable([each for each in messages if each.unusable])
             await self._rest(in_vain=bool(messages) and not taken)
 
@@ -143,9 +149,13 @@ class RelayAtWork:
         if not self.up:
             self.up, self.since = True, self._clock.monotonic()
             self._up.set(1)
-            _log.info("relay %s answers", self._name)
+            if not self._supervisor.reason:  # else it is told that it is up again, once it has proved that
+                _log.info("relay %s answers", self._name)
             self.on_up()
-        self._supervisor.alive()
+        # One that answers and is lost at once, again and again, is neither to be asked each second for
+        # days nor to be told so often.
+        if self._clock.monotonic() - self._began >= _PROVED:
+            self._supervisor.alive()
 
     async def _down(self, _: str) -> None:
         if self.up:

@@ -6,10 +6,12 @@ from contextlib import asynccontextmanager
 from rigs.agent_process import until
 from rigs.poll_relay import poll_relay
 from rigs.signed import SECRET, body_of, headers
+from rigs.sse_channel import sse_channel
 from rigs.stores import BOOT
 
 from agent.clock import SystemClock
 from agent.inbound.poll.config import PollRelay
+from agent.inbound.sse.config import SseRelay
 from agent.metrics import RELAY_UP
 from agent.model import SECOND, TagSpec
 from agent.pipeline import Pipeline
@@ -179,3 +181,28 @@ async def test_a_stop_in_the_middle_of_a_reload_starts_nothing(tmp_path):
                 await changing
                 assert made.relays.at_work == {}
                 assert [each.samples for each in RELAY_UP.collect()] == [[]]
+
+
+async def test_a_relay_that_is_lost_as_soon_as_it_answers_is_told_once(tmp_path, caplog):
+    """Its streams end at once, for days: asked ever more seldom; with the first message it is up again."""
+    caplog.set_level("INFO", "agent")
+    async with sse_channel() as channel:
+        common = {"verify": {"secret": SECRET}, "routes": {"set": {"write": {"tag": "T"}}}}
+        config = SseRelay.model_validate({"type": "sse", "url": channel.url, **common})
+        async with plant(tmp_path / "events.db", cloud=config) as made:
+            for number in range(3):
+                await until(lambda n=number: len(channel.asked) > n and channel.streams, "a stream")
+                await until(lambda: made.state() == "up", "up")
+                channel.end()
+                await until(lambda: made.state() == "down", "down")
+            await until(lambda: channel.streams, "a stream")
+            body = body_of({"type": "set", "data": {"value": 1}})
+            channel.put(body, headers(body, "msg_1", CLOCK.wall() // SECOND))
+            await until(lambda: made.acted == ["msg_1"], "taken")
+
+    told = [record.message for record in caplog.records if "relay cloud" in record.message]
+    assert [text[:19] for text in told] == [
+        "relay cloud answers",
+        "relay cloud is down",
+        "relay cloud is up a",
+    ]
