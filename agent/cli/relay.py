@@ -47,7 +47,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
   edge-relay relay --check relay.yaml
 
 The first two write relay.yaml and the channel's tokens, print the address for the sender and the `inbound:`
-section for the plant, and serve. POST /in/CHANNEL takes, GET /out/CHANNEL hands over.
+section for the plant, and serve. POST /in/CHANNEL takes, GET /out/CHANNEL hands over. The file is read at
+the start; a renewed certificate is taken within a minute by itself.
 
 exit status: 0 good, 1 it cannot serve, 2 usage or a configuration that cannot be used
 """
@@ -199,12 +200,20 @@ async def _damaged(configuration: "RelayConfiguration") -> bool:
     return damaged
 
 
+def _say_what_is_read_again() -> None:
+    """SIGHUP, which would end it: who sends it expects that something is loaded."""
+    _log.warning(
+        "SIGHUP: a renewed certificate is taken within a minute by itself; for all else of the file, restart"
+    )
+
+
 async def _run(configuration: "RelayConfiguration") -> None:
     from agent.clock import SystemClock
     from agent.notify import Systemd
     from agent.relay.service import run as serve
 
-    stop = asyncio.Event()
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, _say_what_is_read_again)
     await serve(configuration, SystemClock(), Systemd.from_environment(os.environ, os.getpid()), stop)

@@ -5,7 +5,6 @@ does not exist is as good as one whose token is wrong, so that nobody learns wha
 """
 
 import base64
-import binascii
 import hmac
 import logging
 import secrets
@@ -19,7 +18,7 @@ from agent.store.mailbox_box import Box
 
 _log = logging.getLogger(__name__)
 
-_NOBODY: Final = secrets.token_urlsafe(32)
+_NOBODY: Final = Secret(secrets.token_urlsafe(32))
 
 
 class Rate:
@@ -51,6 +50,7 @@ class Channel:
         box: what it keeps.
         rate: how fast it takes.
         held: how many questions are under way.
+        reading: bytes of messages that are being read.
         full: it takes nothing more for want of room, as of the last message.
     """
 
@@ -60,6 +60,7 @@ class Channel:
         self.box: Final = box
         self.rate: Final = Rate(config.rate)
         self.held = 0
+        self.reading = 0
         self.full = False
 
     def note(self, *, full: bool) -> None:
@@ -77,19 +78,27 @@ class Channel:
 
 def may_post(channel: Channel | None, shown: str) -> bool:
     """Whether who shows this token may post."""
-    token = _NOBODY if channel is None else channel.config.post_token
-    return token == "none" or _same(shown, token)  # noqa: S105 - the word of the configuration
+    if channel is None:
+        return _is_one_of(shown, _NOBODY)
+    token = channel.config.post_token
+    return token == "none" or _is_one_of(shown, token, *channel.config.previous_post_tokens)  # noqa: S105 - the word of the configuration
 
 
 def may_ask(channel: Channel | None, shown: str) -> bool:
     """Whether who shows this token may ask."""
-    return _same(shown, _NOBODY if channel is None else channel.config.poll_token)
+    if channel is None:
+        return _is_one_of(shown, _NOBODY)
+    return _is_one_of(shown, channel.config.poll_token, *channel.config.previous_poll_tokens)
 
 
-def _same(shown: str, token: Secret | str) -> bool:
-    wanted = token.reveal() if isinstance(token, Secret) else token
-    digests = (sha256(text.encode(errors="surrogateescape")).digest() for text in (shown, wanted))
-    return hmac.compare_digest(*digests)
+def _is_one_of(shown: str, *tokens: Secret) -> bool:
+    # All are compared, so that the time does not say which it was.
+    found = [hmac.compare_digest(_digest(shown), _digest(token.reveal())) for token in tokens]
+    return any(found)
+
+
+def _digest(text: str) -> bytes:
+    return sha256(text.encode(errors="surrogateescape")).digest()
 
 
 def bearer(authorization: str) -> str:
@@ -105,7 +114,7 @@ def password(authorization: str) -> str:
         return ""
     try:
         return base64.b64decode(encoded, validate=True).decode().partition(":")[2]
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # not ASCII, no base64, no UTF-8: each is a kind of it
         return ""
 
 

@@ -95,6 +95,10 @@ class ChannelSection(Section):
     """What senders show: ${file:...}; none: anyone may post."""
     poll_token: Token
     """What the plant shows, as a bearer token: ${file:...}."""
+    previous_post_tokens: tuple[Token, ...] = Field((), strict=False)
+    """Tokens that senders may still have, while the token is changed: each is good too."""
+    previous_poll_tokens: tuple[Token, ...] = Field((), strict=False)
+    """Tokens that the plant may still have, while the token is changed: each is good too."""
     max_body: Annotated[Size, Field(le=LARGEST_BODY)] = 1_000_000
     """How large a message may be."""
     rate: RateSection = RateSection(messages=100)

@@ -71,12 +71,10 @@ def read_question(query: Mapping[str, str], box: Box) -> Question | Malformed:
     after = 0
     if written := query.get("iterator"):
         match = _ITERATOR.fullmatch(written)
-        if match is None or match[1] != box.epoch or int(match[2]) > box.level.newest:
-            detail = (
-                "it is not of this channel, or of what it was before its database was made anew: ask without"
-            )
+        after = int(match[2]) if match else 0
+        if match is None or after > box.level.newest or match[1] != box.epoch_of(after):
+            detail = "it is not of this channel, or of what it was before its database was made anew or restored: ask without"
             return Malformed("invalid_iterator", detail)
-        after = int(match[2])
     limit = query.get("limit", str(_USUAL))
     if not re.fullmatch(r"\d{1,3}", limit) or not 1 <= int(limit) <= _MOST:
         return Malformed("invalid_limit", f"expected a number from 1 to {_MOST}")
@@ -156,7 +154,7 @@ class Giver:
         return orjson.dumps(
             {
                 "data": [shape(message) for message in part.messages],
-                "iterator": f"{box.epoch}-{last}",
+                "iterator": f"{box.epoch_of(last)}-{last}",
                 "done": last >= box.level.newest,
             }
         )

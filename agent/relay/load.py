@@ -67,9 +67,17 @@ def _check_listening(relay: RelaySection, checking: Checking) -> None:
 
 def _check_channel(name: str, channel: ChannelSection, checking: Checking) -> None:
     path = ("channels", name)
-    if channel.post_token == channel.poll_token:
-        text = "it is the `post_token` as well, and who posts could read and acknowledge: make another"
+    posting = (channel.post_token, *channel.previous_post_tokens)
+    if channel.poll_token in posting:
+        text = "senders have it as well, and who posts could read and acknowledge: make another"
         checking.report((*path, "poll_token"), text)
+    for number, previous in enumerate(channel.previous_poll_tokens):
+        if previous in posting:
+            text = "senders have it as well, and who posts could read and acknowledge: leave it out"
+            checking.report((*path, "previous_poll_tokens", number), text)
+    if channel.post_token == "none" and channel.previous_post_tokens:  # noqa: S105 - the word of the configuration
+        text = "`post_token: none` lets anyone post: leave them out, or give `post_token`"
+        checking.report((*path, "previous_post_tokens"), text)
     if channel.max_body > channel.max_size:
         checking.report((*path, "max_body"), "more than `max_size`: no such message could be kept")
     for place, token in texts_in(channel, path):

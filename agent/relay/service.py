@@ -82,7 +82,11 @@ def _say_ready(configuration: RelayConfiguration, systemd: Systemd, mailbox: Mai
     _log.info("ready: %s, %d messages wait", configuration.summary(), waiting)
     for name, left in mailbox.left.items():
         if left:
-            _log.warning("channel %s is not in the file any more, and %d messages wait in it", name, left)
+            _log.warning(
+                "channel %s is not in the file any more, and %d messages wait in it: add it again until its plant has them",
+                name,
+                left,
+            )
     systemd.ready()
 
 

@@ -30,6 +30,8 @@ from agent.store.mailbox_rows import Message
 
 _READ_WITHIN_S: Final = 30.0
 _IN_MEMORY: Final = 50_000_000  # bytes of all messages that are being read or written
+_READING: Final = 20_000_000  # bytes that one channel may be reading: strangers must not fill it for all
+_HEADERS: Final = 32_000  # bytes of headers that are kept with a message; four times what senders send
 # Of this connection (RFC 9110, 7.6.1), or between the sender and us alone.
 _NOT_KEPT: Final = frozenset(
     {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te"}
@@ -57,6 +59,7 @@ class Refused:
 _BUSY: Final = Refused(503, "busy", "too much comes at once", 1)
 _SLOW: Final = Refused(408, "slow", f"the body did not come within {_READ_WITHIN_S:g} s")
 _BROKEN: Final = Refused(400, "malformed", "the body is not framed as HTTP has it")
+_HEADERS_TOO_LARGE: Final = Refused(431, "headers_too_large", f"more than {_HEADERS} bytes of headers")
 _DISK: Final = Refused(503, "disk", "nothing can be stored now", 30)
 _CHANNEL_FULL: Final = Refused(
     429, Put.CHANNEL_FULL.value, "the channel keeps as much as it may until the plant takes some of it", 60
@@ -73,7 +76,7 @@ class Taker:
         self._channels = channels
         self._mailbox = mailbox
         self._clock = clock
-        self._in_memory = 0
+        self._reading = 0
 
     async def take(self, request: web.Request) -> web.StreamResponse:
         """Answer 202 once the message is on disk."""
@@ -96,28 +99,37 @@ class Taker:
             return _too_large(channel)
         if wait := channel.rate.wait(self._clock.monotonic()):
             return Refused(429, "rate", "the channel takes no more in this time", seconds(wait))
-        return _BUSY if self._in_memory + size > _IN_MEMORY else None
+        if channel.reading + size > _READING or self._reading + self._mailbox.queued + size > _IN_MEMORY:
+            return _BUSY
+        return None
 
     async def _take(self, channel: Channel, request: web.Request, size: int) -> str | Refused:
         """Read and store it; its id."""
-        self._in_memory += size
+        headers = kept_headers(request.headers)
+        if len(headers) > _HEADERS:
+            return _HEADERS_TOO_LARGE
+        channel.reading += size
+        self._reading += size
         try:
             async with asyncio.timeout(_READ_WITHIN_S):
                 body = await _read(request, channel.config.max_body)
-            return _too_large(channel) if body is None else await self._store(channel, request, body)
         except TimeoutError:
             return _SLOW
         except web.RequestPayloadError:
             return _BROKEN
-        except StoreUnavailable:
-            return _DISK
         finally:
-            self._in_memory -= size
+            channel.reading -= size
+            self._reading -= size
+        # From here on the mailbox counts it until it is written, also when its sender goes away meanwhile.
+        return _too_large(channel) if body is None else await self._store(channel, headers, body)
 
-    async def _store(self, channel: Channel, request: web.Request, body: bytes) -> str | Refused:
+    async def _store(self, channel: Channel, headers: bytes, body: bytes) -> str | Refused:
         now = self._clock.wall()
         name = mint(now, secrets.token_bytes(RANDOM_BYTES), "msg")
-        put = await self._mailbox.put(channel.box, Message(name, now, kept_headers(request.headers), body))
+        try:
+            put = await self._mailbox.put(channel.box, Message(name, now, headers, body))
+        except StoreUnavailable:
+            return _DISK
         channel.note(full=put is not Put.STORED)
         match put:
             case Put.STORED:

@@ -23,6 +23,41 @@ from agent.store.mailbox import Mailbox
 _log = logging.getLogger(__name__)
 
 _EVERY_S: Final = 60.0
+_STEP: Final = 3_600 * SECOND  # what a clock is set by as a rule, and more
+_DOUBT: Final = 86_400 * SECOND
+
+
+class Calendar:
+    """What time it is where messages are removed for their age.
+
+    A clock that leaps ahead (set wrongly, or the machine was away for weeks) would remove all that waits, at
+    once: it is believed when it has stood by it for a day, which somebody has to mend it, and the plant to ask.
+    """
+
+    def __init__(self, clock: Clock, last: int) -> None:
+        """Begin with when the last message had come, nanoseconds UTC; 0: there is none."""
+        self._clock = clock
+        self._monotonic = clock.monotonic()
+        self._believed = last or clock.wall()
+        self._doubted_since = self._monotonic if self._is_ahead() else None
+
+    def _is_ahead(self) -> bool:
+        return self._clock.wall() > self._believed + _STEP
+
+    def now(self) -> int:
+        """Nanoseconds UTC."""
+        monotonic = self._clock.monotonic()
+        self._believed += monotonic - self._monotonic
+        self._monotonic = monotonic
+        if self._is_ahead() and self._doubted_since is None:
+            _log.warning(
+                "the clock has leapt ahead by more than an hour: nothing is removed by it for a day, see to the machine's time"
+            )
+            self._doubted_since = monotonic
+        if not self._is_ahead() or monotonic - (self._doubted_since or 0) >= _DOUBT:
+            self._believed = self._clock.wall()
+            self._doubted_since = None
+        return self._believed
 
 
 async def expire(mailbox: Mailbox, channels: Collection[Channel], now: int) -> None:
@@ -45,9 +80,10 @@ async def keep_up(
     mailbox: Mailbox, channels: Collection[Channel], certificate: "Certificate | None", clock: Clock
 ) -> None:
     """See to what is old, again and again."""
+    calendar = Calendar(clock, mailbox.last_received)
     while True:
         with suppress(StoreUnavailable):  # it is told where a message is refused; the next time is soon
-            await expire(mailbox, channels, clock.wall())
+            await expire(mailbox, channels, calendar.now())
         if certificate is not None:
             await asyncio.to_thread(certificate.renew)
         await asyncio.sleep(_EVERY_S)
@@ -126,7 +162,10 @@ class Condition:
                 )
         for name, waiting in self._mailbox.left.items():
             if waiting:
-                yield f"channel {name} is not in the file any more, and {waiting} messages wait in it: nobody can ask for them"
+                yield (
+                    f"channel {name} is not in the file any more, and {waiting} messages wait in it that nobody can ask "
+                    "for: add it again until its plant has them, or with `keep: 1s` to be rid of them"
+                )
 
     def measure(self) -> None:
         """Bring the gauges up to date."""

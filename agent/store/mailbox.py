@@ -6,7 +6,8 @@ agent that was restored from a backup may go back.
 
 Rules for whoever changes this file: nothing is answered before COMMIT came back; what the plant has not
 acknowledged is removed by `expire` and by nothing else, which says how much it was. Numbers of a channel
-mean something together with its epoch alone.
+mean something together with their epoch alone. Nothing behind COMMIT can fail: what is stored would be
+refused, and its numbers given again.
 """
 
 import asyncio
@@ -28,6 +29,7 @@ from agent.store.mailbox_rows import (
     forget_bytes,
     grown,
     insert,
+    last_received,
     load,
     read_messages,
     row_of,
@@ -53,6 +55,7 @@ class Mailbox:
         unavailable: why nothing can be stored, with the remedy; None while all is well.
         writing_since: monotonic instant at which the transaction under way began; None: none is.
         used: bytes of the file that are in use.
+        last_received: when the last message had come as it was opened, nanoseconds UTC; 0: there was none.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class Mailbox:
         left: Mapping[str, int],
         bound: int,
         used: int,
+        last_received: int,
         clock: Clock,
     ) -> None:
         self.boxes: Final = {box.name: box for box in boxes}
@@ -69,6 +73,7 @@ class Mailbox:
         self.unavailable: str | None = None
         self.writing_since: int | None = None
         self.used = used
+        self.last_received: Final = last_received
         self._bound = bound
         self._turns = turns
         self._clock = clock
@@ -79,13 +84,7 @@ class Mailbox:
 
     @classmethod
     async def open(cls, path: Path, bounds: Mapping[str, int], bound: int, clock: Clock) -> Self:
-        """Open or make the mailbox with a channel for each of `bounds`, and the bytes that it may keep.
-
-        Args:
-            path: its file.
-            bounds: of the channels, by name.
-            bound: of all together, as they lie in the file.
-            clock: of the machine.
+        """Open or make the mailbox with a channel for each of `bounds`, the bytes it may keep; `bound`: all together, in the file.
 
         Raises:
             StoreRefused: the file cannot be opened, the message says why.
@@ -95,16 +94,17 @@ class Mailbox:
         try:
             found = await turns.run(lambda: load(connection, bounds))
             used = await turns.run(lambda: used_bytes(connection))
+            last = await turns.run(lambda: last_received(connection))
         except BaseException:
             await turns.close()
             raise
         boxes = [
-            Box(key, name, epoch, bounds[name], level)
-            for name, (key, epoch, level) in found.items()
+            Box(key, name, runs, bounds[name], level)
+            for name, (key, runs, level) in found.items()
             if name in bounds
         ]
         left = {name: level.waiting for name, (_, _, level) in found.items() if name not in bounds}
-        return cls(turns, boxes, left, bound, used, clock)
+        return cls(turns, boxes, left, bound, used, last, clock)
 
     # --- in ----------------------------------------------------------------------------------------------
 
@@ -133,9 +133,14 @@ class Mailbox:
             self._acknowledged[box] = number
             self._schedule()
 
+    @property
+    def queued(self) -> int:
+        """Bytes that are offered and not on disk yet, whether their senders still wait or not."""
+        return sum(box.queued for box in self.boxes.values())
+
     def _needed(self, more: int = 0) -> int:
         """Bytes that the file lacks when all that is offered is in it; below 0: there is room."""
-        return self.used + sum(box.queued for box in self.boxes.values()) + more - self._bound
+        return self.used + self.queued + more - self._bound
 
     def _spare(self) -> int:
         """Bytes of what the plants have: its room is given to what comes."""
@@ -154,8 +159,8 @@ class Mailbox:
         used = self.used
         try:
             levels = await self._write(group, acknowledged)
-            await self._turns.connection.commit()
             self.used = await used_bytes(self._turns.connection)
+            await self._turns.connection.commit()
         except (sqlite3.Error, OSError) as error:
             await self._turns.connection.rollback()
             self.used = used
@@ -247,10 +252,7 @@ class Mailbox:
         return Part(messages, last, damaged)
 
     async def expire(self, box: Box, instant: int) -> int:
-        """Remove what came before an instant (nanoseconds UTC), whether the plant has it or not.
-
-        Returns:
-            How many messages the plant never had.
+        """Remove what came before an instant (nanoseconds UTC), taken or not; give how many the plant never had.
 
         Raises:
             StoreUnavailable: the disk does not take it now.

@@ -3,15 +3,23 @@
 
 PRAGMA application_id = 0x45524D42;  -- "ERMB": tells our file from another program's
 
--- `newest` counts the messages that there ever were, so that no number is used twice; `total` their bytes.
+-- `newest` counts the messages that there ever were; `total` their bytes.
 CREATE TABLE channel (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
-    epoch TEXT NOT NULL,          -- a number means nothing without it
     newest INTEGER NOT NULL DEFAULT 0,
     total INTEGER NOT NULL DEFAULT 0,
     acknowledged INTEGER NOT NULL DEFAULT 0  -- up to this one the plant has them on its own disk
 ) STRICT;
+
+-- Each start numbers on under an epoch of its own: where the file was put back from a backup, numbers are used
+-- twice, and a plant that holds one of before must not go on behind one of now.
+CREATE TABLE run (
+    channel INTEGER NOT NULL,
+    first INTEGER NOT NULL,       -- the number from which on `epoch` holds, up to the next run
+    epoch TEXT NOT NULL,          -- a number means nothing without it
+    PRIMARY KEY (channel, first)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE message (
     seq INTEGER PRIMARY KEY,

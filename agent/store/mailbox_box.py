@@ -1,11 +1,13 @@
 """What the mailbox says of a channel, and of what it was asked."""
 
 import asyncio
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from operator import itemgetter
 
-from agent.store.mailbox_rows import Level, Message
+from agent.store.mailbox_rows import Level, Message, Runs
 
 
 class Put(Enum):
@@ -23,7 +25,7 @@ class Box:
     Attributes:
         key: in the database.
         name: in the configuration.
-        epoch: tells its numbers from those of another database, and of another channel.
+        runs: from which number on which epoch holds.
         bound: bytes that it may keep.
         level: how far it is, as of the last transaction.
         queued: bytes that are offered and not on disk yet.
@@ -32,11 +34,15 @@ class Box:
 
     key: int
     name: str
-    epoch: str
+    runs: Runs
     bound: int
     level: Level
     queued: int = 0
     news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def epoch_of(self, number: int) -> str:
+        """What tells a number from the same of another channel, of another database, and of before a restore."""
+        return self.runs[bisect_right(self.runs, number, key=itemgetter(0)) - 1][1]
 
     def wake(self) -> None:
         """Let go of all who wait for news."""

@@ -25,11 +25,13 @@ from agent.store.wreck import Row, Wreck
 _log = logging.getLogger(__name__)
 
 _STEPS: Final = (files("agent.store").joinpath("mailbox.sql").read_text(encoding="utf-8"),)
-MAILBOX: Final = Kind(0x45524D42, frozenset({"channel", "message"}), _STEPS)
+MAILBOX: Final = Kind(0x45524D42, frozenset({"channel", "run", "message"}), _STEPS)
 _COLUMNS: Final = "seq, channel, number, total, size, received, id, checksum, headers, body"
-_CHANNELS: Final = "SELECT id, name, epoch, newest, total, acknowledged FROM channel"
+_CHANNELS: Final = "SELECT id, name, newest, total, acknowledged FROM channel"
 _TYPES: Final = (int, int, int, int, int, int, str, int, bytes, bytes)
-_CHANNEL_TYPES: Final = (int, str, str, int, int, int)
+_CHANNEL_TYPES: Final = (int, str, int, int, int)
+_RUNS: Final = "SELECT channel, first, epoch FROM run"
+_RUN_TYPES: Final = (int, int, str)
 
 
 async def open_mailbox(path: Path, clock: Clock) -> aiosqlite.Connection:
@@ -73,7 +75,9 @@ def _salvage(path: Path, clock: Clock) -> None:
 
 def _copy(wreck: Wreck, connection: sqlite3.Connection) -> int:
     channels = {row[0]: row for row in wreck.all(_CHANNELS) if _is(row, _CHANNEL_TYPES)}
-    connection.executemany("INSERT OR IGNORE INTO channel VALUES (?, ?, ?, ?, ?, ?)", channels.values())
+    connection.executemany("INSERT OR IGNORE INTO channel VALUES (?, ?, ?, ?, ?)", channels.values())
+    runs = (row for row in wreck.all(_RUNS) if _is(row, _RUN_TYPES))
+    connection.executemany("INSERT OR IGNORE INTO run VALUES (?, ?, ?)", runs)
     saved = 0
     for row in wreck.numbered("message", _COLUMNS, "1", 1, wreck.last("message", "1")):
         if _is(row, _TYPES) and _sound(row, channels):
@@ -92,6 +96,6 @@ def _sound(row: Row, channels: Mapping[int, Row]) -> bool:
     known = channels.get(channel)
     return (
         known is not None
-        and number <= known[3]
+        and number <= known[2]
         and checksum_of(Message(name, received, headers, body)) == checksum
     )

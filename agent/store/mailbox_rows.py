@@ -32,7 +32,16 @@ _READ: Final = (
     "SELECT number, received, id, checksum, headers, body FROM message "
     "WHERE channel = ? AND number BETWEEN ? AND ? AND received > ? ORDER BY number"
 )
+_MOST_RUNS: Final = 1_000  # starts with a message between them; a plant that was away for longer begins anew
+_FORGET_RUNS: Final = """
+DELETE FROM run WHERE channel = :channel AND first > 0 AND first <= (
+  SELECT first FROM run WHERE channel = :channel ORDER BY first DESC LIMIT 1 OFFSET :most)
+"""
 _USED: Final = "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
+
+
+Runs = Sequence[tuple[int, str]]
+"""From which number on which epoch holds, in order; see mailbox.sql."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +99,40 @@ def checksum_of(message: Message) -> int:
     return zlib.crc32(message.body, zlib.crc32(message.headers, zlib.crc32(message.id.encode())))
 
 
-async def load(connection: aiosqlite.Connection, names: Iterable[str]) -> dict[str, tuple[int, str, Level]]:
-    """Key, epoch and level of every channel there is, by name; those of `names` are made."""
-    rows = [(name, secrets.token_hex(4)) for name in names]
-    await connection.executemany("INSERT OR IGNORE INTO channel (name, epoch) VALUES (?, ?)", rows)
-    await connection.commit()
-    found = await connection.execute_fetchall(
-        "SELECT name, id, epoch, newest, total, acknowledged FROM channel"
+async def load(connection: aiosqlite.Connection, names: Iterable[str]) -> dict[str, tuple[int, Runs, Level]]:
+    """Key, runs and level of every channel there is, by name; those of `names` are made, and each begins a run."""
+    await connection.executemany(
+        "INSERT OR IGNORE INTO channel (name) VALUES (?)", [(name,) for name in names]
     )
-    return {name: (key, epoch, await survey(connection, key, *counts)) for name, key, epoch, *counts in found}
+    found = list(
+        await connection.execute_fetchall("SELECT name, id, newest, total, acknowledged FROM channel")
+    )
+    for _, key, newest, *_ in found:
+        await connection.execute(
+            "INSERT OR IGNORE INTO run VALUES (?, 0, ?)", (key, secrets.token_hex(4))
+        )  # a new channel, or one that was salvaged
+        await connection.execute(
+            "INSERT OR REPLACE INTO run VALUES (?, ?, ?)", (key, newest + 1, secrets.token_hex(4))
+        )
+        await connection.execute(_FORGET_RUNS, {"channel": key, "most": _MOST_RUNS})
+    await connection.commit()
+    return {
+        name: (key, await _runs(connection, key), await survey(connection, key, *counts))
+        for name, key, *counts in found
+    }
+
+
+async def _runs(connection: aiosqlite.Connection, key: int) -> Runs:
+    rows = await connection.execute_fetchall(
+        "SELECT first, epoch FROM run WHERE channel = ? ORDER BY first", (key,)
+    )
+    return [(first, epoch) for first, epoch in rows]
+
+
+async def last_received(connection: aiosqlite.Connection) -> int:
+    """When the last message of all that are kept came, nanoseconds UTC; 0: there is none."""
+    rows = await connection.execute_fetchall("SELECT received FROM message ORDER BY seq DESC LIMIT 1")
+    return next((int(received) for (received,) in rows), 0)
 
 
 async def survey(

@@ -1,6 +1,8 @@
 """`GET /out/CHANNEL` of a real relay: iterators, acknowledgement, long polling, bounds."""
 
 import os
+import shutil
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -113,6 +115,38 @@ def test_a_stop_answers_who_waits_and_an_iterator_means_the_same_afterwards(tmp_
             file.unlink()
         relay.start()
         assert relay.poll(iterator=iterator).json["code"] == "invalid_iterator"
+
+
+def test_a_plant_that_was_ahead_of_a_restored_file_begins_anew(tmp_path):
+    """Its iterator would skip what came since; and it acknowledges nothing of that."""
+    data = tmp_path / "data"
+    with RelayProcess(tmp_path, "a:") as relay:
+        relay.start()
+        first = relay.post(b"1").json["id"]
+        early = relay.poll().json["iterator"]
+        relay.stop()
+        shutil.copytree(data, tmp_path / "backup")
+        relay.start()
+        relay.post(b"2")
+        late = relay.poll().json["iterator"]
+        relay.kill()
+        shutil.rmtree(data)
+        shutil.copytree(tmp_path / "backup", data)
+        relay.start()
+        ids = [relay.post(b"3").json["id"] for _ in range(3)]
+        assert relay.poll(iterator=late).json["code"] == "invalid_iterator"
+        assert relay.metric("waiting", channel="a") == 4
+        assert relay.poll(iterator=early).ids == ids
+        assert relay.poll().ids == [first, *ids]
+
+
+def test_a_hangup_does_not_end_it(tmp_path):
+    """SIGHUP, which scripts send after a change: it says what needs a restart."""
+    with RelayProcess(tmp_path, "a:") as relay:
+        relay.start()
+        relay.process.send_signal(signal.SIGHUP)
+        until(lambda: relay.said("SIGHUP: a renewed certificate is taken") == 1, relay.text)
+        assert relay.post().status == 202
 
 
 def test_who_may_ask(relay):

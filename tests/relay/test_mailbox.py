@@ -1,6 +1,7 @@
 """The mailbox on disk: group commit, room, age, damage, and whose file it is."""
 
 import asyncio
+import shutil
 import sqlite3
 from contextlib import asynccontextmanager
 
@@ -8,7 +9,7 @@ import pytest
 from prometheus_client import REGISTRY
 from rigs.stores import HandClock, Rebooted, eventually, transactions
 
-from agent.errors import StoreRefused
+from agent.errors import StoreRefused, StoreUnavailable
 from agent.model import SECOND
 from agent.relay.channel import Channel
 from agent.relay.config import ChannelSection
@@ -118,12 +119,80 @@ async def test_numbers_are_never_used_twice(tmp_path):
     async with opened(path) as mailbox:
         await put(mailbox, *range(5))
         await mailbox.expire(mailbox.boxes["a"], 2)
-        epoch = mailbox.boxes["a"].epoch
+        epoch = mailbox.boxes["a"].epoch_of(5)
     async with opened(path) as mailbox:
         box = mailbox.boxes["a"]
-        assert (box.epoch, box.level.newest, box.level.oldest, box.level.waiting) == (epoch, 5, 6, 0)
+        assert (box.epoch_of(5), box.level.newest, box.level.oldest, box.level.waiting) == (epoch, 5, 6, 0)
         await put(mailbox, 7)
         assert await kept(mailbox, after=5) == [7]
+
+
+async def test_a_number_that_is_used_twice_has_two_epochs(tmp_path):
+    """The file is put back from a backup: what was taken since is told from what comes now, what was taken before is not."""
+    path, backup = tmp_path / "m.db", tmp_path / "backup"
+    async with opened(path) as mailbox:
+        await put(mailbox, 1, 2)
+    shutil.copy(path, backup)
+    async with opened(path) as mailbox:
+        await put(mailbox, 3, 4)
+        before = [mailbox.boxes["a"].epoch_of(number) for number in range(5)]
+    shutil.copy(backup, path)
+    async with opened(path) as mailbox:
+        await put(mailbox, 5, 6)
+        now = [mailbox.boxes["a"].epoch_of(number) for number in range(5)]
+        assert [old == new for old, new in zip(before, now, strict=True)] == [True] * 3 + [False] * 2
+        assert len(set(now)) == 3
+
+
+async def test_epochs_are_bounded_and_every_number_has_one(tmp_path):
+    """A thousand starts and no more; what was before shares one, and a start without messages leaves none."""
+    path = tmp_path / "m.db"
+    async with opened(path) as mailbox:
+        await put(mailbox, *range(5_000))
+    with sqlite3.connect(path) as other:
+        other.executemany(
+            "INSERT INTO run VALUES (1, ?, ?)", [(number, f"{number}") for number in range(2, 4_000)]
+        )
+    other.close()
+    async with opened(path) as mailbox:
+        box = mailbox.boxes["a"]
+        runs = box.runs
+        assert len(runs) == 1_001
+        assert (box.epoch_of(3_500), box.epoch_of(1), box.epoch_of(2)) == (
+            "3500",
+            box.epoch_of(0),
+            box.epoch_of(0),
+        )
+    async with opened(path) as mailbox:
+        assert [first for first, _ in mailbox.boxes["a"].runs] == [first for first, _ in runs]
+
+
+async def test_what_is_refused_is_not_stored(tmp_path, monkeypatch):
+    """Whatever fails of a transaction fails before COMMIT: no number is given twice within a run."""
+    path = tmp_path / "m.db"
+    async with opened(path) as mailbox:
+
+        async def fail(_):
+            raise sqlite3.OperationalError("disk I/O error")
+
+        with monkeypatch.context() as patch:
+            patch.setattr("agent.store.mailbox.used_bytes", fail)
+            with pytest.raises(StoreUnavailable):
+                await put(mailbox, 1)
+        await put(mailbox, 2)
+        assert await kept(mailbox) == [2]
+
+
+async def test_what_waits_to_be_written_is_counted_when_its_sender_is_gone(tmp_path):
+    """Who posts and hangs up while the disk is slow fills no memory that nobody counts."""
+    async with opened(tmp_path / "m.db") as mailbox:
+        posting = asyncio.create_task(mailbox.put(mailbox.boxes["a"], message(1)))
+        await asyncio.sleep(0)
+        posting.cancel()
+        await asyncio.wait([posting])
+        assert mailbox.queued == message(1).size
+        await eventually(lambda: mailbox.queued == 0)
+        assert await kept(mailbox) == [1]
 
 
 async def test_a_channel_that_left_the_file_keeps_its_messages_and_is_told(tmp_path):
@@ -133,7 +202,9 @@ async def test_a_channel_that_left_the_file_keeps_its_messages_and_is_told(tmp_p
         await put(mailbox, 1, 2, channel="b")
     async with opened(path, a=LARGE) as mailbox:
         assert mailbox.left == {"b": 2}
-        assert "channel b is not in the file" in Condition(mailbox, [], HandClock()).warnings()[0]
+        [warning] = Condition(mailbox, [], HandClock()).warnings()
+        assert "channel b is not in the file" in warning
+        assert "add it again" in warning
     async with opened(path, b=LARGE) as mailbox:
         assert await kept(mailbox, "b") == [1, 2]
 
@@ -158,7 +229,7 @@ async def test_a_damaged_file_is_moved_aside_and_what_can_be_read_goes_on(tmp_pa
             await put(mailbox, *range(start, start + 100), size=3_000)
         mailbox.acknowledge(mailbox.boxes["a"], 50)
         await eventually(lambda: mailbox.boxes["a"].level.waiting == 350)
-        epoch = mailbox.boxes["a"].epoch
+        epoch = mailbox.boxes["a"].epoch_of(400)
     content = bytearray(path.read_bytes())
     middle = len(content) // 2 // 4096 * 4096
     content[middle : middle + 3 * 4096] = b"\xa5" * 3 * 4096
@@ -167,7 +238,7 @@ async def test_a_damaged_file_is_moved_aside_and_what_can_be_read_goes_on(tmp_pa
     async with opened(path, clock) as mailbox:
         box = mailbox.boxes["a"]
         left = await kept(mailbox)
-        assert (box.epoch, box.level.newest, box.level.acknowledged) == (epoch, 400, 50)
+        assert (box.epoch_of(400), box.level.newest, box.level.acknowledged) == (epoch, 400, 50)
         assert 380 <= len(left) < 400
         assert left == sorted(set(left))
         await put(mailbox, 999)

@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from agent.model import SECOND
-from agent.relay.channel import Rate, bearer, may_ask, may_post, password
-from agent.relay.config import RateSection
+from agent.relay.channel import Channel, Rate, bearer, may_ask, may_post, password
+from agent.relay.config import ChannelSection, RateSection
 from agent.relay.giving import parsed
+from agent.store.mailbox_box import Box
+from agent.store.mailbox_rows import Level
 
 
 def test_as_many_as_it_holds_come_at_once_and_then_one_after_the_other():
@@ -48,6 +50,8 @@ def test_never_more_than_the_rate_and_the_wait_is_exact(messages, per, steps):
         ("Basic " + base64.b64encode(b"u:p:q").decode(), "", "p:q"),
         ("Basic " + base64.b64encode(b"\xff:x").decode(), "", ""),
         ("Basic ?", "", ""),
+        ("Basic \udcff\udcfe", "", ""),
+        ("Basic ä", "", ""),
         ("Digest x", "", ""),
         ("", "", ""),
     ],
@@ -55,6 +59,23 @@ def test_never_more_than_the_rate_and_the_wait_is_exact(messages, per, steps):
 def test_what_a_header_shows(header, token, secret):
     """A bearer token, or the password of basic auth; nonsense shows nothing."""
     assert (bearer(header), password(header)) == (token, secret)
+
+
+def test_while_a_token_is_changed_both_are_good():
+    """Each on its own side."""
+    box = Box(1, "a", [(0, "0")], 1, Level(0, 0, 0, 0, 1, 0, 0))
+    tokens = {kind: f"{kind}-0123456789" for kind in ("post-new", "post-old", "poll-new", "poll-old")}
+    section = ChannelSection(
+        post_token=tokens["post-new"],
+        previous_post_tokens=[tokens["post-old"]],
+        poll_token=tokens["poll-new"],
+        previous_poll_tokens=[tokens["poll-old"]],
+    )
+    channel = Channel(box, section)
+
+    assert {kind for kind, token in tokens.items() if may_post(channel, token)} == {"post-new", "post-old"}
+    assert {kind for kind, token in tokens.items() if may_ask(channel, token)} == {"poll-new", "poll-old"}
+    assert not may_post(channel, "")
 
 
 @given(some.text())

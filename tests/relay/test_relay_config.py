@@ -44,6 +44,15 @@ def problems(folder, text, severity="error"):
         ("", f"{TOKENS}, max_body: 5MB, max_size: 1MB", "5MB", "more than `max_size`"),
         ("", f"{TOKENS}, rate: {{messages: 0}}", "0}", "1 or more"),
         ("", f"{TOKENS}, keep: 0s", "0s", "more than"),
+        ("", f"{TOKENS}, previous_post_tokens: [short]", "short", "can be guessed"),
+        ("", f'{TOKENS}, previous_post_tokens: ["poll-token-0123456789"]', '"poll', "make another"),
+        ("", f'{TOKENS}, previous_poll_tokens: ["post-token-0123456789"]', '"post', "leave it out"),
+        (
+            "",
+            'post_token: none, poll_token: "poll-token-0123456789", previous_post_tokens: ["old-token-0123456789"]',
+            "previous_post_tokens",
+            "lets anyone post",
+        ),
         (
             "",
             'post_token: "poll-token-0123456789", poll_token: "poll-token-0123456789"',

@@ -4,10 +4,11 @@ import base64
 import json
 import socket
 import time
+from contextlib import ExitStack
 from datetime import UTC, datetime
 
 import pytest
-from rigs.relay_process import POLL, POST, RelayProcess
+from rigs.relay_process import POLL, POST, RelayProcess, until
 from standardwebhooks.webhooks import Webhook
 
 CHANNELS = """a: rate: {messages: 100000}
@@ -86,6 +87,7 @@ def test_credentials_and_the_connections_own_headers_go_no_further(relay):
         ("/in/nobody", {}, 401),
         ("/in/a", {"Authorization": f"Bearer {POLL}"}, 403),
         ("/in/a", {"Authorization": "Basic nonsense"}, 401),
+        ("/in/a", {"Authorization": "Basic \xff\xfe"}, 401),
         ("/in/a?token=", {}, 401),
         ("/in/a?token=" + POST[:-1], {}, 403),
         (f"/in/nobody?token={POST}", {}, 403),
@@ -116,6 +118,28 @@ def test_a_body_too_large_is_refused_by_its_announcement_and_by_its_bytes(relay)
         connection.sendall(head.encode() + b"1389\r\n" + b"x" * 5001 + b"\r\n")
         assert connection.recv(100).startswith(b"HTTP/1.1 413")
     assert len(relay.drain("small")) == 1
+
+
+def test_headers_have_a_bound_as_well(relay):
+    """They are kept with the message, and no bound of its body holds them."""
+    few = "".join(f"X-{number}: {'y' * 7_000}\r\n" for number in range(4))
+    head = f"POST /in/a HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {POST}\r\nContent-Length: 0\r\n"
+
+    assert b" 202 " in relay.send(f"{head}{few}\r\n".encode())
+    assert b"headers_too_large" in relay.send(f"{head}{few}X-More: {'y' * 5_000}\r\n\r\n".encode())
+
+
+def test_strangers_who_are_slow_on_an_open_channel_do_not_fill_the_memory_of_all(relay):
+    """What one channel may be reading has a bound: it is told to come again, the others are taken."""
+    head = b"POST /in/open HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nx"
+    with ExitStack() as stack:
+        slow = [stack.enter_context(relay.raw()) for _ in range(20)]
+        for connection in slow:
+            connection.sendall(head)
+        until(lambda: relay.post(b"x" * 1000, "open", None).status == 503, relay.text)
+        assert relay.post().status == 202
+
+    until(lambda: relay.post(b"x", "open", None).status == 202, relay.text)
 
 
 def test_a_body_that_is_no_http_is_refused_quietly(relay):

@@ -6,8 +6,77 @@ import ssl
 import pytest
 from rigs.authority import Authority
 
+from agent.model import SECOND
 from agent.relay.config import ServerTls
-from agent.relay.upkeep import Certificate
+from agent.relay.upkeep import Calendar, Certificate
+
+DAY = 86_400 * SECOND
+
+
+class Clocks:
+    """Both clocks, each moved by itself."""
+
+    def __init__(self):
+        self.elapsed, self.shown = 5 * SECOND, 20_000 * DAY
+
+    def monotonic(self):
+        return self.elapsed
+
+    def wall(self):
+        return self.shown
+
+    def pass_by(self, duration):
+        self.elapsed += duration
+        self.shown += duration
+
+
+def test_a_clock_that_leaps_ahead_ages_nothing_for_a_day(caplog):
+    """It is told once; a clock that is set back, or by less than an hour, is believed at once."""
+    clock = Clocks()
+    calendar = Calendar(clock, 0)
+    began = clock.shown
+    clock.pass_by(DAY)
+    assert calendar.now() == began + DAY
+    clock.shown += 40 * DAY
+    clock.pass_by(60 * SECOND)
+    assert calendar.now() == began + DAY + 60 * SECOND
+    clock.pass_by(DAY - 60 * SECOND)
+    assert calendar.now() == began + 2 * DAY
+    clock.pass_by(59 * SECOND)
+    assert calendar.now() == began + 2 * DAY + 59 * SECOND
+    clock.pass_by(SECOND)
+    assert calendar.now() == clock.shown
+    assert caplog.text.count("has leapt ahead") == 1
+
+    clock.shown -= 40 * DAY
+    assert calendar.now() == clock.shown
+    clock.shown += 3_000 * SECOND
+    assert calendar.now() == clock.shown
+
+
+def test_a_leap_that_is_taken_back_is_forgotten():
+    """The next one is doubted for a whole day again."""
+    clock = Clocks()
+    calendar = Calendar(clock, 0)
+    clock.shown += 40 * DAY
+    calendar.now()
+    clock.pass_by(DAY // 2)
+    clock.shown -= 40 * DAY
+    assert calendar.now() == clock.shown
+    clock.pass_by(DAY)
+    clock.shown += 40 * DAY
+    assert calendar.now() == clock.shown - 40 * DAY
+
+
+def test_a_relay_that_was_away_gives_plants_a_day_to_ask(caplog):
+    """What came before the time of its clock came long ago, or the clock is wrong: it is not removed at once."""
+    clock = Clocks()
+    last = clock.shown - 40 * DAY
+    calendar = Calendar(clock, last)
+    assert calendar.now() == last
+    clock.pass_by(DAY)
+    assert calendar.now() == clock.shown
+    assert "leapt" not in caplog.text
 
 
 async def served(certificate, authority):
