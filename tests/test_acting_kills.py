@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import count
 from types import SimpleNamespace
 
+import pytest
 from rigs.acting import plant
 
 from agent.clock import SystemClock
@@ -24,7 +25,8 @@ class Machine:
     async def read(self, tag):
         return Reading(tag, self.value, Quality.GOOD, SystemClock().monotonic())
 
-    async def write(self, _, value):
+    async def write(self, _, value, last_word):
+        last_word()
         self.value, self.writes = value, self.writes + 1
 
 
@@ -78,11 +80,69 @@ async def test_a_machine_that_hangs_holds_up_nothing_for_ever(tmp_path, monkeypa
         machine.read = hanging
         await here.send(tag="speed", value=12)
         assert "did not answer within 0.1 s" in (await here.outcome()).data["reason"]
-        machine.read, machine.write = read, hanging
+        machine.read, machine.write = read, taken_and_hanging
         await here.send(identity="msg_2", tag="speed", value=12)
         event = await here.outcome("msg_2")
         assert (event.data["outcome"], event.data["value"]) == ("unknown", 10.0)
         assert event.data["reason"].startswith("now 10.0; the device did not answer")
+
+
+async def test_a_device_that_is_never_ready_was_sent_nothing(tmp_path, monkeypatch):
+    """It is no doubt then: `failed`, and not `unknown`."""
+    monkeypatch.setattr("agent.acting.machines._BOUND_S", 0.1)
+    machine = Machine()
+    machine.write = hanging
+    async with plant_of(tmp_path, machine) as here:
+        await here.send(tag="speed", value=12)
+        event = await here.outcome()
+        assert event.data["outcome"] == "failed"
+        assert event.data["reason"].startswith("nothing was sent: the device was not ready")
+
+
+def grows_old(here):
+    now = here.reception.now
+    here.actor._writing._now = lambda: replace(now(), utc=now().utc + 100)
+
+
+def another_is_connected(here):
+    here.intakes.at_work["plc"].door.writer = Machine()
+
+
+def loses_its_condition(here):
+    here.pipeline.engine.holding = lambda *_: (False, "")
+
+
+@pytest.mark.parametrize(
+    ("tag", "change", "outcome", "why"),
+    [
+        ("speed", grows_old, "rejected", "60 s are allowed"),
+        ("speed", another_is_connected, "failed", "the connection is not the same any more"),
+        ("guarded", loses_its_condition, "rejected", "`remote` is not true now"),
+    ],
+)
+async def test_what_changes_while_the_line_to_the_device_is_busy_counts(tmp_path, tag, change, outcome, why):
+    """The last word is in the moment in which it leaves: a door that has opened meanwhile keeps it back."""
+    machine, asked, ready = Machine(), asyncio.Event(), asyncio.Event()
+    write = machine.write
+
+    async def busy(*order):
+        asked.set()
+        await ready.wait()
+        await write(*order)
+
+    machine.write = busy
+    async with plant_of(tmp_path, machine) as here:
+        here.pipeline.engine.holding = lambda *_: (True, "")
+        await here.send(tag=tag, value=12)
+        await asked.wait()
+        change(here)
+        ready.set()
+        event = await here.outcome()
+
+        assert (event.data["outcome"], machine.writes) == (outcome, 0)
+        assert why in event.data["reason"]
+        [line] = await here.audit()
+        assert line.outcome == outcome
 
 
 async def test_what_is_now_is_asked_until_somebody_answers(tmp_path, monkeypatch):
@@ -90,8 +150,9 @@ async def test_what_is_now_is_asked_until_somebody_answers(tmp_path, monkeypatch
     monkeypatch.setattr("agent.acting.writing._ASK_AGAIN_S", 0.01)
     machine, answers = Machine(), []
 
-    async def lost(*_):
-        machine.value = 12.5
+    async def lost(_, value, last_word):
+        last_word()
+        machine.value = value
         answers.extend([bad("speed", 0, "no connection")] * 3)
         raise WriteUncertain("the connection was lost")
 
@@ -128,11 +189,16 @@ async def hanging(*_):
     await asyncio.Event().wait()
 
 
+async def taken_and_hanging(_, __, last_word):
+    last_word()
+    await hanging()
+
+
 async def test_a_write_that_was_begun_is_reported_though_its_machine_is_away(tmp_path, monkeypatch):
     """After the restart it is waited for, for a while; then it is unknown, and why."""
     monkeypatch.setattr("agent.acting.writing._PATIENCE_AFTER", SECOND // 10)
     machine = Machine()
-    machine.write = hanging
+    machine.write = taken_and_hanging
     async with plant_of(tmp_path, machine) as here:
         await here.send(tag="speed", value=12.5)
         async with asyncio.timeout(30):
@@ -181,7 +247,9 @@ async def test_whatever_messages_hold_nothing_stops_and_nothing_slips_through(tm
     """Everything signed is settled with one outcome; what reaches a machine is within its bounds."""
     dice, machine, sent = random.Random(4711), Machine(), []
     async with plant_of(tmp_path, machine, acts=False) as here:
-        machine.write = lambda tag, value: sent.append((tag, value)) or Machine.write(machine, tag, value)
+        machine.write = lambda tag, value, last_word: (
+            sent.append((tag, value)) or Machine.write(machine, tag, value, last_word)
+        )
         here.begin()
         names = ("tag", "value", "rule", "by", "reason", "until", "destination", "since")
         messages = [

@@ -11,7 +11,7 @@ from agent.clock import Clock
 from agent.intake import Intake
 from agent.intakes import Intakes
 from agent.model import Quality, Reading, Value, bad
-from agent.sources.writing import Writer, WriteRefused, WriteSection, WriteUncertain
+from agent.sources.writing import LastWord, Writer, WriteRefused, WriteSection, WriteUncertain
 
 _BOUND_S: Final = 30.0
 _LOOK_EVERY_S: Final = 0.05
@@ -56,8 +56,8 @@ class Machines:
         except TimeoutError:
             return bad(tag, self._clock.monotonic(), f"the device did not answer within {_BOUND_S:g} s")
 
-    async def write(self, tag: str, value: Value) -> None:
-        """Write one value, once.
+    async def write(self, tag: str, value: Value, last_word: LastWord) -> None:
+        """Write one value, once, unless `last_word` raises when it leaves.
 
         Raises:
             WriteRefused, WriteUncertain: see `Writer.write`.
@@ -65,10 +65,22 @@ class Machines:
         writer = self._writer(tag)
         if writer is None:
             raise WriteRefused(f"nothing was sent: {self._why_not(tag)}")
+        left = asyncio.Event()
+
+        def leaving() -> None:
+            if self._writer(tag) is not writer:  # a reload may have led the tag to another machine
+                raise WriteRefused("nothing was sent: the connection is not the same any more")
+            last_word()
+            left.set()
+
         try:
             async with asyncio.timeout(_BOUND_S):
-                await writer.write(tag, value)
+                await writer.write(tag, value, leaving)
         except TimeoutError:
+            if not left.is_set():
+                raise WriteRefused(
+                    f"nothing was sent: the device was not ready for it within {_BOUND_S:g} s"
+                ) from None
             raise WriteUncertain(f"the device did not answer within {_BOUND_S:g} s") from None
 
     async def _connected(self, tag: str, until: int) -> Writer | None:

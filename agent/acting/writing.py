@@ -23,7 +23,7 @@ from agent.outcomes import Outcome
 from agent.pipeline import Pipeline
 from agent.rules.expression import Expression, ExpressionError
 from agent.sources import SourceConfig
-from agent.sources.writing import WriteRefused, WriteSection, WriteUncertain
+from agent.sources.writing import LastWord, WriteRefused, WriteSection, WriteUncertain
 from agent.store.messages import Audited, Received
 from agent.store.store import Store
 
@@ -82,17 +82,24 @@ class Writing:
         what = replace(what, old=present.value)
         self._check(what, self._against(task, tag, value, present))
         await self._journal.begin(task.received, what, {WRITTEN + tag: self._stamp()})
-        if against := self._against(task, tag, value, present):  # the disk may have taken its time
-            await self._journal.report(task.received, replace(what, reason=against.why))
+
+        def last_word() -> None:
+            """The disk may have taken its time, and the line to the device."""
+            self._check(what, self._against(task, tag, value, present))
+
+        try:
+            last_word()
+            outcome = await self._written(what, tag, value, last_word)
+        except Declined as declined:
+            await self._journal.report(task.received, replace(what, reason=declined.why))
             return
-        outcome = await self._written(what, tag, value)
         await self._journal.report(task.received, outcome, {WRITTEN + tag: self._stamp(tag)})
 
-    async def _written(self, what: Outcome, tag: str, value: Json) -> Outcome:
+    async def _written(self, what: Outcome, tag: str, value: Json, last_word: LastWord) -> Outcome:
         if not isinstance(value, bool | int | float):
             raise TypeError("only what fits is written")
         try:
-            await self._machines.write(tag, value)
+            await self._machines.write(tag, value, last_word)
         except WriteRefused as error:
             return replace(what, outcome="failed", reason=str(error))
         except WriteUncertain as error:

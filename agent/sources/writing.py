@@ -8,9 +8,9 @@ Rules for whoever changes this: a write is never repeated by whoever makes it: a
 whether the machine has moved.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated, Protocol, Self
+from typing import Annotated, Protocol, Self, TypeAlias
 
 from pydantic import Field, FiniteFloat, model_validator
 
@@ -57,6 +57,14 @@ class WriteUncertain(EdgeRelayError):  # noqa: N818 - as above
     """It was sent and nothing came back: nobody knows whether the machine has taken it."""
 
 
+LastWord: TypeAlias = Callable[[], None]
+"""Called in the very moment in which a write leaves, after all waiting; what it raises keeps it back."""
+
+
+def unopposed() -> None:
+    """Nothing is against it."""
+
+
 class Writer(Protocol):
     """Reads and writes single tags of one connected source; calls of it may come side by side."""
 
@@ -64,8 +72,10 @@ class Writer(Protocol):
         """Ask the device for the tag now; bad, with the reason, where it cannot be read. It raises nothing of the weather."""
         ...
 
-    async def write(self, tag: str, value: Value) -> None:
+    async def write(self, tag: str, value: Value, last_word: LastWord = unopposed) -> None:
         """Write one value, in engineering units, once; bounded in time.
+
+        `last_word` is asked when nothing is left to be waited for; what it raises is raised, and nothing was sent.
 
         Raises:
             WriteRefused: it is not written: the device refuses, the value cannot be had in its type.

@@ -99,6 +99,26 @@ async def test_what_cannot_be_written_is_not_sent(kind, tag, value):
         assert kind.sent() == 0
 
 
+async def test_the_last_word_keeps_it_back(kind):
+    """It is asked once, when everything that was to be waited for is there; what it raises comes back, nothing went."""
+    asked = []
+
+    def no():
+        asked.append(kind.sent())
+        raise WriteRefused("the door is open")
+
+    async with at_work(kind) as (_, writer):
+        for tag, value in (("T", 5), ("SWITCH", True)):
+            with pytest.raises(WriteRefused, match="the door is open"):
+                await writer.write(tag, value, no)
+        assert (kind.sent(), kind.held().get("T", 0)) == (0, 0)
+        await writer.write("T", 7, lambda: asked.append(kind.sent()))
+        assert kind.sent() == 1
+        assert (await writer.read("T")).value == 7
+
+    assert asked == [0, 0, 0]
+
+
 async def test_silence_is_uncertain(kind):
     """It was sent once, nobody knows what became of it, and that is said in time."""
     async with at_work(kind) as (_, writer):

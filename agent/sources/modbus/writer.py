@@ -21,7 +21,7 @@ from agent.sources.modbus.config import ModbusSource
 from agent.sources.modbus.connection import Connection
 from agent.sources.modbus.plan import Area, Point, plan
 from agent.sources.modbus.unit import readings
-from agent.sources.writing import Door, WriteRefused, WriteSection, WriteUncertain
+from agent.sources.writing import Door, LastWord, WriteRefused, WriteSection, WriteUncertain, unopposed
 
 # Function codes (1.1b3, sections 6.5, 6.6, 6.11, 6.12).
 _ONE_COIL: Final = 5
@@ -112,7 +112,7 @@ class ModbusWriter:
             return bad(tag, self._clock.monotonic(), str(error))
         return readings(block, outcome, self._clock.monotonic())[0]
 
-    async def write(self, tag: str, value: Value) -> None:
+    async def write(self, tag: str, value: Value, last_word: LastWord = unopposed) -> None:
         """See `Writer.write`."""
         grant = self._grants.get(tag)
         if grant is None:
@@ -125,6 +125,7 @@ class ModbusWriter:
                 def leaving() -> None:
                     if self._door.writer is not self:
                         raise WriteRefused("nothing was sent: the session has ended meanwhile")
+                    last_word()
                     waiting.reschedule(None)
 
                 await self._send(WriteRequest(point, pdu, leaving))

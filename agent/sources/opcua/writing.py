@@ -30,7 +30,7 @@ from agent.sources.opcua.refusals import explain
 from agent.sources.opcua.resolving import resolve_all
 from agent.sources.opcua.values import NAME_BITS, status_reason, to_reading
 from agent.sources.opcua.variants import DESCRIBED_BY, to_variant, type_of
-from agent.sources.writing import WriteRefused, WriteUncertain
+from agent.sources.writing import LastWord, WriteRefused, WriteUncertain, unopposed
 
 _GOOD, _UNCERTAIN = 0, 1
 _GRANT: Final = "allow the user of this source to write this variable at the server"
@@ -108,7 +108,7 @@ class OpcUaWriter:
         received = self._clock.monotonic()
         return section.believed(to_reading(tag, data, received, baseline=False, index=section.index))
 
-    async def write(self, tag: str, value: Value) -> None:
+    async def write(self, tag: str, value: Value, last_word: LastWord = unopposed) -> None:
         """Write one value, once; `timeout` bounds what is asked before, and then the answer.
 
         Raises:
@@ -124,6 +124,7 @@ class OpcUaWriter:
                 raise WriteRefused(f"nothing was sent: {explain(error, self._config)}") from error
             except SourceError as error:
                 raise WriteRefused(f"nothing was sent: {error}") from error
+            last_word()
             await self._send(request)
 
     async def _find(self, tag: str) -> ua.NodeId:
