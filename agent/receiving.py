@@ -19,12 +19,12 @@ from typing import Final
 from agent.clock import Clock
 from agent.errors import StoreUnavailable
 from agent.incoming.message import Arrived, Part, Send
-from agent.incoming.screening import Code, Now, Origin, Rejected, Taken, Terms, screen
+from agent.incoming.screening import FUTURE_S, Code, Now, Origin, Rejected, Taken, Terms, screen
 from agent.metrics import INBOUND_MESSAGES
 from agent.model import SECOND, Event, EventType, Json, Priority
 from agent.pipeline import Beside, Pipeline
 from agent.refusals import Refusals
-from agent.stamps import Reckoning, utc_text
+from agent.stamps import Reckoning, Standing, utc_text
 from agent.store.messages import InboxChange, Message, MessageState, Received
 from agent.store.store import Store
 
@@ -77,6 +77,7 @@ class Reception:
         self._reckoning = reckoning
         self._mint = mint
         self._one_at_a_time = asyncio.Lock()
+        self._believed_since: int | None = None
         self.refusals = Refusals(store.audit, clock, mint)
 
     async def accept(
@@ -127,7 +128,13 @@ class Reception:
         """What is known of the time, for judging how old a message is."""
         reckoning = self._reckoning()
         utc = (self._clock.monotonic() + reckoning.offset) // SECOND
-        return Now(utc, reckoning.standing, self._store.inbox.horizon)
+        horizon = self._store.inbox.horizon
+        if reckoning.standing is Standing.TRUSTED and horizon > utc + FUTURE_S:
+            # A damaged store was rescued while the clock was years ahead: what may have been done was done before
+            # this run, and not all that comes until then is to be refused.
+            self._believed_since = utc if self._believed_since is None else self._believed_since
+            horizon = self._believed_since
+        return Now(utc, reckoning.standing, horizon)
 
     async def _decide(
         self, batch: _Batch, terms: Terms, arrived: Arrived, verdict: Taken | Rejected, seen: Message | None

@@ -169,3 +169,15 @@ async def test_nobody_else_is_sent_what_came_in(tmp_path):
         kinds = [each.stored.event.type for each in await way.store.events(EventFilter(), 9)]
         assert kinds == [EventType.INBOUND_MESSAGE, EventType.INBOUND_REJECTED]
         assert [each.type for each in await way.events()] == [EventType.INBOUND_REJECTED]
+
+
+async def test_a_horizon_in_the_future_does_not_close_the_plant_for_years(tmp_path):
+    """A damaged store was rescued with a wrong clock: with a right one, what is made in this run is taken."""
+    async with house(tmp_path / "events.db") as way:
+        way.store.inbox.horizon = way.now + 40 * 365 * 86_400
+        old = way.message()
+        await way.accept(old)
+        assert way.acting == []
+        way.clock.instant += 2 * SECOND
+        await way.accept(old, way.message("set", "msg_2"))
+        assert [each.identity for each in way.acting] == ["msg_2"]

@@ -154,6 +154,7 @@ async def test_refusals_share_a_line_with_their_like_alone(tmp_path):
         told = {(each.relay, each.sender, each.action, each.reason[:8]): each.count for each in lines}
         assert list(told.values()) == [2, 2, 2, 2, 1]
         assert {each.at_wall for each in lines[:4]} == {began}
+        assert [each.identity for each in lines] == ["a1", "b1", "c1", "d1", "e"]
 
 
 async def test_a_large_message_is_looked_at_beside_the_loop(tmp_path):

@@ -83,7 +83,7 @@ class Audited:
         old, new: what the tag was, and what was to be written.
         outcome: acting, done, rejected, failed or unknown.
         reason: why, for a person.
-        count: how many refusals it stands for.
+        count: how many refusals it stands for; all but `at_wall` is then of the last one.
     """
 
     key: bytes
