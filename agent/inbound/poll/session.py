@@ -37,11 +37,14 @@ _log = logging.getLogger(__name__)
 _ACCEPT: Final = {"Accept": "application/json"}
 _LARGEST_ANSWER: Final = 16_000_000
 """Bytes: the largest message that is taken, twice: as base64, and parsed."""
+_LARGEST_REFUSAL: Final = 16_000  # bytes; it is a code and a sentence
 _FEWER: Final = 8  # times, after an answer that was too large
 _LONGEST_HELD: Final = 55  # seconds; what stands between ends a silent connection after 60
 _HELD: Final = 5 * SECOND
 """After so long, or half the time that it offered, an answer is not one of a relay that does not hold questions."""
 _LONGEST_TOLD: Final = 300 * SECOND
+_TOLD_EVERY: Final = 60 * SECOND
+"""How often the log tells of one thing: two relays behind one address may take turns for days."""
 _STORE_PAUSE: Final = 1.0  # seconds
 _FIRST_PAUSE: Final = 0.1  # seconds; doubles
 _MOVING_PAUSE: Final = (
@@ -90,6 +93,7 @@ class Poller:
         self._begun_anew = 0
         """Iterators in a row that the relay has given and does not know."""
         self._told_to_wait = False
+        self._told_at: dict[str, int] = {}
 
     async def turn(self) -> float:
         """Ask once and hand over what came; give the seconds until the next question.
@@ -128,7 +132,7 @@ class Poller:
             self._params(wait), _ACCEPT, self._config.timeout / SECOND + wait
         ) as answer:
             if answer.status in {OK, _BAD_REQUEST}:
-                content = await answer.whole(_LARGEST_ANSWER)
+                content = await answer.whole(_LARGEST_ANSWER if answer.status == OK else _LARGEST_REFUSAL)
         if answer.status != OK:
             return self._refused(answer.status, answer.headers, content)
         if content is None or is_too_large(content):
@@ -215,17 +219,17 @@ class Poller:
         if told is None:
             raise self._reader.refused(status)
         if not self._told_to_wait:
-            _log.warning("relay %s: it answered %d, and is asked again when it says", self._name, status)
+            self._warn("wait", "it answered %d, and is asked again when it says", status)
         self._told_to_wait = True
         return min(told, _LONGEST_TOLD) / SECOND
 
     def _begin_anew(self) -> float:
         if self._begun_anew == 0:
             since = f", from {self._place.after} on" if self._place.after else ""
-            _log.warning(
-                "relay %s: it does not know any more where this agent stood (invalid_iterator), and is asked "
-                "anew%s: what was taken before comes again and is not acted on twice",
-                self._name,
+            self._warn(
+                "anew",
+                "it does not know any more where this agent stood (invalid_iterator), and is asked anew%s: "
+                "what was taken before comes again and is not acted on twice",
                 since,
             )
         self._place = Place(after=self._place.after)
@@ -234,6 +238,12 @@ class Poller:
         return (
             0.0 if self._begun_anew == 1 else min(_doubled(_STORE_PAUSE, self._begun_anew - 2), self._every)
         )
+
+    def _warn(self, subject: str, text: str, *values: object) -> None:
+        now = self._clock.monotonic()
+        if subject not in self._told_at or now - self._told_at[subject] >= _TOLD_EVERY:
+            self._told_at[subject] = now
+            _log.warning(f"relay %s: {text}", self._name, *values)
 
 
 def _doubled(first: float, times: int) -> float:
