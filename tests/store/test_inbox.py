@@ -9,7 +9,7 @@ from rigs.stores import opened
 
 from agent.model import Event, EventType, Priority
 from agent.stamps import Reckoning, Standing
-from agent.store import audit, inbox
+from agent.store import audit, inbox, salvage_messages
 from agent.store.messages import Audited, AuditFilter, MessageState, Received, Settled
 from agent.store.records import Addressed, MarkDead, MarkDelivered, Step
 
@@ -61,6 +61,21 @@ async def test_a_key_is_there_once(tmp_path):
         assert "x" not in await store.states()
 
 
+async def test_only_what_was_refused_makes_room_for_the_same_message(tmp_path):
+    """What was done, or waits, stays: a second one of its key is refused by the file itself."""
+    again = replace(message(1), again=True)
+    async with opened(tmp_path / "events.db") as store:
+        await store.commit(Step(inbox=(message(1, SETTLED, outcome="rejected"),)))
+        await store.commit(Step(inbox=(again,)))
+        with pytest.raises(Exception, match="UNIQUE"):
+            await store.commit(Step(inbox=(again,)))
+    async with opened(tmp_path / "events.db") as store:
+        await store.commit(Step(inbox=(Settled(message(1).key, SETTLED, "done"),)))
+        with pytest.raises(Exception, match="UNIQUE"):
+            await store.commit(Step(inbox=(again,)))
+        assert [each.received.outcome for each in await store.inbox.newest(9)] == ["done"]
+
+
 async def test_a_message_that_an_event_carries_knows_its_number(tmp_path):
     """By it what became of the delivery finds the message, also after a restart in between."""
     path = tmp_path / "events.db"
@@ -110,6 +125,10 @@ async def test_what_is_forgotten_leaves_a_horizon(tmp_path):
     async with opened(path) as store:
         assert store.inbox.horizon == 1_003
         assert [each.received.identity for each in await store.inbox.newest(10)] == ["msg_4"]
+        await store.commit(Step(inbox=[replace(message(6, SETTLED), stamp=7)]))
+        await store.inbox.prune(9 * DAY + inbox.REMEMBERED)
+        assert len(await store.inbox.newest(10)) == 1
+        assert store.inbox.horizon == 1_003
 
 
 async def test_there_are_never_more_than_there_is_room_for(tmp_path, monkeypatch):
@@ -234,3 +253,23 @@ async def test_a_damaged_store_believes_that_all_was_seen(tmp_path):
         assert (await store.inbox.sent([each.stored.seq for each in waiting])).keys() == {
             each.stored.seq for each in waiting
         }
+
+
+async def test_what_stands_behind_a_damaged_page_is_taken_over(tmp_path, monkeypatch):
+    """From both ends, whatever the bite: what was seen there is known, and what waits there is acted on."""
+    monkeypatch.setattr(salvage_messages, "_BITE", 7)
+    path = tmp_path / "events.db"
+    async with opened(path) as store:
+        await store.commit(Step(inbox=[message(n) for n in range(1, 301)]))
+    raw = bytearray(path.read_bytes())
+    with closing(sqlite3.connect(path)) as connection:
+        [(root,)] = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'attempt'")
+    for page in (root - 1, raw.index(b"msg_150") // 4096):
+        raw[page * 4096 : (page + 1) * 4096] = bytes(4096)
+    path.write_bytes(raw)
+    async with opened(path) as store:
+        left = [each.number for each in await store.inbox.unsettled()]
+        assert left[0] == 1
+        assert left[-1] == 300
+        assert 150 not in left
+        assert 200 < len(left) < 300
