@@ -181,7 +181,7 @@ async def test_what_must_not_be_written_is_refused_and_told(tmp_path, case):
     """Refused, reported with the reason, in the audit, and no write on the wire."""
     async with server() as plc, plant(tmp_path, plc) as here:
         why = await case(here, plc)
-        await eventually(lambda: not here.actor._queue and here.actor._idle.is_set())
+        await eventually(lambda: here.actor.idle)
 
         rejected = await here.events(EventType.INBOUND_REJECTED)
         assert len(rejected) == 1
@@ -378,6 +378,7 @@ async def test_a_source_that_is_away_is_waited_for_once_and_holds_up_no_alarm(tm
             await here.send(identity=f"write_{number}", tag="speed", value=12)
         await here.send("ack", "ack", rule="high", by="anna")
         assert (await here.outcome("ack")).data["outcome"] == "done"
+        await eventually(lambda: here.actor.idle)
         refused = await here.events(EventType.INBOUND_REJECTED)
         assert len(refused) == 50
         assert {"source plc is not connected" in event.data["reason"] for event in refused} == {True}
@@ -389,7 +390,7 @@ async def test_a_source_that_is_away_is_waited_for_once_and_holds_up_no_alarm(tm
         await plc.stop()
         await eventually(lambda: here.intakes.at_work["plc"].door.writer is None)
         await here.send(identity="msg_3", tag="speed", value=13)  # it is waited for again
-        await eventually(lambda: not here.actor._idle.is_set())
+        await eventually(lambda: not here.actor.idle)
         await plc.start()
         assert (await here.outcome("msg_3")).data["outcome"] == "done"
 

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 from rigs.acting import plant
+from rigs.stores import eventually
 
 from agent.clock import SystemClock
 from agent.model import SECOND, EventType, Quality, Reading, bad
@@ -40,7 +41,7 @@ class Knife:
         self.points += 1
         if self.points == self.at:
             self.task.cancel()
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.05)  # what is under way beneath it goes no further
 
     def beside(self, holder, name):
         work = getattr(holder, name)
@@ -143,6 +144,21 @@ async def test_what_changes_while_the_line_to_the_device_is_busy_counts(tmp_path
         assert why in event.data["reason"]
         [line] = await here.audit()
         assert line.outcome == outcome
+
+
+async def test_an_alarm_waits_for_no_machine_and_for_no_replay(tmp_path):
+    """It would be too old when they are done: its minute has begun."""
+    machine = Machine()
+    machine.write = taken_and_hanging
+    async with plant_of(tmp_path, machine) as here:
+        here.store.letters.replay = hanging
+        await here.send(identity="write", tag="speed", value=12)
+        await here.send("replay", "replay", destination="cloud", since="1h")
+        await eventually(lambda: not here.actor._lanes["writes"].waiting and not here.actor.idle)
+        await here.send("shelve", "shelve", rule="quiet", reason="seal", until="2h")
+
+        assert (await here.outcome("shelve")).data["outcome"] == "done"
+        assert not await here._outcomes("write")
 
 
 async def test_what_is_now_is_asked_until_somebody_answers(tmp_path, monkeypatch):

@@ -1,20 +1,24 @@
-"""Who acts on messages: one after the other over all relays, in the order in which they came.
+"""Who acts on messages: in the order in which they came over all relays, each kind of deed in a lane of its own.
+
+A machine that is slow to answer holds up what is written, and a long replay what is replayed; an operator's
+hand on an alarm waits for neither, or it would be too old by then.
 
 What a message asks for is read from the disk at the moment in which it is done, and judged by the
 configuration and the clock of that moment, however long it has waited.
 
 Rules for whoever changes this: what was begun when the agent was killed is never begun again, it is
-reported as unknown; every step ends in time, so that a machine that hangs holds up no alarm for ever.
+reported as unknown; every step ends in time; all writes stand in one lane, for each is judged by what the
+one before it has left.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
 from agent.acting.handling import Handling
 from agent.acting.journal import AGAIN_S, Declined, Journal
+from agent.acting.lane import Lane
 from agent.acting.machines import Machines
 from agent.acting.replaying import Replaying
 from agent.acting.task import Task
@@ -29,6 +33,7 @@ from agent.intakes import Intakes
 from agent.pipeline import Pipeline
 from agent.refusals import Refusals
 from agent.signing.verifier import key_names
+from agent.sources.base import until_one_fails
 from agent.store.messages import Message, MessageState, Received
 from agent.store.store import Store
 
@@ -60,41 +65,55 @@ class Actor:
         self._writing = Writing(pipeline, store, clock, machines, self._journal, now)
         self._handling = Handling(pipeline, clock, self._journal)
         self._replaying = Replaying(store, self._journal, lambda: configuration().destinations)
-        self._queue: deque[bytes] = deque()
-        self._wake = asyncio.Event()
+        self._lanes = {name: Lane() for name in ("writes", "replays", "alarms")}
         self._ending = False
-        self._idle = asyncio.Event()
-        self._idle.set()
+
+    @property
+    def idle(self) -> bool:
+        """Nothing waits, and nothing is under way."""
+        return all(lane.idle for lane in self._lanes.values())
 
     def take(self, messages: Sequence[Received]) -> None:
         """These are on disk, and wait to be acted on."""
-        self._queue += (received.key for received in messages)
-        self._wake.set()
+        for name, lane in self._lanes.items():
+            lane.take([received.key for received in messages if self._lane(received) == name])
+
+    def _lane(self, received: Received) -> str:
+        relay = self._configuration().inbound.get(received.relay)
+        section = None if relay is None else relay.routes.get(received.route)
+        if section is not None:
+            match section.route(received.relay, received.route).deed:
+                case Write():
+                    return "writes"
+                case Replay():
+                    return "replays"
+        return "alarms"  # or nothing that could be done
 
     async def run(self) -> None:
         """Act until cancelled; first on what the last run has left."""
         left = await self._left_over()
-        self._queue = deque(dict.fromkeys([*left, *self._queue]))
-        while True:
-            self._wake.clear()
-            while self._queue:
-                self._idle.clear()
-                await self._act(self._queue.popleft())
-                self._idle.set()
-            await self._wake.wait()
+        came = {key for lane in self._lanes.values() for key in lane.waiting}  # never in two lanes
+        left = [received for received in left if received.key not in came]
+        for name, lane in self._lanes.items():
+            lane.begin([received.key for received in left if self._lane(received) == name])
+        async with asyncio.TaskGroup() as tasks:
+            for name, lane in self._lanes.items():
+                tasks.create_task(lane.follow(self._act), name=f"messages: {name}")
+            await until_one_fails()
 
     async def stop(self) -> None:
         """Begin nothing more, and give what is under way a moment."""
         self._ending = True
         with suppress(TimeoutError):
             async with asyncio.timeout(_LAST_S):
-                await self._idle.wait()
+                for lane in self._lanes.values():
+                    await lane.pause()
 
-    async def _left_over(self) -> list[bytes]:
+    async def _left_over(self) -> list[Received]:
         while True:
             try:
                 await self._writing.begin()
-                return [message.received.key for message in await self._store.inbox.unsettled()]
+                return [message.received for message in await self._store.inbox.unsettled()]
             except StoreUnavailable:
                 await asyncio.sleep(AGAIN_S)
 
