@@ -5,6 +5,7 @@ import asyncio
 import json
 import logging
 import os
+import re
 import signal
 import sys
 from dataclasses import asdict
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 SUMMARY = "take webhooks in the cloud and keep them until the plant asks: the other side of inbound"
 _UMASK: Final = 0o027
+_URL: Final = re.compile(r"https?://[^\s/?#@\"']+(/[^\s?#\"']*)?")
 _STARTS: Final = 3  # with a file that is found damaged; a service manager tries again later
 
 _log = logging.getLogger(__name__)
@@ -157,6 +159,10 @@ def _access(arguments: argparse.Namespace) -> "Access":
         raise EdgeRelayError(
             f"--listen {listen}: other machines reach it, and tokens would travel in clear: add --tls CERTIFICATE KEY, "
             "or --behind-proxy if a proxy before it speaks TLS"
+        )
+    if arguments.url and not _URL.fullmatch(arguments.url):
+        raise EdgeRelayError(
+            "--url: expected https://HOST, with a path at the most: https://relay.example.com"
         )
     for path in (certificate, key):
         if path is not None and not path.is_file():

@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import http.client
 import random
 import threading
 import time
@@ -13,12 +14,30 @@ KILLS = 3
 SENDERS = 4
 
 
+def follow(relay, got, stop):
+    """Ask as a plant does: from where it was, over every kill; what came into `got`, in order."""
+    iterator = {}
+    while not stop.is_set():
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            answer = relay.poll(**iterator, wait=1, limit=20)
+            assert answer.status in (200, 503), answer
+            if answer.status == 200:
+                got += answer.json["data"]
+                iterator = {"iterator": answer.json["iterator"]}
+
+
 def test_no_kill_loses_what_was_taken(tmp_path):
-    """At random moments, again and again on the same file; and the order of each sender is kept."""
-    dice, taken = random.Random(6), {}
+    """At random moments, again and again on the same file; and the order of each sender is kept.
+
+    So it does for a plant that asks meanwhile, each time from its place: nothing is left out or comes twice.
+    """
+    dice, taken, got, end = random.Random(6), {}, [], threading.Event()
     with RelayProcess(tmp_path, "a: rate: {messages: 100000}") as relay:
+        plant = threading.Thread(target=follow, args=(relay, got, end))
         for round_ in range(KILLS):
             relay.start()
+            if round_ == 0:
+                plant.start()
             stop = threading.Event()
 
             def send(sender, round_=round_, stop=stop):
@@ -44,9 +63,14 @@ def test_no_kill_loses_what_was_taken(tmp_path):
             for sender in senders:
                 sender.join()
         relay.start()
-        served = {each["id"]: base64.b64decode(each["bodyB"]) for each in relay.drain(limit=250)}
+        all_there_is = relay.drain(limit=250)
+        served = {each["id"]: base64.b64decode(each["bodyB"]) for each in all_there_is}
+        until(lambda: len(got) >= len(served) or not plant.is_alive(), relay.text)
+        end.set()
+        plant.join()
 
     assert taken.items() <= served.items()
+    assert got == all_there_is
     assert len(taken) > KILLS * 5
     places = [tuple(map(int, body.split(b" ")[:3])) for body in served.values()]
     for sender in range(SENDERS):
