@@ -29,6 +29,7 @@ REMEMBERED_S: Final = 30 * 86_400
 """Seconds for which a message is remembered; whatever is older may have been seen, and is refused."""
 FUTURE_S: Final = 300
 """Seconds that a message may come from the future: clocks differ."""
+_LONGEST_HEADERS: Final = 32_000  # characters
 _KEY: Final = 16
 
 
@@ -121,8 +122,8 @@ class Rejected:
 
 def screen(arrived: Arrived, terms: Terms, now: Now) -> Taken | Rejected:
     """Decide about one message."""
-    if arrived.unusable:
-        return Rejected(Origin(), Code.LOST if arrived.lost else Code.UNUSABLE, arrived.unusable)
+    if why := arrived.unusable or _too_many_headers(arrived.headers):
+        return Rejected(Origin(), Code.LOST if arrived.lost else Code.UNUSABLE, why)
     verified = _verified(arrived, terms, now)
     if isinstance(verified, Rejected):
         return verified
@@ -133,6 +134,14 @@ def screen(arrived: Arrived, terms: Terms, now: Now) -> Taken | Rejected:
         what = f"of type {origin.type!r}" if origin.type else "without a type"
         return Rejected(origin, Code.NO_ROUTE, f"no route of {terms.relay} takes a message {what}")
     return too_far(route, origin, now) or _taken(origin, route, document)
+
+
+def _too_many_headers(headers: Mapping[str, str]) -> str:
+    """They are not signed, and a service that they are handed on to would refuse them for ever."""
+    size = sum(map(len, headers.keys())) + sum(map(len, headers.values()))
+    if size <= _LONGEST_HEADERS:
+        return ""
+    return f"its headers have {size:,} characters, at most {_LONGEST_HEADERS:,} are taken"
 
 
 def _taken(origin: Origin, route: Route, document: Json) -> Taken | Rejected:

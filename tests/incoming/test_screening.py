@@ -22,11 +22,18 @@ def asks(**more):
     return {"type": "setpoint.set", "timestamp": "2026-11-21T08:00:00Z", "data": {"value": 5}, **more}
 
 
+def with_a_header(size):
+    message = signed(asks(), at=AT)
+    return replace(message, headers={**message.headers, "x": "y" * size})
+
+
 CASES = {
     "it is right": (signed(asks(), at=AT), {}, None),
     "without a time in its body": (signed({"type": "x"}, at=AT - 59), {}, None),
     "a bad signature": (signed(asks(), at=AT, key=OTHER), {}, Code.SIGNATURE),
     "no signature": (Arrived(b"{}"), {}, Code.SIGNATURE),
+    "as many headers as may be": (with_a_header(31_500), {}, None),
+    "headers without end": (with_a_header(32_000), {}, Code.UNUSABLE),
     "another body": (replace(signed(asks(), at=AT), body=b'{"type":"setpoint.set"}'), {}, Code.SIGNATURE),
     "no raw bytes": (signed(asks(), at=AT, raw=False), {}, Code.NOT_RAW),
     "too old by its signature": (signed({"type": "x"}, at=AT - 61), {}, Code.TOO_OLD),
