@@ -18,6 +18,7 @@ CREATE TABLE run (
     channel INTEGER NOT NULL,
     first INTEGER NOT NULL,       -- the number from which on `epoch` holds, up to the next run
     epoch TEXT NOT NULL,          -- a number means nothing without it
+    name TEXT NOT NULL,           -- the channel's, a second time: should its row be what is damaged
     PRIMARY KEY (channel, first)
 ) STRICT, WITHOUT ROWID;
 

@@ -28,10 +28,17 @@ _STEPS: Final = (files("agent.store").joinpath("mailbox.sql").read_text(encoding
 MAILBOX: Final = Kind(0x45524D42, frozenset({"channel", "run", "message"}), _STEPS)
 _COLUMNS: Final = "seq, channel, number, total, size, received, id, checksum, headers, body"
 _CHANNELS: Final = "SELECT id, name, newest, total, acknowledged FROM channel"
+_NUMBERS: Final = (1 << 63) - 1
 _TYPES: Final = (int, int, int, int, int, int, str, int, bytes, bytes)
 _CHANNEL_TYPES: Final = (int, str, int, int, int)
-_RUNS: Final = "SELECT channel, first, epoch FROM run"
-_RUN_TYPES: Final = (int, int, str)
+_RUNS: Final = "SELECT channel, first, epoch, name FROM run"
+_RUN_TYPES: Final = (int, int, str, str)
+# A channel whose row is damaged: as far as it is known by its messages; its numbers go on in another run.
+_KNOWN_AGAIN: Final = """
+INSERT OR IGNORE INTO channel
+SELECT run.channel, run.name, max(number), max(message.total), 0 FROM run JOIN message USING (channel)
+WHERE run.first = 0 GROUP BY run.channel
+"""
 
 
 async def open_mailbox(path: Path, clock: Clock) -> aiosqlite.Connection:
@@ -74,15 +81,17 @@ def _salvage(path: Path, clock: Clock) -> None:
 
 
 def _copy(wreck: Wreck, connection: sqlite3.Connection) -> int:
-    channels = {row[0]: row for row in wreck.all(_CHANNELS) if _is(row, _CHANNEL_TYPES)}
-    connection.executemany("INSERT OR IGNORE INTO channel VALUES (?, ?, ?, ?, ?)", channels.values())
-    runs = (row for row in wreck.all(_RUNS) if _is(row, _RUN_TYPES))
-    connection.executemany("INSERT OR IGNORE INTO run VALUES (?, ?, ?)", runs)
+    channels = [row for row in wreck.all(_CHANNELS) if _is(row, _CHANNEL_TYPES)]
+    connection.executemany("INSERT OR IGNORE INTO channel VALUES (?, ?, ?, ?, ?)", channels)
+    runs = [row for row in wreck.all(_RUNS) if _is(row, _RUN_TYPES)]
+    connection.executemany("INSERT OR IGNORE INTO run VALUES (?, ?, ?, ?)", runs)
+    newest = {row[0]: _NUMBERS for row in runs} | {row[0]: row[2] for row in channels}
     saved = 0
     for row in wreck.numbered("message", _COLUMNS, "1", 1, wreck.last("message", "1")):
-        if _is(row, _TYPES) and _sound(row, channels):
+        if _is(row, _TYPES) and _sound(row, newest):
             connection.execute("INSERT OR IGNORE INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
             saved += 1
+    connection.execute(_KNOWN_AGAIN)
     return saved
 
 
@@ -90,12 +99,9 @@ def _is(row: Row, types: tuple[type, ...]) -> bool:
     return len(row) == len(types) and all(map(isinstance, row, types))
 
 
-def _sound(row: Row, channels: Mapping[int, Row]) -> bool:
-    """It is what its sender posted, and stands where it was put."""
+def _sound(row: Row, newest: Mapping[int, int]) -> bool:
+    """It is what its sender posted, and stands where it was put; `newest` of each channel that is known."""
     _, channel, number, _, _, received, name, checksum, headers, body = row
-    known = channels.get(channel)
-    return (
-        known is not None
-        and number <= known[2]
-        and checksum_of(Message(name, received, headers, body)) == checksum
-    )
+    if number > newest.get(channel, 0):
+        return False
+    return checksum_of(Message(name, received, headers, body)) == checksum

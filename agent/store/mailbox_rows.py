@@ -107,12 +107,12 @@ async def load(connection: aiosqlite.Connection, names: Iterable[str]) -> dict[s
     found = list(
         await connection.execute_fetchall("SELECT name, id, newest, total, acknowledged FROM channel")
     )
-    for _, key, newest, *_ in found:
+    for name, key, newest, *_ in found:
         await connection.execute(
-            "INSERT OR IGNORE INTO run VALUES (?, 0, ?)", (key, secrets.token_hex(4))
+            "INSERT OR IGNORE INTO run VALUES (?, 0, ?, ?)", (key, secrets.token_hex(4), name)
         )  # a new channel, or one that was salvaged
         await connection.execute(
-            "INSERT OR REPLACE INTO run VALUES (?, ?, ?)", (key, newest + 1, secrets.token_hex(4))
+            "INSERT OR REPLACE INTO run VALUES (?, ?, ?, ?)", (key, newest + 1, secrets.token_hex(4), name)
         )
         await connection.execute(_FORGET_RUNS, {"channel": key, "most": _MOST_RUNS})
     await connection.commit()

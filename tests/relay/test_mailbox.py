@@ -151,7 +151,7 @@ async def test_epochs_are_bounded_and_every_number_has_one(tmp_path):
         await put(mailbox, *range(5_000))
     with sqlite3.connect(path) as other:
         other.executemany(
-            "INSERT INTO run VALUES (1, ?, ?)", [(number, f"{number}") for number in range(2, 4_000)]
+            "INSERT INTO run VALUES (1, ?, ?, 'a')", [(number, f"{number}") for number in range(2, 4_000)]
         )
     other.close()
     async with opened(path) as mailbox:
@@ -245,6 +245,29 @@ async def test_a_damaged_file_is_moved_aside_and_what_can_be_read_goes_on(tmp_pa
         assert (await kept(mailbox))[-1] == 999
     [aside] = tmp_path.glob("m.db.damaged-20261118T*Z")
     assert aside.read_bytes()[middle : middle + 4096] == b"\xa5" * 4096
+
+
+async def test_the_page_that_names_the_channels_takes_no_message_with_it(tmp_path):
+    """Each is known again, by what else is there: all that is kept is handed over, and no number means two messages."""
+    path, clock = tmp_path / "m.db", Rebooted(1_795_000_000 * SECOND)
+    async with opened(path, clock, a=LARGE, b=LARGE) as mailbox:
+        await put(mailbox, *range(20))
+        await put(mailbox, 100, channel="b")
+        mailbox.acknowledge(mailbox.boxes["a"], 5)
+        await eventually(lambda: mailbox.boxes["a"].level.waiting == 15)
+        before = mailbox.boxes["a"].epoch_of(20)
+    with sqlite3.connect(path) as other:
+        [(page,)] = other.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'channel'")
+    other.close()
+    content = bytearray(path.read_bytes())
+    content[(page - 1) * 4096 : page * 4096] = b"\xa5" * 4096
+    path.write_bytes(content)
+
+    async with opened(path, clock, a=LARGE, b=LARGE) as mailbox:
+        assert (await kept(mailbox), await kept(mailbox, "b")) == (list(range(20)), [100])
+        await put(mailbox, 999)
+        box = mailbox.boxes["a"]
+        assert (box.epoch_of(20) == before, box.epoch_of(21) != before, box.level.waiting) == (True, True, 21)
 
 
 async def test_a_flipped_bit_is_never_handed_over(tmp_path):
