@@ -4,6 +4,7 @@ Rules for whoever changes this: an outcome and its event are one transaction; wh
 kill at the wrong moment) names the same message.
 """
 
+import json
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -72,12 +73,17 @@ def told(received: Received, what: Outcome, identity: str, at: int) -> Event:
 def _sentence(received: Received, what: Outcome) -> str:
     asked = what.action or "a message"
     if what.action == "write" and what.new is not None:
-        asked = f"write {what.new} to {what.target}"
+        asked = f"write {said(what.new)} to {what.target}"
     elif what.target:
         asked = f"{what.action} {what.target}"
     name = f" ({received.identity})" if received.identity else ""
     why = f": {what.reason}" if what.reason else ""
     return f"{asked}, asked for by {received.relay}{name}: {what.outcome}{why}"
+
+
+def said(value: Value) -> str:
+    """A value in a sentence: true, not True."""
+    return json.dumps(value) if isinstance(value, bool) else f"{value}"
 
 
 def settled(received: Received, what: Outcome, *, audit: bool) -> list[InboxChange]:

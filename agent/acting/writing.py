@@ -19,7 +19,7 @@ from agent.incoming.message import LONGEST_TEXT, Write
 from agent.incoming.screening import Code, Now
 from agent.incoming.writing import Against, Moment, Refusal, refusal, since_write, stands, unfit
 from agent.model import SECOND, Json, Quality, Reading, TagSpec, Value
-from agent.outcomes import Outcome
+from agent.outcomes import Outcome, said
 from agent.pipeline import Pipeline
 from agent.rules.expression import Expression, ExpressionError
 from agent.sources import SourceConfig
@@ -96,7 +96,8 @@ class Writing:
         await self._journal.report(task.received, outcome, {WRITTEN + tag: self._stamp(tag)})
 
     async def _written(self, what: Outcome, tag: str, value: Json, last_word: LastWord) -> Outcome:
-        if not isinstance(value, bool | int | float):
+        grant = self._machines.grant(tag)
+        if grant is None or not isinstance(value, bool | int | float):
             raise TypeError("only what fits is written")
         try:
             await self._machines.write(tag, value, last_word)
@@ -104,9 +105,9 @@ class Writing:
             return replace(what, outcome="failed", reason=str(error))
         except WriteUncertain as error:
             return await self.unknown(what, tag, str(error), _PATIENCE)
-        return await self._read_back(what, tag, value)
+        return await self._read_back(what, tag, value, grant)
 
-    async def _read_back(self, what: Outcome, tag: str, value: Value) -> Outcome:
+    async def _read_back(self, what: Outcome, tag: str, value: Value, grant: WriteSection) -> Outcome:
         """Look whether it stands there; a device that is slow to show it has a moment."""
         found = None
         for delay in _SHOWS_AFTER_S:
@@ -114,13 +115,13 @@ class Writing:
             found = await self._machines.read(tag, _PATIENCE)
             if found.quality is Quality.BAD:
                 break
-            if stands(self._spec(tag), value, found):
+            if stands(self._spec(tag), grant, value, found):
                 return replace(what, outcome="done", value=found.value)
         if found is None or found.value is None:
             why = "" if found is None else found.reason
             reason = f"the device has taken it, and cannot be read now: {why}"
             return replace(what, outcome="unknown", reason=reason)
-        reason = f"it was written, and reads back {_said(found.value)}"
+        reason = f"it was written, and reads back {said(found.value)}"
         return replace(what, outcome="failed", reason=reason, value=found.value)
 
     async def interrupted(self, received: Received, line: Audited | None) -> None:
@@ -140,9 +141,7 @@ class Writing:
         while found.quality is Quality.BAD and (left := until - self._clock.monotonic()) > 0:
             await asyncio.sleep(_ASK_AGAIN_S)  # the session may not have noticed yet that it is over
             found = await self._machines.read(tag, left)
-        now = (
-            f"now {_said(found.value)}" if found.value is not None else f"cannot be read now: {found.reason}"
-        )
+        now = f"now {said(found.value)}" if found.value is not None else f"cannot be read now: {found.reason}"
         return replace(what, outcome="unknown", reason=f"{now}; {why}", value=found.value)
 
     # --- may it be? ------------------------------------------------------------------------------------
@@ -206,10 +205,6 @@ def _shown(value: Json) -> Value | None:
     if isinstance(value, str):
         return "".join(letter if letter.isprintable() else "?" for letter in value[:LONGEST_TEXT])
     return value if isinstance(value, bool | int | float) else None
-
-
-def _said(value: Value) -> str:
-    return json.dumps(value) if isinstance(value, bool) else f"{value}"
 
 
 def watched(sources: Iterable[SourceConfig]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import Final
 
 from agent.codec.modbus import ByteOrder, Linear, Number, NumberField, NumberType, swap_bytes
+from agent.codec.single import single
 
 _RAW: Final = Linear(1, 0, 1)
 _FLOATS: Final = {NumberType.FLOAT32, NumberType.FLOAT64}
@@ -35,7 +36,7 @@ def encode(field: NumberField, value: Number, bounds: tuple[float, float]) -> by
     low, high = bounds
     if not low <= value <= high:
         raise ValueError(f"it is outside of [{low:g}, {high:g}]")
-    raw = _float(field, value) if field.type in _FLOATS else _whole(field, value, bounds)
+    raw = _float(field, value, bounds) if field.type in _FLOATS else _whole(field, value, bounds)
     try:
         pattern = struct.pack(f">{field.code}", raw)
     except (struct.error, OverflowError):
@@ -46,9 +47,12 @@ def encode(field: NumberField, value: Number, bounds: tuple[float, float]) -> by
     return _ordered(pattern, field.order)
 
 
-def _float(field: NumberField, value: Number) -> float:
+def _float(field: NumberField, value: Number, bounds: tuple[float, float]) -> float:
     try:
-        return float(_inverse(field, value))
+        exact = _inverse(field, value)
+        if field.type is not NumberType.FLOAT32:
+            return float(exact)
+        return single(exact, *sorted(_inverse(field, bound) for bound in bounds))
     except OverflowError:
         raise ValueError(f"it is beyond what {field.type} can hold") from None
 

@@ -17,6 +17,8 @@ from agent.model import SECOND, Json, Kind, Quality, Reading, TagSpec, Value
 
 PRESENT_FOR: Final = 10 * SECOND
 """How long what was read of a machine counts as what it is now, nanoseconds."""
+_ROUNDING: Final = 1e-6  # of a step
+_EXACT: Final = 2**-50  # of a number: two calculations of the same differ by less
 _GRAIN: Final = 2**-22
 """Of a number: closer ones are the same in 32 bits, as most machines keep them (62.3 reads 62.29999924)."""
 
@@ -138,9 +140,13 @@ def _too_far(spec: TagSpec, grant: Grant, value: Json, moment: Moment) -> Refusa
         age = (moment.at - present.received) // SECOND
         return Refusal(Against.QUALITY, f"what is known of {name} is {age} s old by now: send it anew")
     now = present.value
-    if isinstance(now, bool) is not (grant.min is None) or not isinstance(now, int | float) or not _finite(now):
+    if (
+        isinstance(now, bool) is not (grant.min is None)
+        or not isinstance(now, int | float)
+        or not _finite(now)
+    ):
         wanted = "true or false" if grant.min is None else "a number"
-        return Refusal(Against.QUALITY, f"{name} is {now!r} now, not {wanted}: see its type")
+        return Refusal(Against.QUALITY, f"{name} is {_said(now)} now, not {wanted}: see its type")
     if isinstance(value, bool) or not isinstance(value, int | float) or grant.max_step is None:
         return None
     if abs(value - now) <= grant.max_step + _grain(value, now):
@@ -164,16 +170,22 @@ def since_write(last: tuple[str, int] | None, boot: str, now: int) -> int | None
     return max(0, now - last[1]) if last[0] == boot else now
 
 
-def stands(spec: TagSpec, written: Value, found: Reading) -> bool:
+def stands(spec: TagSpec, grant: Grant, written: Value, found: Reading) -> bool:
     """Whether `found`, read back, is what was `written`, as exactly as the machine can show it."""
     value = found.value
     if found.quality is Quality.BAD or isinstance(written, bool) is not isinstance(value, bool):
         return False
     if not isinstance(value, int | float) or not isinstance(written, int | float):
         return value == written
-    # Within a step: next to a bound it is not the nearest one that is written, but the one within.
     apart = abs(value - written)
-    return apart <= _grain(value, written) or (spec.step is not None and apart < spec.step)
+    if spec.step is None:
+        return apart <= _grain(value, written)
+    # Next to a bound it is not the nearest step that is written, but the one within.
+    inner = (
+        grant.min is None or grant.max is None or grant.min + spec.step <= written <= grant.max - spec.step
+    )
+    reach = spec.step * (0.5 + _ROUNDING if inner else 1 - _ROUNDING)
+    return apart <= reach + _EXACT * max(abs(value), abs(written))
 
 
 def _finite(number: float) -> bool:
@@ -182,6 +194,10 @@ def _finite(number: float) -> bool:
 
 def _grain(one: float, other: float) -> float:
     return _GRAIN * max(abs(one), abs(other))
+
+
+def _said(value: Value | None) -> str:
+    return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
 def _short(number: float) -> str:

@@ -163,3 +163,9 @@ def test_what_the_registers_cannot_say_is_refused(field, value, bounds, why):
         encode(field, value, bounds)
 
     assert str(refused.value) == why
+
+
+@pytest.mark.parametrize(("value", "bits"), [(80.3, "42a09999"), (0, "00000000"), (-80.3, "c2a09999")])
+def test_a_number_of_32_bits_lies_within_its_bounds_as_well(value, bits):
+    """The nearest of 80.3 is 80.30000305."""
+    assert encode(NumberField(NumberType.FLOAT32), value, (-80.3, 80.3)).hex() == bits

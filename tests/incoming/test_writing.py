@@ -124,7 +124,7 @@ def test_a_step_from_what_is_now_is_bounded(now, value, taken):
             "is uncertain: last known",
         ),
         ({"present": good("50", HOUR)}, Against.QUALITY, "is '50' now"),
-        ({"present": good(True, HOUR)}, Against.QUALITY, "is True now"),
+        ({"present": good(True, HOUR)}, Against.QUALITY, "is true now"),
         ({"present": good(50.0, HOUR - 11 * SECOND)}, Against.QUALITY, "11 s old"),
         ({"present": good(math.nan, HOUR)}, Against.QUALITY, "is nan now"),
     ],
@@ -178,6 +178,17 @@ def test_how_long_ago_a_write_was_is_known_by_no_wall_clock(last, boot, now, sin
         (replace(SPEED, step=0.1), 62.34, 62.2, False),
         (WHOLE, 7, 7, True),
         (WHOLE, 7, 8, False),
+        (WHOLE, 10_000_000, 10_000_000, True),
+        (WHOLE, 10_000_000, 10_000_001, False),
+        (WHOLE, 10_000_000, 9_999_998, False),
+        (replace(SPEED, step=0.1), 62.3, 62.4, False),
+        (replace(SPEED, step=0.1), 62.3, 62.2, False),
+        (replace(SPEED, step=0.1), 62.35, 62.4, True),
+        (replace(SPEED, step=0.4), 100, 99.8, True),  # the last step within a bound
+        (replace(SPEED, step=0.4), 0.1, 0.4, True),
+        (replace(SPEED, step=0.4), 100, 99.6, False),
+        (replace(SPEED, step=0.4), 50, 49.7, False),
+        (replace(SPEED, step=1e-6), 9e12 + 1, 9e12 + 1.002, True),  # as far as a double goes
         (SPEED, True, True, True),
         (SPEED, True, False, False),
         (SPEED, True, 1, False),
@@ -188,13 +199,13 @@ def test_how_long_ago_a_write_was_is_known_by_no_wall_clock(last, boot, now, sin
 )
 def test_what_is_read_back_is_compared_as_the_machine_shows_it(spec, written, found, same):
     """By the step of its register, by 32 bits, and never across kinds."""
-    assert stands(spec, written, good(found)) is same
+    assert stands(spec, NUMBER, written, good(found)) is same
 
 
 def test_what_cannot_be_read_back_is_not_there():
     """Whatever value a bad reading carries."""
-    assert not stands(SPEED, 5, bad("speed", 0, "silent"))
-    assert not stands(SPEED, 5, good(5)._replace(quality=Quality.BAD))
+    assert not stands(SPEED, NUMBER, 5, bad("speed", 0, "silent"))
+    assert not stands(SPEED, NUMBER, 5, good(5)._replace(quality=Quality.BAD))
 
 
 JSON = st.recursive(

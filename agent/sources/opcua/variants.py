@@ -5,7 +5,7 @@ learned from the server, never guessed from the value.
 
 Rules for whoever changes this file: a value that the type cannot hold is refused, never clamped, cut or
 rounded to a whole number, for then something else would move than what was signed. A floating-point
-number is the nearest that its type has.
+number is the nearest that its type has within the bounds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,9 +15,10 @@ from typing import Final
 from asyncua import ua
 from asyncua.ua.attribute_ids import AttributeIds
 
+from agent.codec.single import single
 from agent.model import Value
 from agent.sources.opcua.values import status_reason
-from agent.sources.writing import WriteRefused
+from agent.sources.writing import WriteRefused, WriteSection
 
 DESCRIBED_BY: Final = (
     AttributeIds.DataType,
@@ -78,8 +79,8 @@ def type_of(answers: Sequence[ua.DataValue]) -> ua.VariantType:
     return kind
 
 
-def to_variant(value: Value, kind: ua.VariantType) -> ua.Variant:
-    """Give a value in a variable's type.
+def to_variant(value: Value, kind: ua.VariantType, grant: WriteSection) -> ua.Variant:
+    """Give a value in a variable's type, within the bounds of `grant` as it is there.
 
     Raises:
         WriteRefused: the type cannot hold it.
@@ -101,7 +102,7 @@ def to_variant(value: Value, kind: ua.VariantType) -> ua.Variant:
             raise WriteRefused(
                 f"the value is beyond what the variable, {kind.name}, can hold: write a lower max"
             )
-        return ua.Variant(float(value), kind)
+        return ua.Variant(_floating(value, kind, grant), kind)
     low, high = _WHOLE[kind]
     if not low <= value <= high:
         raise WriteRefused(
@@ -113,6 +114,15 @@ def to_variant(value: Value, kind: ua.VariantType) -> ua.Variant:
             f"{value} is no whole number, and the variable is {kind.name}: send a whole number"
         )
     return ua.Variant(int(value), kind)
+
+
+def _floating(value: float, kind: ua.VariantType, grant: WriteSection) -> float:
+    if kind != ua.VariantType.Float or grant.min is None or grant.max is None:
+        return float(value)
+    try:
+        return single(value, grant.min, grant.max)
+    except ValueError as error:
+        raise WriteRefused(f"{error}, and the variable is a Float: write a wider min and max") from None
 
 
 def _built_in(data_type: object) -> ua.VariantType | None:

@@ -142,11 +142,12 @@ class OpcUaWriter:
 
     async def _prepare(self, tag: str, value: Value) -> ua.WriteParameters:
         """Make the request; nothing else than it is left to be sent."""
-        if tag not in self._config.writes():
+        grant = self._config.writes().get(tag)
+        if grant is None:
             raise WriteRefused("the tag says no `write`")
         node = await self._find(tag)
         answers = await self._calls.read([_attribute(node, which) for which in DESCRIBED_BY])
-        variant = to_variant(value, type_of(answers))
+        variant = to_variant(value, type_of(answers), grant)
         plain = ua.DataValue(variant, StatusCode=None)
         return ua.WriteParameters(
             [ua.WriteValue(NodeId=node, AttributeId=ua.IntegerId(AttributeIds.Value), Value=plain)]

@@ -7,7 +7,7 @@ from asyncua import ua
 from asyncua.ua.attribute_ids import AttributeIds
 
 from agent.sources.opcua.variants import DESCRIBED_BY, to_variant, type_of
-from agent.sources.writing import WriteRefused
+from agent.sources.writing import WriteRefused, WriteSection
 
 WHOLE = {
     ua.VariantType.SByte: (-128, 127),
@@ -21,6 +21,7 @@ WHOLE = {
 }
 FLOAT, DOUBLE, BOOLEAN = ua.VariantType.Float, ua.VariantType.Double, ua.VariantType.Boolean
 LARGEST_FLOAT = 3.4028234663852886e38
+WIDE = WriteSection(min=-1e300, max=1e300)
 
 
 def described(**changes: object):
@@ -97,17 +98,17 @@ def test_whole_numbers_to_the_bounds_of_their_type(kind, bounds):
     """To the last digit, also those that came as 62.0; one more is refused, and so is a half."""
     low, high = bounds
     for value in (low, high, 62):
-        made = to_variant(value, kind)
+        made = to_variant(value, kind, WIDE)
         assert (made.Value, type(made.Value), made.VariantType) == (value, int, kind)
-    made = to_variant(62.0, kind)
+    made = to_variant(62.0, kind, WIDE)
     assert (made.Value, type(made.Value)) == (62, int)
     for value in (low - 1, high + 1, float(high) * 2, 10**400):
         with pytest.raises(
             WriteRefused, match=f"outside of what the variable, {kind.name}, can hold, {low} to {high}"
         ):
-            to_variant(value, kind)
+            to_variant(value, kind, WIDE)
     with pytest.raises(WriteRefused, match=f"62.5 is no whole number, and the variable is {kind.name}"):
-        to_variant(62.5, kind)
+        to_variant(62.5, kind, WIDE)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +124,7 @@ def test_whole_numbers_to_the_bounds_of_their_type(kind, bounds):
 )
 def test_other_values(value, kind, expected):
     """A whole number becomes a floating-point one; true stays true."""
-    made = to_variant(value, kind)
+    made = to_variant(value, kind, WIDE)
     assert (made.Value, type(made.Value), made.VariantType) == (expected, type(expected), kind)
 
 
@@ -147,4 +148,17 @@ def test_other_values(value, kind, expected):
 def test_values_that_are_refused(value, kind, expected):
     """No value becomes another one."""
     with pytest.raises(WriteRefused, match=expected):
-        to_variant(value, kind)
+        to_variant(value, kind, WIDE)
+
+
+@pytest.mark.parametrize(
+    ("value", "made"), [(80.3, 80.29999542236328), (-80.3, -80.29999542236328), (80.2, 80.19999694824219)]
+)
+def test_a_float_lies_within_its_bounds_as_the_machine_has_it(value, made):
+    """The nearest one of 80.3 is above a max of 80.3; a Double has it as it is."""
+    grant = WriteSection(min=-80.3, max=80.3)
+
+    assert to_variant(value, FLOAT, grant).Value == made
+    assert to_variant(value, DOUBLE, grant).Value == value
+    with pytest.raises(WriteRefused, match="write a wider min and max"):
+        to_variant(80.3, FLOAT, WriteSection(min=80.3, max=80.3000001))
