@@ -104,4 +104,4 @@ def _sound(row: Row, newest: Mapping[int, int]) -> bool:
     _, channel, number, _, _, received, name, checksum, headers, body = row
     if number > newest.get(channel, 0):
         return False
-    return checksum_of(Message(name, received, headers, body)) == checksum
+    return bool(checksum_of(Message(name, received, headers, body)) == checksum)
