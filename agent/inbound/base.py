@@ -10,6 +10,10 @@ the remedy in its message, never a token. It closes everything it opened, whatev
 messages in one transaction. So a message may come again, and none is left out; what came before is
 known by its signature. `accept(())` says that the relay has answered, and stores nothing.
 
+What cannot be used (it is too large, it is no message), and what the relay says that it has lost, is
+handed over as well, in its place, with the reason (`Arrived.unusable`): it reaches the audit and the
+cloud, and the log not more often than people can read.
+
 `accept` may take long: while the agent's own store is full, or the service of a route takes nothing.
 It raises `StoreUnavailable` when nothing was taken: offer the same again, after a pause.
 """
