@@ -128,3 +128,14 @@ async def test_a_relay_that_brings_nothing_new_for_ever_is_left_waiting(tmp_path
         await until(lambda: made.acting, "taken")
 
     assert took >= 0.9
+
+
+async def test_a_relay_that_brings_something_new_is_not_left_waiting(tmp_path, monkeypatch):
+    """Three answers of a message each come one after the other, though a rest would take an hour."""
+    monkeypatch.setattr("agent.relays._REST_S", 3600.0)
+    monkeypatch.setattr("agent.relays._LONGEST_REST_S", 3600.0)
+    async with poll_relay(per_answer=1) as relay, at_work(tmp_path / "events.db", polled(relay)) as (made, _):
+        for identity in ("msg_1", "msg_2", "msg_3"):
+            message = made.message(identity=identity)
+            relay.put(message.body, dict(message.headers))
+        await until(lambda: len(made.acting) == 3, "taken")
