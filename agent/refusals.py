@@ -69,7 +69,7 @@ class Refusals:
         known = self._shared.get(key) or await self._audit.one(key)
         line = audited(replace(received, key=key), what)
         if known is not None:
-            line = replace(line, count=known.count + 1, at_wall=known.at_wall)
+            line = replace(line, count=known.count + 1)
         self._shared[key] = line
         return line, known is None
 

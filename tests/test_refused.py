@@ -200,3 +200,6 @@ async def test_what_is_sent_on_holds_no_key_of_the_road(tmp_path):
         await way.accept(way.message("order", "msg_2"))
         carried = (await way.events("cloud/order"))[-1]
         assert carried.data["headers"] == {"content-type": "application/json"}
+        way.relay(verify="none", order=ORDER)
+        await way.accept(Arrived(b'{"type": "order"}', raw=False))
+        assert (await way.events("cloud/order"))[-1].data["message_id"] is None
