@@ -17,7 +17,7 @@ help:
 	@echo "make test    lint and every test"
 	@echo "make lint    ruff and mypy alone"
 	@echo "make bench   the measurements of tests/bench"
-	@echo "make faults  the same faults in greater numbers: 1,000 losses, 100 kills, 500 damaged stores, ten times the random plants"
+	@echo "make faults  the same faults in greater numbers: 1,000 losses, 200 kills, 500 damaged stores, a million mad messages, ten times the random plants"
 	@echo "make lock    resolve the dependencies anew into .ci/lock"
 	@echo "make wheelhouse   fetch the locked wheels for an installation without a network"
 	@echo "make sbom    the bill of materials of the agent (CycloneDX) from its lock, dist/sbom.json"
@@ -28,7 +28,7 @@ demo: .venv/.installed-demo
 	@$(BIN)/edge-relay demo $(ARGS)
 
 test: .venv/.installed-test lint $(PEERS)
-	@sh .ci/needs chromium:chromium mosquitto:mosquitto nats-server:nats-server systemd-analyze:systemd
+	@sh .ci/needs chromium:chromium curl:curl mosquitto:mosquitto nats-server:nats-server openssl:openssl systemd-analyze:systemd
 	@$(BIN)/pytest -n 4 --dist worksteal $(ARGS)
 
 lint: .venv/.installed-test
