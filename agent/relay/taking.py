@@ -97,10 +97,10 @@ class Taker:
         """What can be said before anything is read."""
         if size > channel.config.max_body:
             return _too_large(channel)
-        if wait := channel.rate.wait(self._clock.monotonic()):
-            return Refused(429, "rate", "the channel takes no more in this time", seconds(wait))
         if channel.reading + size > _READING or self._reading + self._mailbox.queued + size > _IN_MEMORY:
             return _BUSY
+        if wait := channel.rate.wait(self._clock.monotonic()):
+            return Refused(429, "rate", "the channel takes no more in this time", seconds(wait))
         return None
 
     async def _take(self, channel: Channel, request: web.Request, size: int) -> str | Refused:

@@ -16,7 +16,7 @@ from agent.relay.config import ChannelSection
 from agent.relay.upkeep import Condition, expire
 from agent.store.mailbox import Mailbox
 from agent.store.mailbox_box import Put
-from agent.store.mailbox_rows import Message
+from agent.store.mailbox_rows import Message, last_received
 
 LARGE = 1_000_000_000
 DAY = 86_400 * SECOND
@@ -97,6 +97,7 @@ async def test_what_is_too_old_goes_and_what_the_plant_never_had_is_counted(tmp_
         mailbox.acknowledge(channel.box, 100)
         clock.instant += 20 * DAY
         await put(mailbox, 3000, received=clock.wall())
+        assert await last_received(mailbox._turns.connection) == clock.wall()
         [warning] = Condition(mailbox, [channel], clock).warnings()
         assert "2401 messages wait for its plant, the oldest is removed in 10.0 days" in warning
         await expire(mailbox, [channel], clock.wall())
@@ -132,6 +133,8 @@ async def test_a_number_that_is_used_twice_has_two_epochs(tmp_path):
     path, backup = tmp_path / "m.db", tmp_path / "backup"
     async with opened(path) as mailbox:
         await put(mailbox, 1, 2)
+    async with opened(path):
+        pass  # a start of which nothing came
     shutil.copy(path, backup)
     async with opened(path) as mailbox:
         await put(mailbox, 3, 4)
@@ -179,6 +182,12 @@ async def test_what_is_refused_is_not_stored(tmp_path, monkeypatch):
             patch.setattr("agent.store.mailbox.used_bytes", fail)
             with pytest.raises(StoreUnavailable):
                 await put(mailbox, 1)
+        used = mailbox.used
+        with monkeypatch.context() as patch:
+            patch.setattr(mailbox._turns.connection, "commit", lambda: fail(None))
+            with pytest.raises(StoreUnavailable):
+                await put(mailbox, 1, size=100_000)
+        assert mailbox.used == used
         await put(mailbox, 2)
         assert await kept(mailbox) == [2]
 

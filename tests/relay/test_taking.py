@@ -15,6 +15,7 @@ CHANNELS = """a: rate: {messages: 100000}
 open:
 small: max_body: 5kB
 slow: rate: {messages: 2, per: 1h}
+last: rate: {messages: 5, per: 1h}
 full: max_size: 100kB, max_body: 100kB
 all: max_size: 1GB, rate: {messages: 100000}
 """
@@ -139,7 +140,22 @@ def test_strangers_who_are_slow_on_an_open_channel_do_not_fill_the_memory_of_all
         until(lambda: relay.post(b"x" * 1000, "open", None).status == 503, relay.text)
         assert relay.post().status == 202
 
-    until(lambda: relay.post(b"x", "open", None).status == 202, relay.text)
+    until(lambda: relay.post(b"x" * 900_000, "open", None).status == 202, relay.text)
+
+
+def test_all_that_is_being_read_has_a_bound_whatever_the_channel(relay):
+    """Three channels may not read at once what each may alone; when they are done there is room again."""
+    head = f"HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {POST}\r\nContent-Length: 1000000\r\n\r\nx"
+    with ExitStack() as stack:
+        for channel in ("a", "all", "open"):
+            for _ in range(19):
+                stack.enter_context(relay.raw()).sendall(f"POST /in/{channel} {head}".encode())
+        until(lambda: relay.post(b"x" * 1_000_000, "last").status == 503, relay.text)
+
+        refused = [relay.post(b"x" * 1_000_000, "last").status for _ in range(5)]
+
+    assert refused == [503] * 5  # which costs nothing of its rate
+    until(lambda: relay.post(b"x" * 900_000, "last").status == 202, relay.text)
 
 
 def test_a_body_that_is_no_http_is_refused_quietly(relay):

@@ -5,10 +5,14 @@ import ssl
 
 import pytest
 from rigs.authority import Authority
+from rigs.stores import eventually
 
 from agent.model import SECOND
-from agent.relay.config import ServerTls
-from agent.relay.upkeep import Calendar, Certificate
+from agent.relay.channel import Channel
+from agent.relay.config import ChannelSection, ServerTls
+from agent.relay.upkeep import Calendar, Certificate, keep_up
+from agent.store.mailbox import Mailbox
+from agent.store.mailbox_rows import Message
 
 DAY = 86_400 * SECOND
 
@@ -28,6 +32,15 @@ class Clocks:
     def pass_by(self, duration):
         self.elapsed += duration
         self.shown += duration
+
+
+class Rounds:
+    """In the place of a certificate: counts the rounds of the upkeep."""
+
+    seen = 0
+
+    def renew(self):
+        self.seen += 1
 
 
 def test_a_clock_that_leaps_ahead_ages_nothing_for_a_day(caplog):
@@ -93,6 +106,46 @@ async def served(certificate, authority):
         return shown
 
 
+async def test_what_waits_outlives_a_leap_of_the_clock(tmp_path):
+    """Of a running relay's, and of one that starts with a clock that is wrong."""
+    clock = Clocks()
+    section = ChannelSection(post_token="none", poll_token="poll-token-0123456789")
+    path = tmp_path / "m.db"
+    for _ in range(2):
+        mailbox = await Mailbox.open(path, {"a": 1_000_000}, 1_000_000_000, clock)
+        box = mailbox.boxes["a"]
+        rounds = Rounds()
+        upkeep = asyncio.create_task(keep_up(mailbox, [Channel(box, section)], rounds, clock))
+        await eventually(lambda rounds=rounds: rounds.seen)
+        await mailbox.put(box, Message("msg", clock.wall(), b"{}", b"1"))
+        clock.shown += 40 * DAY
+        upkeep.cancel()
+        await asyncio.wait([upkeep])
+        await mailbox.close()
+    assert box.level.waiting == 2
+
+
+async def test_what_was_too_old_before_is_removed_when_a_round_is_due(tmp_path, monkeypatch):
+    """Round by round; a leap in between removes nothing."""
+    monkeypatch.setattr("agent.relay.upkeep._EVERY_S", 0.001)
+    clock = Clocks()
+    section = ChannelSection(post_token="none", poll_token="poll-token-0123456789")
+    mailbox = await Mailbox.open(tmp_path / "m.db", {"a": 1_000_000}, 1_000_000_000, clock)
+    box, rounds = mailbox.boxes["a"], Rounds()
+    await mailbox.put(box, Message("msg", clock.wall(), b"{}", b"1"))
+    upkeep = asyncio.create_task(keep_up(mailbox, [Channel(box, section)], rounds, clock))
+    await eventually(lambda: rounds.seen > 2)
+    clock.shown += 40 * DAY
+    seen = rounds.seen
+    await eventually(lambda: rounds.seen > seen + 2)
+    assert box.level.waiting == 1
+    clock.pass_by(DAY)
+    await eventually(lambda: box.level.waiting == 0)
+    upkeep.cancel()
+    await asyncio.wait([upkeep])
+    await mailbox.close()
+
+
 async def test_a_renewed_certificate_is_served_without_a_restart(tmp_path, caplog):
     """What cannot be used is told once, and the one before serves on."""
     authority = Authority(tmp_path)
@@ -113,6 +166,20 @@ async def test_a_renewed_certificate_is_served_without_a_restart(tmp_path, caplo
     authority.issue("relay")
     certificate.renew()
     assert await served(certificate, authority) != first
+
+
+async def test_half_a_renewal_does_not_spoil_what_serves(tmp_path, caplog):
+    """The certificate is written, its key is not yet: the pair of before serves on."""
+    authority = Authority(tmp_path)
+    files = authority.issue("relay")
+    certificate = Certificate(ServerTls(certificate=files[0], key=files[1]))
+    first, key = await served(certificate, authority), files[1].read_bytes()
+    authority.issue("relay")
+    files[1].write_bytes(key)
+    certificate.renew()
+
+    assert "cannot be used" in caplog.text
+    assert await served(certificate, authority) == first
 
 
 def test_a_key_with_a_password_is_refused_and_not_asked_for(tmp_path):
