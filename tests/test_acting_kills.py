@@ -105,6 +105,13 @@ def grows_old(here):
     here.actor._writing._now = lambda: replace(now(), utc=now().utc + 100)
 
 
+def was_suspended(here):
+    wall = here.clock.wall  # and what is made of it is a second old at most, by a clock that stood still
+    now = here.reception.now()
+    here.actor._writing._now = lambda: now
+    here.clock.wall = lambda: wall() + 3600 * SECOND
+
+
 def another_is_connected(here):
     here.intakes.at_work["plc"].door.writer = Machine()
 
@@ -117,6 +124,7 @@ def loses_its_condition(here):
     ("tag", "change", "outcome", "why"),
     [
         ("speed", grows_old, "rejected", "60 s are allowed"),
+        ("speed", was_suspended, "rejected", "60 s are allowed"),
         ("speed", another_is_connected, "failed", "the connection is not the same any more"),
         ("guarded", loses_its_condition, "rejected", "`remote` is not true now"),
     ],
@@ -226,6 +234,25 @@ async def test_a_write_that_was_begun_is_reported_though_its_machine_is_away(tmp
         assert (event.data["outcome"], event.data["new_value"]) == ("unknown", 12.5)
         assert "the cable is out" in event.data["reason"]
         assert "the agent was stopped while it wrote" in event.data["reason"]
+
+
+async def test_a_write_whose_tag_is_gone_is_reported_at_once(tmp_path):
+    """The configuration has no such source any more: there is nobody to wait for."""
+    machine = Machine()
+    machine.write = taken_and_hanging
+    async with plant_of(tmp_path, machine) as here:
+        await here.send(tag="speed", value=12.5)
+        async with asyncio.timeout(30):
+            while [row.state.name for row in await here.rows()] != ["ACTING"]:
+                await asyncio.sleep(0.005)
+    async with plant_of(tmp_path, None, acts=False) as here:
+        here.intakes.at_work.clear()
+        here.begin()
+        async with asyncio.timeout(20):
+            event = await here.outcome()
+
+        assert event.data["outcome"] == "unknown"
+        assert "no source has a tag speed that may be written to" in event.data["reason"]
 
 
 NASTY = (

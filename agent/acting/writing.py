@@ -138,7 +138,11 @@ class Writing:
         """Nobody knows whether it was written: say so, and what is now."""
         until = self._clock.monotonic() + patience
         found = await self._machines.read(tag, patience)
-        while found.quality is Quality.BAD and (left := until - self._clock.monotonic()) > 0:
+        while (
+            found.quality is Quality.BAD
+            and self._machines.grant(tag)
+            and (left := until - self._clock.monotonic()) > 0
+        ):
             await asyncio.sleep(_ASK_AGAIN_S)  # the session may not have noticed yet that it is over
             found = await self._machines.read(tag, left)
         now = f"now {said(found.value)}" if found.value is not None else f"cannot be read now: {found.reason}"
@@ -155,8 +159,13 @@ class Writing:
         return unfit(self._spec(tag), grant, value)
 
     def _against(self, task: Task, tag: str, value: Json, present: Reading) -> Refusal | None:
-        """All that is against it now; nothing here waits."""
-        if (rejected := task.too_far(self._now())) is not None:
+        """All that is against it now; nothing here waits.
+
+        A machine that was suspended wakes with a wall clock that nobody has looked at yet.
+        """
+        now = self._now()
+        now = replace(now, utc=max(now.utc, self._clock.wall() // SECOND))
+        if (rejected := task.too_far(now)) is not None:
             return Refusal(rejected.code, rejected.why)
         grant = self._machines.grant(tag)
         if grant is None:  # a reload has just taken it away

@@ -17,6 +17,7 @@ from agent.model import SECOND, Json, Kind, Quality, Reading, TagSpec, Value
 
 PRESENT_FOR: Final = 10 * SECOND
 """How long what was read of a machine counts as what it is now, nanoseconds."""
+_SMALLEST: Final = 2**-149  # number of 32 bits that is not 0
 _ROUNDING: Final = 1e-6  # of a step
 _EXACT: Final = 2**-50  # of a number: two calculations of the same differ by less
 _GRAIN: Final = 2**-22
@@ -179,7 +180,7 @@ def stands(spec: TagSpec, grant: Grant, written: Value, found: Reading) -> bool:
         return value == written
     apart = abs(value - written)
     if spec.step is None:
-        return apart <= _grain(value, written)
+        return apart <= max(_grain(value, written), _SMALLEST)
     # Next to a bound it is not the nearest step that is written, but the one within.
     inner = (
         grant.min is None or grant.max is None or grant.min + spec.step <= written <= grant.max - spec.step

@@ -174,6 +174,8 @@ def test_how_long_ago_a_write_was_is_known_by_no_wall_clock(last, boot, now, sin
         (SPEED, 62.3, 62.29999923706055, True),
         (SPEED, 62.3, 62.31, False),
         (SPEED, 5, 5.0, True),
+        (SPEED, 5e-324, 0.0, True),
+        (SPEED, 1e-40, 0.0, False),
         (replace(SPEED, step=0.1), 62.34, 62.3, True),
         (replace(SPEED, step=0.1), 62.34, 62.2, False),
         (WHOLE, 7, 7, True),

@@ -5,6 +5,7 @@ remedy in the message. What a tag may say stands in `tag.py`, what a url may say
 """
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -88,6 +89,7 @@ class ModbusSource(SourceSection):
     @model_validator(mode="after")
     def _check(self) -> Self:
         self._check_tls()
+        self._check_writes()
         for point in self.points():
             registers = 1 if point.area.of_bits else point.end - point.offset
             if registers > self.max_registers_per_read:
@@ -106,6 +108,18 @@ class ModbusSource(SourceSection):
                     "write the address that is set at the device, or 255 for the one that has the IP address"
                 )
         return self
+
+    def _check_writes(self) -> None:
+        """One that is written may not be written under another name, where other bounds hold, or none."""
+        grants = self.writes()
+        points = [point for point in self.points() if point.tag in grants]
+        points.sort(key=lambda point: (point.unit, point.area, point.offset))
+        for one, other in pairwise(points):
+            if (one.unit, one.area) == (other.unit, other.area) and other.offset < one.end:
+                raise ValueError(
+                    f"tags {one.tag} and {other.tag} stand in the same {one.area.value}, and what one of them may be "
+                    "would not hold for the other: leave `write` at one of them"
+                )
 
     def _check_tls(self) -> None:
         secured = isinstance(self.endpoint, Network) and self.endpoint.tls

@@ -400,6 +400,35 @@ def test_what_no_device_can_do_is_refused(keys, where, text):
     assert error(**keys) == (where, text)
 
 
+NUMBER = {"write": {"min": 0, "max": 100}}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "shared"),
+    [
+        ({"address": "40001", "type": "uint32"}, {"address": "40002", "type": "uint16"}, "holding"),
+        ({"address": "40002", "type": "uint16"}, {"address": "40002", "type": "int16"}, "holding"),
+        ({"address": "40002", "type": "uint16"}, {"address": "40003", "type": "uint16"}, ""),
+        ({"address": "40001", "type": "uint16"}, {"address": "40001", "type": "uint16", "unit_id": 2}, ""),
+        ({"address": "00001"}, {"address": "00001"}, "coil"),
+        ({"address": "00001"}, {"address": "40001", "type": "uint16"}, ""),
+    ],
+)
+def test_what_is_written_is_written_under_one_name(one, other, shared):
+    """Another would lead past its bounds, its steps and its `when`; under how many names it is read is free."""
+
+    def granted(tag):
+        return tag | (NUMBER if "type" in tag else {"write": {}})
+
+    load(tags={"A": granted(one), "B": other})
+    twice = {"A": granted(one), "B": granted(other)}
+    if not shared:
+        load(tags=twice)
+        return
+    with pytest.raises(ValueError, match=f"tags A and B stand in the same {shared}"):
+        load(tags=twice)
+
+
 def test_a_value_that_no_read_can_carry_is_refused():
     """Two reads of one value could be two halves of two values."""
     tag = {"address": "40001", "type": "float64"}
