@@ -23,6 +23,8 @@ def check_inbound(
     sources: Mapping[str, SourceConfig],
     rules: Collection[str],
     destinations: Collection[str],
+    *,
+    unsure: bool,
 ) -> Iterator[Finding]:
     """Give the path, the text and the severity of each problem.
 
@@ -31,6 +33,7 @@ def check_inbound(
         sources: the same.
         rules: all that are written, instances too.
         destinations: all that are written.
+        unsure: sources with errors are missing, so what is not found may be there.
     """
     for name, relay in relays.items():
         path: Keys = ("inbound", name)
@@ -42,11 +45,8 @@ def check_inbound(
         if not relay.routes:
             yield path, "it has no `routes`: every message would be refused", "warning"
         for route, section in relay.routes.items():
-            known = (sources, rules, destinations)
-            yield from (
-                (keys, text, "error")
-                for keys, text in _route(relay, (*path, "routes", route), section, known)
-            )
+            found = _route(relay, (*path, "routes", route), section, (sources, rules, destinations))
+            yield from ((keys, text, "error") for keys, text in found if not (unsure and "unknown " in text))
 
 
 def _route(

@@ -177,7 +177,8 @@ class _Loading(LoadingRules):
         """Give every relay without an error, and refuse what would be refused of every message."""
         relays = self.entries("inbound", _RELAY)
         rules = {*self.named("rules"), *(spec.name for spec in specs)}
-        for path, text, severity in check_inbound(relays, sources, rules, self.named("destinations")):
+        unsure, names = len(sources) < len(self.named("sources")), self.named("destinations")
+        for path, text, severity in check_inbound(relays, sources, rules, names, unsure=unsure):
             self.report(path, text, severity)
         self.check_texts("inbound", relays)
         return relays

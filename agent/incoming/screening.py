@@ -132,6 +132,7 @@ def screen(arrived: Arrived, terms: Terms, now: Now) -> Taken | Rejected:
     route = next((each for each in terms.routes if fits(each, origin.type, document)), None)
     if route is None:
         what = f"of type {origin.type!r}" if origin.type else "without a type"
+        what = "whose body is no JSON" if document is None and not origin.type else what
         return Rejected(origin, Code.NO_ROUTE, f"no route of {terms.relay} takes a message {what}")
     return too_far(route, origin, now) or _taken(origin, route, document)
 

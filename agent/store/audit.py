@@ -25,7 +25,8 @@ _BITE: Final = 500
 _PUT: Final = (
     "INSERT INTO audit (key, at_wall, relay, identity, sender, action, target, old, new, outcome, reason, count) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET identity = excluded.identity, old = excluded.old, "
-    "new = excluded.new, outcome = excluded.outcome, reason = excluded.reason, count = excluded.count"
+    "new = excluded.new, outcome = excluded.outcome, reason = excluded.reason, count = excluded.count, "
+    "at_wall = iif(excluded.count > 1, excluded.at_wall, at_wall)"
 )
 _FORGET: Final = f"DELETE FROM audit WHERE number IN (SELECT number FROM audit WHERE at_wall < ? ORDER BY at_wall LIMIT {_BITE})"
 _COLUMNS: Final = "key, at_wall, relay, identity, sender, action, target, old, new, outcome, reason, count"

@@ -6,7 +6,7 @@ it is. Messages go from the old end and from nowhere else, so that sums need no 
 
 import secrets
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -99,15 +99,22 @@ def checksum_of(message: Message) -> int:
     return zlib.crc32(message.body, zlib.crc32(message.headers, zlib.crc32(message.id.encode())))
 
 
-async def load(connection: aiosqlite.Connection, names: Iterable[str]) -> dict[str, tuple[int, Runs, Level]]:
-    """Key, runs and level of every channel there is, by name; those of `names` are made, and each begins a run."""
+async def load(
+    connection: aiosqlite.Connection, names: Collection[str]
+) -> dict[str, tuple[int, Runs, Level]]:
+    """Key, runs and level of every channel there is, by name; those of `names` are made, and each begins a run.
+
+    Of a channel that is not among them, what its plant took goes: nothing else would ever make that room.
+    """
     await connection.executemany(
         "INSERT OR IGNORE INTO channel (name) VALUES (?)", [(name,) for name in names]
     )
     found = list(
         await connection.execute_fetchall("SELECT name, id, newest, total, acknowledged FROM channel")
     )
-    for name, key, newest, *_ in found:
+    for name, key, newest, _, acknowledged in found:
+        if name not in names:
+            await connection.execute(_FORGET, (key, acknowledged))
         await connection.execute(
             "INSERT OR IGNORE INTO run VALUES (?, 0, ?, ?)", (key, secrets.token_hex(4), name)
         )  # a new channel, or one that was salvaged

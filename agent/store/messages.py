@@ -76,7 +76,7 @@ class Audited:
 
     Attributes:
         key: 16 bytes: the message's, or that of a row that refusals share.
-        at_wall: when it began.
+        at_wall: when it began; of refusals that share a line, when the last one was.
         relay, identity, sender: see `Received`.
         action: write, acknowledge, shelve, ..., replay.
         target: the tag, rule or destination.

@@ -148,3 +148,15 @@ def test_a_rule_by_its_instance_and_a_secret_in_plain_text(tmp_path):
 def test_nothing_is_taken_where_nothing_comes_in(tmp_path):
     """An agent without relays is what it was."""
     assert WrittenRules(tmp_path).configuration("  R: {tag: TT1, high: 5}").inbound == {}
+
+
+def test_a_source_with_a_mistake_makes_no_second_one(tmp_path):
+    """Its other tags are not called unknown."""
+    path = tmp_path / "edge-relay.yaml"
+    text = PLANT.replace("type: uint16}", "type: uint61}")
+    path.write_text(
+        text + RELAY.format(url="https://r.example.com/x", verify=ED25519, route="{write: {tag: speed}}")
+    )
+    with pytest.raises(ConfigError) as caught:
+        load(path, {})
+    assert [problem.line for problem in caught.value.problems if problem.severity == "error"] == [8]

@@ -195,6 +195,16 @@ async def test_an_audit_line_is_made_and_then_completed(tmp_path):
         assert await store.audit.newest(AuditFilter(since_wall=2), 10) == [line(2)]
 
 
+async def test_a_line_that_refusals_share_is_as_young_as_the_last_of_them(tmp_path):
+    """Whoever asks what was refused in the last minute finds it."""
+    async with opened(tmp_path / "events.db") as store:
+        first = line(1, "rejected", reason="one")
+        await store.commit(Step(inbox=(first,)))
+        last = replace(first, at_wall=99, reason="two", count=2)
+        await store.commit(Step(inbox=(last,)))
+        assert await store.audit.newest(AuditFilter(since_wall=90), 10) == [last]
+
+
 async def test_the_audit_goes_by_age_alone_and_by_a_believed_clock(tmp_path, monkeypatch):
     """A clock that jumps years ahead takes nothing from whoever asks what was done; full is full."""
     monkeypatch.setattr(audit, "ROOM", 1_000)

@@ -9,7 +9,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-_FILES: Final = ("agent.yaml", "destinations.yaml", "inbound.yaml", "sources.yaml", "rules.yaml", "tests/rules.yaml")
+_FILES: Final = (
+    "agent.yaml",
+    "destinations.yaml",
+    "inbound.yaml",
+    "sources.yaml",
+    "rules.yaml",
+    "tests/rules.yaml",
+)
 
 
 def write_starter(directory: Path) -> list[Path]:
