@@ -5,6 +5,7 @@ beside another key, or beside sources and rules. Whatever would be refused at ea
 """
 
 from collections.abc import Collection, Iterator, Mapping
+from typing import NamedTuple
 
 from agent.config.messages import did_you_mean
 from agent.config.yaml_text import Keys
@@ -16,6 +17,15 @@ from agent.signing.config import Ed25519Verification, StandardSigning
 from agent.sources import SourceConfig
 
 Finding = tuple[Keys, str, str]
+
+
+class _Known(NamedTuple):
+    """What relays may name; see `check_inbound`."""
+
+    sources: Mapping[str, SourceConfig]
+    rules: Collection[str]
+    destinations: Collection[str]
+    unsure: bool
 
 
 def check_inbound(
@@ -35,6 +45,7 @@ def check_inbound(
         destinations: all that are written.
         unsure: sources with errors are missing, so what is not found may be there.
     """
+    known = _Known(sources, rules, destinations, unsure)
     for name, relay in relays.items():
         path: Keys = ("inbound", name)
         if relay.raw_bytes and relay.verify != "none":
@@ -45,17 +56,17 @@ def check_inbound(
         if not relay.routes:
             yield path, "it has no `routes`: every message would be refused", "warning"
         for route, section in relay.routes.items():
-            found = _route(relay, (*path, "routes", route), section, (sources, rules, destinations))
-            yield from ((keys, text, "error") for keys, text in found if not (unsure and "unknown " in text))
+            found = _route(relay, (*path, "routes", route), section, known)
+            yield from ((keys, text, "error") for keys, text in found)
 
 
 def _route(
     relay: RelayConfig,
     path: Keys,
     section: RouteSection,
-    known: tuple[Mapping[str, SourceConfig], Collection[str], Collection[str]],
+    known: _Known,
 ) -> Iterator[tuple[Keys, str]]:
-    sources, rules, destinations = known
+    sources, rules, destinations, unsure = known
     deed = section.route("", "").deed
     key = (*path, word(deed))
     if believed(deed) and not isinstance(relay.verify, StandardSigning | Ed25519Verification):
@@ -68,30 +79,36 @@ def _route(
         )
     match deed:
         case Write(tag=str(tag)):
-            yield from _tag((*key, "tag"), tag, sources)
+            yield from _tag((*key, "tag"), tag, sources, unsure=unsure)
         case Handle(rule=str(rule)) if rule not in rules:
             yield (*key, "rule"), f"unknown rule {rule!r}{did_you_mean(rule, rules)}"
         case Send() if section.publish is not None:
-            yield from _broker((*key, "source"), section.publish.source, sources)
+            yield from _broker((*key, "source"), section.publish.source, sources, unsure=unsure)
         case Replay(destination=str(name)) if name not in destinations:
             yield (*key, "destination"), f"unknown destination {name!r}{did_you_mean(name, destinations)}"
         case _:
             pass
 
 
-def _broker(path: Keys, name: str, sources: Mapping[str, SourceConfig]) -> Iterator[tuple[Keys, str]]:
+def _broker(
+    path: Keys, name: str, sources: Mapping[str, SourceConfig], *, unsure: bool
+) -> Iterator[tuple[Keys, str]]:
     if name not in sources:
-        yield path, f"unknown source {name!r}{did_you_mean(name, sources)}"
+        if not unsure:
+            yield path, f"unknown source {name!r}{did_you_mean(name, sources)}"
     elif not isinstance(sources[name], BrokerSection):
         yield path, f"source {name} is no MQTT broker ({sources[name].type}): name one of `type: mqtt`"
 
 
-def _tag(path: Keys, tag: str, sources: Mapping[str, SourceConfig]) -> Iterator[tuple[Keys, str]]:
+def _tag(
+    path: Keys, tag: str, sources: Mapping[str, SourceConfig], *, unsure: bool
+) -> Iterator[tuple[Keys, str]]:
     if any(tag in source.writes() for source in sources.values()):
         return
     names = [name for source in sources.values() for name in source.tags]
     if tag not in names:
-        yield path, f"unknown tag {tag!r}{did_you_mean(tag, names)}"
+        if not unsure:
+            yield path, f"unknown tag {tag!r}{did_you_mean(tag, names)}"
     else:
         yield (
             path,
