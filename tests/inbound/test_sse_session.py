@@ -206,6 +206,16 @@ async def test_the_id_moves_on_only_when_the_messages_are_on_disk():
     assert channel.last_ids == ["0-0", "0-0"]
 
 
+async def test_the_id_of_what_is_no_message_is_kept_too():
+    """The next session goes on behind it."""
+    async with sse_channel() as channel, Listening(channel) as session:
+        await session.until(lambda: session.answers)
+        channel.write(Written("{}", "ping", id=stream_id(7)))
+        await session.until(lambda: session.cursor == write_cursor(stream_id(7), channel.url))
+
+    assert not session.taken
+
+
 async def test_a_cursor_of_another_channel_is_not_used():
     """Its ids would leave out what is older here."""
     elsewhere = write_cursor(stream_id(7), "https://gosmee.example.com/events/other-channel")
