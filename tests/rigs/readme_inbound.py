@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -93,20 +94,19 @@ async def pair(folder, first_start, configuration):
 
 
 def _first_words(folder, first_start):
-    """What it prints before it serves; that it may not, for its ports may be taken, and is ended."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "agent", *first_start],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    with process:
-        lines = []
-        for line in process.stdout:
-            lines.append(line)
-            if line.startswith("It forwards nothing"):
-                break
-        process.kill()
-    return "".join(lines)
+    """What it prints before it serves; it does not come to that, for its port is taken."""
+    with socket.socket() as taken:
+        with contextlib.suppress(OSError):  # by another one
+            taken.bind(("127.0.0.1", 8471))
+            taken.listen()
+        ended = subprocess.run(
+            [sys.executable, "-m", "agent", *first_start],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert "8471" in ended.stderr, ended.stderr
+    return ended.stdout
