@@ -100,6 +100,36 @@ async def test_a_device_that_is_never_ready_was_sent_nothing(tmp_path, monkeypat
         assert event.data["reason"].startswith("nothing was sent: the device was not ready")
 
 
+async def test_a_grant_that_is_taken_away_while_the_disk_is_slow_counts(tmp_path):
+    """A reload may come between the journal and the machine; whatever it does, the actor goes on."""
+    machine = Machine()
+    async with plant_of(tmp_path, machine, acts=False) as here:
+        await here.send(tag="speed", value=12)
+        commit = here.store.commit
+
+        async def slow(step):
+            await commit(step)
+            here.intakes.at_work.clear()
+
+        here.store.commit = slow
+        here.begin()
+        event = await here.outcome()
+
+        assert event.data["outcome"] == "rejected"
+        assert "its tag does not say `write`" in event.data["reason"]
+        assert machine.writes == 0
+
+
+async def test_for_what_could_never_be_written_no_machine_is_asked(tmp_path):
+    """It may be away, and the next one waits."""
+    machine, asked = Machine(), []
+    machine.read = asked.append
+    async with plant_of(tmp_path, machine) as here:
+        await here.send(tag="speed", value=1000)
+        assert "is outside of" in (await here.outcome()).data["reason"]
+        assert asked == []
+
+
 def grows_old(here):
     now = here.reception.now
     here.actor._writing._now = lambda: replace(now(), utc=now().utc + 100)

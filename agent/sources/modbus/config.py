@@ -14,6 +14,7 @@ from agent.codec.modbus import ByteOrder
 from agent.config.fields import Duration, FilePath, Section
 from agent.model import SECOND, TagSpec
 from agent.sources.base import SourceSection
+from agent.sources.modbus.address import manual_address
 from agent.sources.modbus.endpoint import Endpoint, Network, parse_url
 from agent.sources.modbus.facts import facts
 from agent.sources.modbus.plan import ADDRESSES, Limits, Point
@@ -116,9 +117,10 @@ class ModbusSource(SourceSection):
         points.sort(key=lambda point: (point.unit, point.area, point.offset))
         for one, other in pairwise(points):
             if (one.unit, one.area) == (other.unit, other.area) and other.offset < one.end:
+                place = f"{one.area.value} {manual_address(one.area, other.offset)} (offset {other.offset})"
                 raise ValueError(
-                    f"tags {one.tag} and {other.tag} stand in the same {one.area.value}, and what one of them may be "
-                    "would not hold for the other: leave `write` at one of them"
+                    f"tags {one.tag} and {other.tag} are both written to {place}, so the limits of one would not hold "
+                    "for the other: leave `write` at one of them"
                 )
 
     def _check_tls(self) -> None:

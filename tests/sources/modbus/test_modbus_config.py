@@ -425,7 +425,7 @@ def test_what_is_written_is_written_under_one_name(one, other, shared):
     if not shared:
         load(tags=twice)
         return
-    with pytest.raises(ValueError, match=f"tags A and B stand in the same {shared}"):
+    with pytest.raises(ValueError, match=f"tags A and B are both written to {shared}"):
         load(tags=twice)
 
 
