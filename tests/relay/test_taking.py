@@ -1,5 +1,6 @@
 """`POST /in/CHANNEL` of a real relay: who may, what is kept, and every bound."""
 
+import asyncio
 import base64
 import json
 import socket
@@ -8,8 +9,17 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
 from rigs.relay_process import POLL, POST, RelayProcess, until
+from rigs.stores import HandClock
 from standardwebhooks.webhooks import Webhook
+
+from agent.relay.channel import Channel
+from agent.relay.config import ChannelSection
+from agent.relay.taking import Taker
+from agent.store.mailbox import Mailbox
+from agent.store.mailbox_rows import Message
 
 CHANNELS = """a: rate: {messages: 100000}
 open:
@@ -156,6 +166,24 @@ def test_all_that_is_being_read_has_a_bound_whatever_the_channel(relay):
 
     assert refused == [503] * 5  # which costs nothing of its rate
     until(lambda: relay.post(b"x" * 900_000, "last").status == 202, relay.text)
+
+
+async def test_what_waits_to_be_written_counts_as_in_memory(tmp_path):
+    """While the disk is slow, a sender that went away leaves its message in memory: the next are told to come again."""
+    mailbox = await Mailbox.open(tmp_path / "m.db", {"a": 1_000_000_000}, 1_000_000_000, HandClock())
+    box, slow = mailbox.boxes["a"], asyncio.Event()
+    channel = Channel(box, ChannelSection(post_token="none", poll_token=POLL))
+    app = web.Application()
+    app.router.add_post("/in/{channel}", Taker({"a": channel}, mailbox, HandClock()).take)
+    mailbox._turns.add(slow.wait)
+    large = Message("msg", 1, b"{}", bytes(1_000_000))
+    posting = [asyncio.create_task(mailbox.put(box, large)) for _ in range(50)]
+    async with asyncio.timeout(30), TestClient(TestServer(app)) as client:
+        assert (await client.post("/in/a", data=b"1")).status == 503
+        slow.set()
+        await asyncio.gather(*posting)
+        assert (await client.post("/in/a", data=b"1")).status == 202
+    await mailbox.close()
 
 
 def test_a_body_that_is_no_http_is_refused_quietly(relay):
