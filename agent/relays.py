@@ -20,7 +20,7 @@ from agent.model import SECOND, Json
 from agent.receiving import Reception
 from agent.signing.verifier import key_names, verifier
 from agent.store.store import Store
-from agent.supervise import Supervisor
+from agent.supervise import Backoff, Supervisor
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +33,8 @@ _PROVED: Final = 10 * SECOND
 _REST_S: Final = 0.1
 _LONGEST_REST_S: Final = 2.0
 _PATIENT: Final = 50  # hand-overs, after each so many of which it waits longer
+_BACKOFF: Final = Backoff(longest=10 * SECOND)
+"""What waits at a relay grows older, and what moves something is refused after a minute."""
 _ANY_AGE: Final = Tolerance(past=None, future=None)
 """How old a message may be, its route says (`agent.incoming.screening`)."""
 
@@ -84,7 +86,12 @@ class RelayAtWork:
         self._up.set(0)
         self.on_up: Callable[[], None] = lambda: None
         self._supervisor = Supervisor(
-            f"relay {name}", self._one_session, on_down=self._down, clock=clock, random=dice
+            f"relay {name}",
+            self._one_session,
+            on_down=self._down,
+            clock=clock,
+            random=dice,
+            backoff=_BACKOFF,
         )
 
     async def run(self) -> None:
