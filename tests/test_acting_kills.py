@@ -130,6 +130,40 @@ async def test_for_what_could_never_be_written_no_machine_is_asked(tmp_path):
         assert asked == []
 
 
+async def test_what_is_settled_is_not_acted_on_again(tmp_path):
+    """Whoever hands it over a second time: the disk says what is left to be done."""
+    machine = Machine()
+    async with plant_of(tmp_path, machine) as here:
+        await here.send(tag="speed", value=12)
+        await here.outcome()
+        here.actor.take(await here.rows())
+        await here.send(identity="msg_2", tag="speed", value=13)
+        await here.outcome("msg_2")
+
+        assert machine.writes == 2
+        assert len(await here.events("inbound.")) == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        ("shelve", {"rule": "quiet", "reason": "seal", "until": "2h"}),
+        ("replay", {"destination": "cloud", "since": "1h"}),
+    ],
+)
+async def test_what_has_grown_old_while_it_waited_is_refused(tmp_path, kind, data):
+    """A disk that takes nothing, an agent that was stopped: an hour later nobody means it any more."""
+    async with plant_of(tmp_path, Machine(), acts=False) as here:
+        await here.send(kind, **data)
+        now = here.reception.now
+        here.actor._now = lambda: replace(now(), utc=now().utc + 3600)
+        here.begin()
+        event = await here.outcome()
+
+        assert event.data["outcome"] == "rejected"
+        assert "60 s are allowed" in event.data["reason"]
+
+
 def grows_old(here):
     now = here.reception.now
     here.actor._writing._now = lambda: replace(now(), utc=now().utc + 100)

@@ -95,6 +95,14 @@ def test_an_alarm_of_which_nobody_knows_whether_it_is_watched_is_unknown(u, at, 
     assert engine.holding(Expression.parse('not active("R")'), round(at * SECOND))[0] is holds
 
 
+@pytest.mark.parametrize(("t", "u", "holds"), [("bad", 1, True), ("bad", 6, None), (100, "on", None)])
+def test_an_alarm_that_makes_no_sense_now_needs_no_value(t, u, holds):
+    """It is not active, as everywhere; where its own `when` makes none, nobody knows."""
+    engine = gated(reading(1, u, "U"), reading(1, t, "T"))
+
+    assert engine.holding(Expression.parse('not active("R")'), 2 * SECOND)[0] is holds
+
+
 def test_that_something_is_absent_needs_no_value():
     """An alarm of a source that is down is known while it is."""
     tags = [TagSpec("T", "plc", stale_after=10 * SECOND)]
