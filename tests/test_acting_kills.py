@@ -130,6 +130,20 @@ async def test_for_what_could_never_be_written_no_machine_is_asked(tmp_path):
         assert asked == []
 
 
+async def test_what_the_last_run_left_comes_before_what_came_since(tmp_path):
+    """The value that was asked for last stands in the end."""
+    async with plant_of(tmp_path, Machine(), acts=False) as here:
+        for number in (1, 2):
+            await here.send(identity=f"msg_{number}", tag="speed", value=10 + number)
+    machine = Machine()
+    async with plant_of(tmp_path, machine, acts=False) as here:
+        await here.send(identity="msg_3", tag="speed", value=13)
+        here.begin()
+        await eventually(lambda: machine.writes == 3)
+        assert (await here.outcome("msg_3")).data["old_value"] == 12
+        assert machine.value == 13
+
+
 async def test_what_is_settled_is_not_acted_on_again(tmp_path):
     """Whoever hands it over a second time: the disk says what is left to be done."""
     machine = Machine()
