@@ -122,7 +122,7 @@ class Welcome:
             f"with the header       Authorization: Bearer <what is in {Path(self.post_token_file).name}>\n"
             f"or, if it cannot set  {self.post_url}?token=<what is in {Path(self.post_token_file).name}>\n"
             f"\nTry it:\n  {curl}\n"
-            f"\nIn the plant: copy {self.poll_token_file} to /etc/edge-relay/secrets/ and add to the agent's configuration:\n\n"
+            f"\nIn the plant: copy {self.poll_token_file} to secrets/ beside the agent's configuration (a service: as a credential, see its unit), and add there:\n\n"
             f"{self.inbound}\n"
             "It forwards nothing before `verify` has the sender's own secret: then `edge-relay run`.\n"
         )
