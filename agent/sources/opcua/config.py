@@ -244,6 +244,18 @@ class OpcUaSource(SourceSection):
             raise ValueError("a user certificate needs a protected connection: `security: sign_and_encrypt`")
         return self
 
+    @model_validator(mode="after")
+    def _writes_a_variable_under_one_name(self) -> Self:
+        known: dict[str, str] = {}
+        for name in self.writes():
+            place = self.tags[name].node or self.tags[name].browse_path or ""
+            if (other := known.setdefault(place, name)) != name:
+                raise ValueError(
+                    f"tags {other} and {name} are both written to {place}, so the limits of one would not hold for "
+                    "the other: leave `write` at one of them"
+                )
+        return self
+
     @property
     def least_queue(self) -> int:
         """Values that the server samples of one variable between two publishes."""

@@ -112,11 +112,21 @@ def test_a_tag_that_is_refused(tag, expected):
     assert expected in message(tags={"T": tag})
 
 
+def test_a_variable_is_written_under_one_name():
+    """Another would lead past its bounds; under how many names it is read is free."""
+    node = {"node": "i=1"}
+    load(tags={"A": node | {"write": {}}, "B": node})
+
+    assert "tags A and B are both written to i=1" in message(tags=dict.fromkeys("AB", node | {"write": {}}))
+
+
 def test_what_may_be_written_is_granted_tag_by_tag():
     """Off until a tag says it; bounds may reach as far as what is believed, and leave out the codes for no value."""
     node = {"node": "i=1"}
     setpoint = {"write": {"min": 0, "max": 80}, "valid_range": [0, 80], "invalid": [-9999, 81]}
-    source = load(tags={"PV": node, "SP": node | setpoint, "PUMP": node | {"write": {}, "invalid": [0]}})
+    source = load(
+        tags={"PV": node, "SP": node | setpoint, "PUMP": {"node": "i=2", "write": {}, "invalid": [0]}}
+    )
 
     grants = source.writes()
 
