@@ -137,16 +137,16 @@ async def test_a_configuration_with_errors_is_status_2(tmp_path, capsys):
 
 async def test_node_ids_that_may_move_are_named_with_what_does_not(tmp_path, capsys, plant):
     """node-red-contrib-opcua#478: the server says which namespace the index stands for today."""
-    plant.add("steam", 1.5)
+    plant.add("live-steam", 1.5)
     config = write(
         tmp_path,
         f"  boiler: {{type: opcua, url: {plant.url}, security: none, tags: {{\n"
-        '    S: {node: "ns=2;s=steam"}, GONE: {node: "ns=2;s=gone"}, TIME: {node: "i=2258"}}}\n',
+        '    S: {node: "ns=2;s=live-steam"}, GONE: {node: "ns=2;s=gone"}, TIME: {node: "i=2258"}}}\n',
     )
     status, output, errors = await run(capsys, "check", "--live", "-c", config)
     lines = output.splitlines()
 
     assert (status, errors) == (1, "")  # GONE is not there
     assert "node ids by an index, which may move when the server restarts:" in lines
-    assert '  S: "ns=2;s=steam" -> "nsu=urn:plant:boiler;s=steam"' in lines
+    assert '  S: "ns=2;s=live-steam" -> "nsu=urn:plant:boiler;s=live-steam"' in lines
     assert not any(line.startswith("  TIME:") for line in lines)

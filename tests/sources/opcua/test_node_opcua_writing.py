@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import math
+import sys
 
 import pytest
 from rigs.node_opcua import PASSWORD, USER, NodeOpcua
@@ -49,7 +50,8 @@ async def test_every_type_to_its_bounds(stranger, kind, type_, values, beyond):
     name = fresh(kind)
     start = {"Boolean": True, "Int64": "1", "UInt64": "1"}.get(type_, 1)
     stranger.add(name, start, type_, kind=kind, after=0)
-    async with watching(writable(stranger.url, name)) as watch:
+    any_number = {"min": -sys.float_info.max, "max": sys.float_info.max}
+    async with watching(writable(stranger.url, name, write=any_number)) as watch:
         writer = await watch.writer()
         for value in values:
             await writer.write(name, value)
