@@ -17,7 +17,9 @@ from rigs.mosquitto import Mosquitto
 from rigs.opcua_server import Line
 from rigs.webhook_receiver import SECRET, Deed, WebhookReceiver, holes
 
-pytestmark = pytest.mark.timeout(300)  # 20 s on an idle machine
+pytestmark = pytest.mark.timeout(
+    300 + 5 * int(os.environ.get("EDGE_RELAY_KILLS", "0"))
+)  # 15 s on an idle machine
 
 KILLS = int(os.environ.get("EDGE_RELAY_KILLS", "20"))
 AGENTS = 2  # side by side, each killed its share
