@@ -83,8 +83,9 @@ async def test_all_sources_of_a_gateway_share_one_connection(line, tmp_path):
     async with server, plants(*patient) as sinks:
         for sink in sinks:
             await sink.polls(3)
+        # Before they end: one that is ended in mid-question leaves an answer behind, and on RTU a new socket.
+        assert (server.accepted, most) == (1, 1)
 
-    assert (server.accepted, most) == (1, 1)
     assert [values(sink) for sink in sinks] == [expected(number) for number in range(1, 6)]
     assert not any(sink.ends for sink in sinks)
 
