@@ -29,7 +29,7 @@ demo: .venv/.installed-demo
 
 test: .venv/.installed-test lint $(PEERS)
 	@sh .ci/needs chromium:chromium curl:curl mosquitto:mosquitto nats-server:nats-server openssl:openssl systemd-analyze:systemd
-	@$(BIN)/pytest -n 5 --dist worksteal $(ARGS)
+	@$(BIN)/pytest -n 4 --dist worksteal $(ARGS)
 
 lint: .venv/.installed-test
 	@$(BIN)/ruff check --quiet .

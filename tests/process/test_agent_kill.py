@@ -21,7 +21,7 @@ pytestmark = pytest.mark.timeout(
     300 + 5 * int(os.environ.get("EDGE_RELAY_KILLS", "0"))
 )  # 15 s on an idle machine
 
-KILLS = int(os.environ.get("EDGE_RELAY_KILLS", "20"))
+KILLS = int(os.environ.get("EDGE_RELAY_KILLS", "14"))
 AGENTS = 2  # side by side, each killed its share
 TAGS = 4
 EVERY_S = 0.07  # a value of each tag

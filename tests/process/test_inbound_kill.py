@@ -21,7 +21,7 @@ pytestmark = pytest.mark.timeout(
     300 + 5 * int(os.environ.get("EDGE_RELAY_KILLS", "0"))
 )  # 15 s on an idle machine
 
-KILLS = int(os.environ.get("EDGE_RELAY_KILLS", "12"))
+KILLS = int(os.environ.get("EDGE_RELAY_KILLS", "10"))
 AGENTS = 2  # side by side, each killed its share
 OFFSET = 100
 
