@@ -21,6 +21,9 @@ import aiohttp
 ROOT = Path(__file__).parents[2]
 _PATIENCE = 90.0  # seconds for what takes one on an idle machine
 _DICE = random.Random()
+# Workers side by side have ports of their own: between the probe and whoever listens there is a second.
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 8
+_PORTS = range(20_000 + _WORKER * 1_500, 21_500 + _WORKER * 1_500)
 
 
 def quiet_port():
@@ -29,7 +32,7 @@ def quiet_port():
     A server that is away for a while finds it free when it comes back.
     """
     while True:
-        port = _DICE.randrange(20_000, 32_000)
+        port = _DICE.choice(_PORTS)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
