@@ -127,16 +127,16 @@ class Pipeline:
         finally:
             self._open.set()
 
-    async def obey(self, commands: Sequence[Command], beside: Callable[[], Beside]) -> str:
+    async def obey(self, commands: Sequence[Command], beside: Beside) -> str:
         """Carry out a person's orders: all of them or, for the reason that it gives, none; raises like `emit`.
 
-        What follows of them is stored in one transaction with what `beside` gives.
+        What follows of them is stored in one transaction with `beside`.
         """
         if not self._open.is_set():
             await self._open.wait()
         refused = [why for command in commands if (why := self.engine.refusal(command))]
         if not refused:
-            await self.settle(self.engine.take(commands), beside())
+            await self.settle(self.engine.take(commands), beside)
         return "; ".join(refused)
 
     async def settle(self, taken: Taken, beside: Beside = NOTHING) -> None:

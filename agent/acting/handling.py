@@ -52,7 +52,7 @@ class Handling:
         said = ": ".join(filter(None, (possible[0].by, possible[0].reason)))
         outcome = Outcome("done", said, what.action, rule, more=more)
         beside = self._journal.beside(task.received, outcome)
-        if why := await self._pipeline.obey(possible, lambda: beside):
+        if why := await self._pipeline.obey(possible, beside):
             raise Declined(_RULE, why, what)
         self._journal.told(outcome, str(beside.events[0].data["message"]))
 

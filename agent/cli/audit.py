@@ -4,11 +4,10 @@ import argparse
 import json
 
 from agent.cli.arguments import add_config_option
-from agent.cli.asking import add_json_option, ask, print_list, told
-from agent.cli.opened import asked_or_opened, opened_desk
+from agent.cli.asking import add_json_option, print_list, told
+from agent.cli.opened import Outbox
 from agent.cli.selecting import add_limit, moment, query
 from agent.cli.tables import print_table
-from agent.config.agent_section import load_agent
 from agent.model import Json
 
 SUMMARY = "list what incoming messages asked of machines and alarms"
@@ -43,14 +42,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Get them and print them."""
 
     async def work() -> int:
-        agent = load_agent(arguments.config)
         wanted = query(arguments, *_KEYS)
-
-        async def opened() -> Json:
-            async with opened_desk(agent) as desk:
-                return await desk.audit(wanted)
-
-        rows = await asked_or_opened(lambda: ask(agent.data_dir, "GET", "/api/audit", wanted), opened)
+        async with Outbox(arguments.config) as outbox:
+            rows = await outbox.ask("GET", "/api/audit", lambda desk: desk.audit(wanted), wanted)
         print_list(rows if isinstance(rows, list) else [], arguments, show_audit)
         return 0
 

@@ -3,11 +3,10 @@
 import argparse
 
 from agent.cli.arguments import add_config_option
-from agent.cli.asking import add_json_option, ask, print_list, told
-from agent.cli.opened import asked_or_opened, opened_desk
+from agent.cli.asking import add_json_option, print_list, told
+from agent.cli.opened import Outbox
 from agent.cli.selecting import add_limit, query
 from agent.cli.tables import print_table
-from agent.config.agent_section import load_agent
 from agent.model import Json
 
 SUMMARY = "list the newest messages that came in by relays"
@@ -33,14 +32,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Get them and print them."""
 
     async def work() -> int:
-        agent = load_agent(arguments.config)
         wanted = query(arguments, "limit")
-
-        async def opened() -> Json:
-            async with opened_desk(agent) as desk:
-                return await desk.inbox(wanted)
-
-        rows = await asked_or_opened(lambda: ask(agent.data_dir, "GET", "/api/inbox", wanted), opened)
+        async with Outbox(arguments.config) as outbox:
+            rows = await outbox.ask("GET", "/api/inbox", lambda desk: desk.inbox(wanted), wanted)
         print_list(rows if isinstance(rows, list) else [], arguments, show_inbox)
         return 0
 
