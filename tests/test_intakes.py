@@ -28,6 +28,7 @@ from agent.sources.opcua.config import OpcUaSource
 from agent.sources.opcua.identity import own_identity
 from agent.stamps import Reckoning, Standing
 from agent.store.store import Store
+from agent.web.routes import add_routes
 from agent.web.sources import source_routes
 
 CLOCK = SystemClock()
@@ -145,7 +146,7 @@ async def test_over_the_socket(tmp_path):
     """A pause has a length and an end; mistakes are sentences."""
     async with ModbusServer() as server, at_work(tmp_path, {"plc": device(server)}) as here:
         app = web.Application()
-        app.add_routes(source_routes(here.intakes))
+        add_routes(app, source_routes(here.intakes), lambda _: "bob")
         runner = web.AppRunner(app)
         await runner.setup()
         await web.UnixSite(runner, str(tmp_path / "sock")).start()

@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     async def work() -> int:
         wanted = query(arguments, "limit")
         async with Outbox(arguments.config) as outbox:
-            rows = await outbox.ask("GET", "/api/inbox", lambda desk: desk.inbox(wanted), wanted)
+            rows = await outbox.ask("GET", "/api/inbound", lambda desk: desk.inbox(wanted), wanted)
         print_list(rows if isinstance(rows, list) else [], arguments, show_inbox)
         return 0
 

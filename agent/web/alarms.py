@@ -1,12 +1,12 @@
-"""Alarms over the control socket: what is open, and the operator's hand on it."""
+"""Alarms over HTTP: what is open, and the operator's hand on it."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
-from aiohttp import web
-
 from agent.model import Action, Json
-from agent.web.answering import Answerer, answered, login
 from agent.web.orders import Order, read
+from agent.web.routes import Answerer, Asked, Route, command, question
+from agent.web.rows import Alarms, Obeyed
 
 
 class Operating(Protocol):
@@ -21,17 +21,21 @@ class Operating(Protocol):
         ...
 
 
-def alarm_routes(hand: Operating) -> list[web.RouteDef]:
+def alarm_routes(hand: Operating) -> Sequence[Route]:
     """`GET /api/alarms`, and a POST for each action with an `Order` as its body."""
 
-    async def alarms(_: web.Request) -> Json:
+    async def alarms(_: Asked) -> Json:
         return hand.alarms()
 
     def operate(action: Action) -> Answerer:
-        async def answer(request: web.Request) -> Json:
-            return await hand.carry_out(action, read(Order, await request.read()), login(request))
+        async def answer(asked: Asked) -> Json:
+            return await hand.carry_out(action, read(Order, asked.body), asked.who)
 
         return answer
 
-    orders = [web.post(f"/api/alarms/{action.value}", answered(operate(action))) for action in Action]
-    return [web.get("/api/alarms", answered(alarms)), *orders]
+    def order(action: Action) -> Route:
+        summary = f"{action.value.replace('_', ' ').capitalize()}: these rules, or instances of rules."
+        return command(f"/api/alarms/{action.value}", summary, operate(action), Obeyed, order=Order)
+
+    told = "Open alarms, and the rules of which nothing would be told now."
+    return [question("/api/alarms", told, alarms, Alarms), *map(order, Action)]

@@ -1,12 +1,14 @@
-"""Destinations over the control socket: held back for a while, taken up again, sent once more what they had."""
+"""Destinations over HTTP: held back for a while, taken up again, sent once more what they had."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
-from aiohttp import web
-
 from agent.model import SECOND, Json
-from agent.web.answering import answered, asker
 from agent.web.orders import HoldOrder, ReplayOrder, read
+from agent.web.routes import Asked, Parameter, Route, command
+from agent.web.rows import Enabled, Paused, Replayed, Resumed
+
+_NAME = Parameter("name", "the destination, or RELAY/ROUTE", {"type": "string"})
 
 
 class Holding(Protocol):
@@ -33,29 +35,33 @@ class Replaying(Protocol):
         ...
 
 
-def destination_routes(holding: Holding, desk: Replaying) -> list[web.RouteDef]:
+def destination_routes(holding: Holding, desk: Replaying) -> Sequence[Route]:
     """`POST /api/destinations/NAME/pause` with a `HoldOrder`, `/resume`, `/enable`; `/api/replay`."""
 
-    async def pause(request: web.Request) -> Json:
-        order = read(HoldOrder, await request.read())
-        name, by = request.match_info["name"], asker(request, order.by)
+    async def pause(asked: Asked) -> Json:
+        order, name = read(HoldOrder, asked.body), asked.named["name"]
         duration = None if order.for_s is None else round(order.for_s * SECOND)
-        return {"paused": name, "reason": await holding.pause(name, duration, by, order.reason)}
+        return {
+            "paused": name,
+            "reason": await holding.pause(name, duration, asked.by(order.by), order.reason),
+        }
 
-    async def resume(request: web.Request) -> Json:
-        name = request.match_info["name"]
+    async def resume(asked: Asked) -> Json:
+        name = asked.named["name"]
         return {"resumed": name, **await holding.resume(name)}
 
-    async def enable(request: web.Request) -> Json:
-        name = request.match_info["name"]
+    async def enable(asked: Asked) -> Json:
+        name = asked.named["name"]
         return {"enabled": name, **await holding.enable(name)}
 
-    async def replay(request: web.Request) -> Json:
-        return await desk.replay(read(ReplayOrder, await request.read()))
+    async def replay(asked: Asked) -> Json:
+        return await desk.replay(read(ReplayOrder, asked.body))
 
+    path = "/api/destinations/{name:.+}"
+    again = "Send again what was delivered, or count it."
     return [
-        web.post("/api/destinations/{name:.+}/pause", answered(pause)),
-        web.post("/api/destinations/{name:.+}/resume", answered(resume)),
-        web.post("/api/destinations/{name:.+}/enable", answered(enable)),
-        web.post("/api/replay", answered(replay)),
+        command(f"{path}/pause", "Send nothing there; it waits.", pause, Paused, _NAME, order=HoldOrder),
+        command(f"{path}/resume", "Send again to a paused destination.", resume, Resumed, _NAME),
+        command(f"{path}/enable", "Try now, also one that was given up.", enable, Enabled, _NAME),
+        command("/api/replay", again, replay, Replayed, order=ReplayOrder),
     ]

@@ -1,12 +1,14 @@
-"""Sources over the control socket: a device is left to somebody else for a while, and taken back."""
+"""Sources over HTTP: a device is left to somebody else for a while, and taken back."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
-from aiohttp import web
-
 from agent.model import SECOND, Json
-from agent.web.answering import answered, asker
 from agent.web.orders import PauseOrder, read
+from agent.web.routes import Asked, Parameter, Route, command
+from agent.web.rows import Paused, Resumed
+
+_NAME = Parameter("name", "the source, as the configuration names it", {"type": "string"})
 
 
 class Pausing(Protocol):
@@ -21,19 +23,20 @@ class Pausing(Protocol):
         ...
 
 
-def source_routes(sources: Pausing) -> list[web.RouteDef]:
+def source_routes(sources: Pausing) -> Sequence[Route]:
     """`POST /api/sources/NAME/pause` with a `PauseOrder`, and `/resume`."""
 
-    async def pause(request: web.Request) -> Json:
-        order = read(PauseOrder, await request.read())
-        name, by = request.match_info["name"], asker(request, order.by)
+    async def pause(asked: Asked) -> Json:
+        order, name = read(PauseOrder, asked.body), asked.named["name"]
+        by = asked.by(order.by)
         return {"paused": name, "reason": await sources.pause(name, round(order.for_s * SECOND), by)}
 
-    async def resume(request: web.Request) -> Json:
-        sources.resume(request.match_info["name"])
-        return {"resumed": request.match_info["name"]}
+    async def resume(asked: Asked) -> Json:
+        sources.resume(asked.named["name"])
+        return {"resumed": asked.named["name"]}
 
+    path = "/api/sources/{name}"
     return [
-        web.post("/api/sources/{name}/pause", answered(pause)),
-        web.post("/api/sources/{name}/resume", answered(resume)),
+        command(f"{path}/pause", "Leave a device alone for a while.", pause, Paused, _NAME, order=PauseOrder),
+        command(f"{path}/resume", "Take a paused device back now.", resume, Resumed, _NAME),
     ]

@@ -77,5 +77,5 @@ async def test_a_running_agent_gives_the_same_answer(tmp_path):
         left = [await desk.audit({}), await desk.inbox({})]
     async with AgentProcess(tmp_path) as agent:
         await agent.start()
-        assert [await agent.ask("/api/audit"), await agent.ask("/api/inbox")] == left
+        assert [await agent.ask("/api/audit"), await agent.ask("/api/inbound")] == left
         assert [len(rows) for rows in left] == [3, 3]

@@ -1,0 +1,78 @@
+"""All that can be asked of a running agent, in one table: what the commands, the page and scripts use."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from agent.desk import Desk
+from agent.model import Json
+from agent.web.alarms import Operating, alarm_routes
+from agent.web.destinations import Holding, destination_routes
+from agent.web.outbox import outbox_routes
+from agent.web.routes import Asked, Route, command, question
+from agent.web.rows import Flushed, Reloaded, Status
+from agent.web.sources import Pausing, source_routes
+
+
+class Controlled(Protocol):
+    """What is asked of the agent."""
+
+    @property
+    def desk(self) -> Desk:
+        """The outbox by hand."""
+        ...
+
+    @property
+    def hand(self) -> Operating:
+        """Alarms by hand."""
+        ...
+
+    @property
+    def intakes(self) -> Pausing:
+        """The sources by hand."""
+        ...
+
+    @property
+    def holding(self) -> Holding:
+        """The destinations by hand."""
+        ...
+
+    def status(self) -> dict[str, Json]:
+        """What is going on."""
+        ...
+
+    async def reload(self) -> Sequence[Json]:
+        """Load the configuration anew; what changed. Raises ConfigError: the old one goes on."""
+        ...
+
+    async def flush_samples(self) -> None:
+        """All that the rules have seen is in the file of samples. Raises StoreUnavailable."""
+        ...
+
+
+def api_routes(agent: Controlled) -> Sequence[Route]:
+    """Every route, whichever door it stands behind."""
+    return [
+        *_agent_routes(agent),
+        *alarm_routes(agent.hand),
+        *source_routes(agent.intakes),
+        *destination_routes(agent.holding, agent.desk),
+        *outbox_routes(agent.desk),
+    ]
+
+
+def _agent_routes(agent: Controlled) -> Sequence[Route]:
+    async def status(_: Asked) -> Json:
+        return agent.status()
+
+    async def reload(_: Asked) -> Json:
+        return {"changed": list(await agent.reload())}
+
+    async def flush(_: Asked) -> Json:
+        await agent.flush_samples()
+        return {"flushed": True}
+
+    return [
+        question("/api/status", "What is going on, all of it.", status, Status),
+        command("/api/reload", "Load the configuration anew: all or nothing.", reload, Reloaded),
+        command("/api/samples/flush", "Have all that was seen in the file of samples.", flush, Flushed),
+    ]
