@@ -154,7 +154,11 @@ class RuleRow(TypedDict):
 class Trends(TypedDict):
     """What tags were in the last ten minutes: one number each `every_s` seconds, the newest last, at `until`.
 
-    null: there was none, it was bad, or it is not a number.
+    null: there was none, it was bad, or it is not a number (true and false are 1 and 0). Asked as
+    `GET /api/trends?tags=["A","B"]`: a JSON list in one parameter, percent-encoded, for a name may have a
+    comma in it; 200 names at most, and a URL of at most 8,000 characters, so that a page asks for the rows
+    that are in sight. What is not known is left out of the answer. All have the same length and stand at the
+    same moments, so a new question is due each `every_s`.
     """
 
     every_s: int
