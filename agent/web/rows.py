@@ -13,10 +13,10 @@ Scalar: TypeAlias = bool | int | float | str | None
 
 
 class Shelf(TypedDict):
-    """Put aside by a person for a while."""
+    """Put aside by a person for a while; the page, which counts by itself, is not told `for_s`."""
 
     until: str
-    for_s: int
+    for_s: NotRequired[int]
     reason: str
     by: str
     one_shot: bool

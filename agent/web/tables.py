@@ -20,8 +20,9 @@ from agent.web.rows import Scalar
 class AgentRow(TypedDict):
     """Table `agent`, key `agent`: the head of the page.
 
-    `ready`: what the page says while there is nothing to see yet (no source, no rule, no destination): the
-    next step as a sentence with its command; empty once there is.
+    `next_step`: what the page says while there is nothing to see yet (no source, no rule, no destination): the
+    next step as a sentence with its command; empty once there is. `alarms_open`, `unwatched_total`: how many
+    there are; their tables have the first 500 (of alarms the most urgent).
     """
 
     site: str
@@ -41,6 +42,8 @@ class AgentRow(TypedDict):
     store_limit: NotRequired[int]
     filling: NotRequired[bool]
     next_step: str
+    alarms_open: int
+    unwatched_total: int
 
 
 class TagRow(TypedDict):
@@ -86,7 +89,8 @@ class DestinationRow(TypedDict):
     """Table `destinations`, by name, those of routes too (RELAY/ROUTE).
 
     `attempts`, `succeeded`, `latency_ms`: of the newest attempts (100 at most) since the agent started; the
-    latency is the median of those that were answered, null while there is none.
+    latency is the median of those that were answered, null while there is none. `retry_at`: when what waits
+    may be tried again; in the past: any moment now, or it is being tried.
     """
 
     type: str
@@ -136,9 +140,10 @@ class ConfigurationRow(TypedDict):
     problems: list[ProblemRow]
 
 
-# Tables `alarms` (AlarmRow without the `for_s`), `unwatched` (UnwatchedRow, same) by instance; `events`
-# (EventRow) by seq, `dead_letters` (LetterRow) by DESTINATION/SEQ, `inbound` (InboxRow) and `audit`
-# (AuditRow) by their number: the newest 50 of each.
+# Tables `alarms` (AlarmRow without the `for_s`, and that of its shelf), `unwatched` (UnwatchedRow, same) by
+# instance, 500 of each; `events` (EventRow) by seq, `dead_letters` (LetterRow) by DESTINATION/SEQ, `inbound`
+# (InboxRow) and `audit` (AuditRow) by their number: the newest 50 of each. The `data` of an event beyond 4 kB
+# is cut to what a line of a list needs, and has `"cut": true`: GET /api/events/SEQ has all of it.
 
 
 class RuleRow(TypedDict):
