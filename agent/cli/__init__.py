@@ -1,10 +1,10 @@
 """The command line: one module a command, one table, and the only place that prints.
 
-A command module has `SUMMARY` (one line), `configure(parser)` (its options, and examples as epilog) and
+A command module has `SUMMARY` (one line, of which --help has room for sixty letters), `configure(parser)` (its options, and examples as epilog) and
 `run(arguments) -> int`: 0 good, 1 found problems, 2 usage or a configuration that cannot be used.
 Problems go to stderr as sentences, never as tracebacks.
 
-Rules for whoever adds a command: one line in the table; what is heavy is imported inside `run`, so
+Rules for whoever adds a command: one line in a group; what is heavy is imported inside `run`, so
 that `--help` and the small commands start at once.
 """
 
@@ -16,55 +16,78 @@ from typing import Final, Protocol, cast
 
 from agent import __version__
 
-COMMANDS: Final = {
-    "demo": "agent.cli.demo",
-    "init": "agent.cli.init",
-    "check": "agent.cli.check",
-    "read": "agent.cli.read",
-    "probe": "agent.cli.probe",
-    "browse": "agent.cli.browse",
-    "trust": "agent.cli.trust",
-    "import-tags": "agent.cli.import_tags",
-    "explain": "agent.cli.explain",
-    "test": "agent.cli.test",
-    "backtest": "agent.cli.backtest",
-    "run": "agent.cli.run",
-    "reload": "agent.cli.reload",
-    "status": "agent.cli.status",
-    "alarms": "agent.cli.alarms",
-    "events": "agent.cli.events",
-    "inbox": "agent.cli.inbox",
-    "audit": "agent.cli.audit",
-    "why": "agent.cli.why",
-    "ack": "agent.cli.acknowledge",
-    "reset": "agent.cli.reset",
-    "shelve": "agent.cli.shelve",
-    "unshelve": "agent.cli.unshelve",
-    "out-of-service": "agent.cli.out_of_service",
-    "in-service": "agent.cli.in_service",
-    "pause": "agent.cli.pause",
-    "resume": "agent.cli.resume",
-    "deadletters": "agent.cli.deadletters",
-    "replay": "agent.cli.replay",
-    "enable": "agent.cli.enable",
-    "send-test": "agent.cli.send_test",
-    "receiver": "agent.cli.receiver",
-    "relay": "agent.cli.relay",
-    "ledger": "agent.cli.ledger",
-    "simulate": "agent.cli.simulate",
-    "keygen": "agent.cli.keygen",
-    "verify": "agent.cli.verify",
-    "schema": "agent.cli.schema",
+GROUPS: Final = {
+    "see it, write it": {
+        "demo": "agent.cli.demo",
+        "init": "agent.cli.init",
+        "check": "agent.cli.check",
+        "schema": "agent.cli.schema",
+    },
+    "connect machines": {
+        "read": "agent.cli.read",
+        "probe": "agent.cli.probe",
+        "browse": "agent.cli.browse",
+        "import-tags": "agent.cli.import_tags",
+        "trust": "agent.cli.trust",
+    },
+    "prove the rules": {
+        "explain": "agent.cli.explain",
+        "test": "agent.cli.test",
+        "backtest": "agent.cli.backtest",
+        "why": "agent.cli.why",
+    },
+    "run": {
+        "run": "agent.cli.run",
+        "reload": "agent.cli.reload",
+    },
+    "what is going on": {
+        "status": "agent.cli.status",
+        "alarms": "agent.cli.alarms",
+        "events": "agent.cli.events",
+        "inbound": "agent.cli.inbound",
+        "audit": "agent.cli.audit",
+    },
+    "the operator's hand": {
+        "ack": "agent.cli.acknowledge",
+        "reset": "agent.cli.reset",
+        "shelve": "agent.cli.shelve",
+        "unshelve": "agent.cli.unshelve",
+        "out-of-service": "agent.cli.out_of_service",
+        "in-service": "agent.cli.in_service",
+        "pause": "agent.cli.pause",
+        "resume": "agent.cli.resume",
+        "enable": "agent.cli.enable",
+    },
+    "deliveries": {
+        "send-test": "agent.cli.send_test",
+        "deadletters": "agent.cli.deadletters",
+        "replay": "agent.cli.replay",
+    },
+    "tools": {
+        "keygen": "agent.cli.keygen",
+        "verify": "agent.cli.verify",
+        "ledger": "agent.cli.ledger",
+        "receiver": "agent.cli.receiver",
+        "relay": "agent.cli.relay",
+        "simulate": "agent.cli.simulate",
+        "completion": "agent.cli.completion",
+    },
 }
-"""As --help lists them, in the order of the work: see it, write, connect, prove, run, ask, intervene, deliver, tools."""
-_EPILOG: Final = """\
+"""As --help lists them, in the order of the work."""
+COMMANDS: Final = {name: module for group in GROUPS.values() for name, module in group.items()}
+_USAGE: Final = 2
+_DESCRIPTION: Final = """\
+Reads PLCs, applies threshold rules, and pushes signed webhooks that survive any
+outage."""
+_FIRST_STEPS: Final = """\
 first steps:
-  edge-relay demo                    see the whole way on this machine, no PLC needed
-  edge-relay init /etc/edge-relay    write a starter configuration, then edit it
+  edge-relay demo                  the whole way on this machine, no PLC needed
+  edge-relay init /etc/edge-relay  a starter configuration: edit it
   edge-relay check -c /etc/edge-relay
   edge-relay run -c /etc/edge-relay
+  edge-relay COMMAND --help        each has examples
 
-exit status: 0 good, 1 found problems, 2 usage or a configuration that cannot be used
+exit status: 0 good, 1 found problems, 2 usage, or the configuration is unusable
 """
 
 
@@ -82,21 +105,30 @@ class Command(Protocol):
         ...
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    """Run the command that `words` (default: the process's own) name; the exit status."""
-    words = sys.argv[1:] if words is None else words
-    first = words[0] if words else ""
-    wanted = [first] if first in COMMANDS else [] if first == "--version" else list(COMMANDS)
-    parser = argparse.ArgumentParser(
-        "edge-relay",
-        description="Reads PLCs, applies threshold rules, and pushes signed webhooks that survive any outage.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+class _Overview(argparse.ArgumentParser):
+    """Lists the commands in their groups: forty in one column are read by nobody."""
+
+    def format_help(self) -> str:
+        lines = [self.format_usage(), _DESCRIPTION]
+        for title, group in GROUPS.items():
+            lines += ["", f"{title}:"]
+            lines += [f"  {name:<15} {_command(name).SUMMARY}" for name in group]
+        return "\n".join([*lines, "", _FIRST_STEPS])
+
+
+def _command(name: str) -> Command:
+    return cast("Command", import_module(COMMANDS[name]))
+
+
+def parser_of(names: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser that knows these commands: each of them is imported."""
+    parser = _Overview("edge-relay")
     parser.add_argument("--version", action="version", version=f"edge-relay {__version__}")
-    known = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
-    for name in wanted:
-        module = cast("Command", import_module(COMMANDS[name]))
+    known = parser.add_subparsers(
+        dest="command", metavar="COMMAND", required=True, parser_class=argparse.ArgumentParser
+    )
+    for name in names:
+        module = _command(name)
         child = known.add_parser(
             name,
             help=module.SUMMARY,
@@ -105,9 +137,28 @@ def main(words: Sequence[str] | None = None) -> int:
         )
         module.configure(child)
         child.set_defaults(run=module.run)
+    return parser
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command that `words` (default: the process's own) name; the exit status."""
+    words = sys.argv[1:] if words is None else words
+    first = words[0] if words else ""
+    parser = parser_of([first] if first in COMMANDS else [])
+    if not words:
+        print(parser.format_help(), file=sys.stderr)
+        return _USAGE
+    if first not in COMMANDS and not first.startswith("-"):
+        parser.error(_unknown(first))
     arguments = parser.parse_args(words)
     try:
         return int(arguments.run(arguments))
     except BrokenPipeError:  # `| head` has read enough
         sys.stderr.close()
         return 0
+
+
+def _unknown(name: str) -> str:
+    from agent.config.messages import did_you_mean
+
+    return f"there is no command {name}{did_you_mean(name, COMMANDS)} (`edge-relay --help` lists them)"

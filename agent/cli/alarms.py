@@ -11,7 +11,7 @@ from agent.cli.tables import local, print_table
 from agent.config.agent_section import load_agent
 from agent.model import SECOND, Json
 
-SUMMARY = "list the open alarms, and the rules of which nothing would be told now"
+SUMMARY = "list open alarms, and rules of which nothing would be told"
 _HEAD: Final = ("alarm", "level", "priority", "since", "value", "")
 _WORDS: Final = {
     "disabled": "not watched: `when` is false, or it is outside its hours",

@@ -45,6 +45,14 @@ def print_list(rows: list[Json], arguments: argparse.Namespace, show: Callable[[
         show(rows)
 
 
+def print_answer(answer: Json, arguments: argparse.Namespace, show: Callable[[], None]) -> None:
+    """Print what became of an order as the options say: `show` for people, the answer itself for scripts."""
+    if arguments.json:
+        print(json.dumps(answer, indent=2, ensure_ascii=False))
+    else:
+        show()
+
+
 def told(work: Callable[[], Awaitable[int]]) -> int:
     """Run a command that talks to an agent; every expected failure is a sentence on stderr."""
     try:

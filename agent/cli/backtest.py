@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from agent.proving.backtest import Candidate, Progress
     from agent.proving.results import Backtest
 
-SUMMARY = "play recorded values to the rules: how many alarms, which ones, and what would make them fewer"
+SUMMARY = "play recorded values to the rules: how many alarms, and which"
 _SHOW_EVERY = SECOND // 5
 _BAR = 30
 

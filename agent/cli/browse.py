@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from agent.cli.commissioning import Progress
     from agent.sources.exploring import Found, Scope
 
-SUMMARY = "find what a source has: registers, nodes, topics, as a table or as tags to paste"
+SUMMARY = "find what a source has: registers, nodes, topics"
 
 _WIDTHS: Final = (1, 16, 8, 12, 20, 0)
 _UNITS: Final = re.compile(r"(\d{1,3})(?:-(\d{1,3}))?")

@@ -9,7 +9,7 @@ from agent.cli.asking import print_problems
 from agent.clock import SystemClock
 from agent.errors import ConfigError, Problem
 
-SUMMARY = "check a configuration and report every problem with its line"
+SUMMARY = "check a configuration: every problem with its line"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -11,7 +11,7 @@ from agent.cli.keygen import new_secret
 from agent.clock import SystemClock
 from agent.errors import EdgeRelayError
 
-SUMMARY = "show the whole way on this machine: plant, rules, outage, signed webhooks, ledger"
+SUMMARY = "show the whole way on this machine: plant, outage, ledger"
 _PAGE_PORT = 8470
 _OUTAGE = "20s"
 

@@ -3,16 +3,18 @@
 import argparse
 
 from agent.cli.arguments import add_config_option
-from agent.cli.asking import ask, told
+from agent.cli.asking import add_json_option, ask, print_answer, told
 from agent.config.agent_section import load_agent
+from agent.model import Json
 
-SUMMARY = "take up a disabled destination again, or try a failing one at once"
+SUMMARY = "take up a disabled destination again, or try one at once"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("what", metavar="destination:NAME")
     add_config_option(parser)
+    add_json_option(parser)
     parser.epilog = """examples:
   edge-relay enable destination:cmms     after it had answered 410, or `webhook-delivery: disable`; or when you
                                          have mended what it failed of, and will not wait five minutes
@@ -28,9 +30,13 @@ def run(arguments: argparse.Namespace) -> int:
         name = arguments.what.removeprefix("destination:")
         path = f"/api/destinations/{name}/enable"
         answer = await ask(load_agent(arguments.config).data_dir, "POST", path)
-        print(f"{name} is enabled")
-        if isinstance(answer, dict) and answer.get("state") == "paused":
-            print(f"it is still paused {answer['reason']}: edge-relay resume destination:{name}")
+        print_answer(answer, arguments, lambda: _show(name, answer))
         return 0
 
     return told(work)
+
+
+def _show(name: str, answer: Json) -> None:
+    print(f"{name} is enabled")
+    if isinstance(answer, dict) and answer.get("state") == "paused":
+        print(f"it is still paused {answer['reason']}: edge-relay resume destination:{name}")

@@ -16,7 +16,7 @@ from agent.errors import ConfigError
 from agent.model import SECOND, Json
 from agent.rules.spec import AlarmSpec, RuleSpec
 
-SUMMARY = "say in plain words what each rule does, and how soon it notices"
+SUMMARY = "say in plain words what each rule does"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from agent.cli.ledger_logs import Reading
     from agent.proving.ledger.statement import Statement
 
-SUMMARY = "prove from a receiver's log that every event arrived, or name the holes"
+SUMMARY = "prove from a receiver's log that every event arrived"
 COMPLETE: Final = 0
 HOLES: Final = 1
 UNUSABLE: Final = 2

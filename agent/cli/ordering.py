@@ -5,7 +5,7 @@ import os
 import sys
 
 from agent.cli.arguments import add_config_option
-from agent.cli.asking import ask, told
+from agent.cli.asking import add_json_option, ask, print_answer, told
 from agent.config.agent_section import load_agent
 from agent.model import Action, Json
 
@@ -28,6 +28,7 @@ def add_order_options(
         help="who does it, if your login name does not tell; it is noted beside that",
     )
     add_config_option(parser)
+    add_json_option(parser)
 
 
 def order(arguments: argparse.Namespace, action: Action, done: str, **more: Json) -> int:
@@ -38,12 +39,10 @@ def order(arguments: argparse.Namespace, action: Action, done: str, **more: Json
         directory = load_agent(arguments.config).data_dir
         answer = await ask(directory, "POST", f"/api/alarms/{action.value}", body=body | more)
         instances, refused = (_list(answer, key) for key in ("done", "refused"))
-        for name in instances:
-            print(f"{name} {done}")
+        said = [f"{name} {done}" for name in instances] or ([] if refused else ["nothing to do"])
+        print_answer(answer, arguments, lambda: print(*said, sep="\n", end="\n" if said else ""))
         for why in refused:
             print(f"edge-relay: {why}", file=sys.stderr)
-        if not instances and not refused:
-            print("nothing to do")
         return 1 if refused else 0
 
     return told(work)

@@ -5,7 +5,7 @@ import argparse
 from agent.cli.ordering import add_order_options, order
 from agent.model import Action
 
-SUMMARY = "take alarms out of service until a person puts them in service again"
+SUMMARY = "take alarms out of service until somebody puts them back"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

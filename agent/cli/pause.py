@@ -2,11 +2,12 @@
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from agent.cli.arguments import add_config_option, duration, part_name
-from agent.cli.asking import ask, told
+from agent.cli.asking import add_json_option, ask, print_answer, told
 from agent.cli.tables import wrapped
 from agent.config.agent_section import load_agent
 from agent.config.fields import format_duration
@@ -14,7 +15,7 @@ from agent.errors import ConfigError
 from agent.model import SECOND, Json
 from agent.web.orders import LONGEST_PAUSE
 
-SUMMARY = "disconnect from a device for a while, or send nothing to a destination"
+SUMMARY = "leave a device alone for a while, or hold a destination back"
 
 _EPILOG: Final = """examples:
   edge-relay pause source:plc-line1 10m     a PLC with one connection, and your laptop needs it
@@ -59,6 +60,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="who needs it, if your login name does not tell; it is noted beside that",
     )
     add_config_option(parser)
+    add_json_option(parser)
     parser.epilog = _EPILOG
     parser.set_defaults(usage=parser.error)
 
@@ -113,11 +115,16 @@ async def _hold(arguments: argparse.Namespace) -> int:
         "reason": arguments.reason,
         "by": arguments.by,
     }
-    await ask(load_agent(arguments.config).data_dir, "POST", f"/api/destinations/{name}/pause", body=body)
+    directory = load_agent(arguments.config).data_dir
+    answer = await ask(directory, "POST", f"/api/destinations/{name}/pause", body=body)
+    print_answer(answer, arguments, lambda: _show_held(name, lasts))
+    return 0
+
+
+def _show_held(name: str, lasts: int | None) -> None:
     until = "until somebody resumes it" if lasts is None else f"for {format_duration(lasts)}"
     print(wrapped(f"{name} is paused {until}: what is for it waits and is sent afterwards"))
     print(f"{'then' if lasts is None else 'sooner'}: edge-relay resume destination:{name}")
-    return 0
 
 
 def _leave(arguments: argparse.Namespace) -> int:
@@ -129,22 +136,25 @@ def _leave(arguments: argparse.Namespace) -> int:
     async def work() -> int:
         body: Json = {"for_s": arguments.duration / SECOND, "by": arguments.by}
         directory = load_agent(arguments.config).data_dir
-        lasts = format_duration(arguments.duration)
         others = sharing(arguments.config, source)
         names = [source, *(sorted(others) if arguments.shared else ())]
         for name in names:
             await ask(directory, "POST", f"/api/sources/{name}/pause", body=body)
         states = await states_of(directory)
-        going_on = {name for name in others if states.get(name) != "paused"}
-        are = "is" if len(names) == 1 else "are"
-        free = "" if going_on else ": nothing is connected to it"
-        print(wrapped(f"{', '.join(names)} {are} paused for {lasts}{free}"))
-        if going_on:
-            print(
-                wrapped(f"its connection stays open, for others read over it: {', '.join(sorted(going_on))}")
-            )
-            print(f"to close it: edge-relay pause source:{source} {lasts} --shared")
-        print(f"sooner: edge-relay resume source:{source}{' --shared' if arguments.shared else ''}")
+        going_on = sorted(name for name in others if states.get(name) != "paused")
+        answer: Json = {"paused": [*names], "kept_open_by": [*going_on]}
+        print_answer(answer, arguments, lambda: _show_left(arguments, names, going_on))
         return 0
 
     return told(work)
+
+
+def _show_left(arguments: argparse.Namespace, names: Sequence[str], going_on: Sequence[str]) -> None:
+    source, lasts = names[0], format_duration(arguments.duration)
+    are = "is" if len(names) == 1 else "are"
+    free = "" if going_on else ": nothing is connected to it"
+    print(wrapped(f"{', '.join(names)} {are} paused for {lasts}{free}"))
+    if going_on:
+        print(wrapped(f"its connection stays open, for others read over it: {', '.join(going_on)}"))
+        print(f"to close it: edge-relay pause source:{source} {lasts} --shared")
+    print(f"sooner: edge-relay resume source:{source}{' --shared' if arguments.shared else ''}")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from agent.sources import SourceConfig
     from agent.sources.exploring import Expected, Found
 
-SUMMARY = "read one address in every type, byte order and base; mark what the display shows"
+SUMMARY = "read one address in every type, byte order and base"
 
 _NUMBER: Final = re.compile(r"([+-]?\d+(?:[.,](\d+))?)(?:\s+[^\d\s]\S*|\s*[°%]\S*)?")
 """As a display shows it, with a decimal comma or its unit: 21,5 °C."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from agent.config.model import Configuration
     from agent.sources.exploring import Look
 
-SUMMARY = "read tags from their devices now: value, quality, raw registers, latency"
+SUMMARY = "read tags from their devices now: value, quality, latency"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ from agent.cli.arguments import duration
 from agent.clock import SystemClock
 from agent.errors import EdgeRelayError
 
-SUMMARY = "receive webhooks: verify signatures, show each event, keep a log"
+SUMMARY = "receive webhooks: verify signatures, show each event"
 _VARIABLE = "EDGE_RELAY_RECEIVER_SECRET"
 
 

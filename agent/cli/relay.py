@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from agent.relay.config import RelayConfiguration
     from agent.relay.first_start import Access
 
-SUMMARY = "take webhooks in the cloud and keep them until the plant asks: the other side of inbound"
+SUMMARY = "take webhooks in the cloud and keep them for the plant"
 _UMASK: Final = 0o027
 _URL: Final = re.compile(r"https?://[^\s/?#@\"']+(/[^\s?#\"']*)?")
 _STARTS: Final = 3  # with a file that is found damaged; a service manager tries again later

@@ -4,16 +4,17 @@ import argparse
 import json
 
 from agent.cli.arguments import add_config_option
-from agent.cli.asking import RefusedError, ask, told
+from agent.cli.asking import RefusedError, add_json_option, ask, print_answer, told
 from agent.config.agent_section import load_agent
 from agent.model import Json
 
-SUMMARY = "make the running agent load its configuration anew, all of it or none of it"
+SUMMARY = "load the configuration anew: all of it or none of it"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_config_option(parser)
+    add_json_option(parser)
     parser.epilog = """examples:
   edge-relay reload
   edge-relay check -c config && edge-relay reload -c config
@@ -30,13 +31,17 @@ def run(arguments: argparse.Namespace) -> int:
             answer = await ask(load_agent(arguments.config).data_dir, "POST", "/api/reload")
         except RefusedError as error:
             raise RefusedError(f"refused, the old configuration goes on:\n{error}") from None
-        changed = answer["changed"] if isinstance(answer, dict) else []
-        for change in changed if isinstance(changed, list) else []:
-            print(_sentence(change))
-        print("reloaded" if changed else "reloaded: nothing changed")
+        print_answer(answer, arguments, lambda: _show(answer))
         return 0
 
     return told(work)
+
+
+def _show(answer: Json) -> None:
+    changed = answer["changed"] if isinstance(answer, dict) else []
+    for change in changed if isinstance(changed, list) else []:
+        print(_sentence(change))
+    print("reloaded" if changed else "reloaded: nothing changed")
 
 
 def _sentence(change: Json) -> str:

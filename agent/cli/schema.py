@@ -3,7 +3,7 @@
 import argparse
 import json
 
-SUMMARY = "print the JSON Schema of the configuration, for editors, or of the events, for receivers"
+SUMMARY = "print JSON Schemas: of the configuration, of the events"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

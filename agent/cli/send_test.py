@@ -7,10 +7,10 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, assert_never
 
 from agent.cli.arguments import add_config_option
-from agent.cli.asking import told
+from agent.cli.asking import add_json_option, told
 from agent.clock import SystemClock
 from agent.errors import EdgeRelayError
-from agent.model import Answer, Event, EventType, NoAnswer, Priority
+from agent.model import Answer, Event, EventType, Json, NoAnswer, Priority
 
 if TYPE_CHECKING:
     from agent.config.model import Configuration
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from agent.destinations.config import DestinationConfig
     from agent.formats import Formatter
 
-SUMMARY = "send a sample event to a destination and show what went out and came back"
+SUMMARY = "send a sample event, and show what went out and came back"
 _GOOD = range(200, 300)
 
 
@@ -28,6 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rule", help="an alarm of this rule (default: an agent.test event)")
     parser.add_argument("--show", action="store_true", help="show what would go out, and send nothing")
     add_config_option(parser)
+    add_json_option(parser)
     parser.epilog = """examples:
   edge-relay send-test cmms
   edge-relay send-test cmms --rule R1-temperature -c config
@@ -68,13 +69,18 @@ async def _send(arguments: argparse.Namespace) -> int:
         where, hidden = _where(config, event, whose)
         # The signature is that of the body that is sent; the body that is shown has no secret in it.
         body = _body(open_format(shown(config), whose), event, place)
-        _show_request(where, destination.headers(message), hidden, body)
-        if arguments.show:
-            print("nothing was sent")
-            return 0
-        outcome = await destination.deliver(message)
-    _show_answer(outcome)
-    return 0 if isinstance(outcome, Answer) and outcome.status in _GOOD else 1
+        headers = destination.headers(message)
+        told = {name: "(not shown)" if name in hidden else value for name, value in headers.items()}
+        if not arguments.json:
+            _show_request(where, told, body)
+        outcome = None if arguments.show else await destination.deliver(message)
+    if arguments.json:
+        request: Json = {"to": where, "headers": dict[str, Json](told), "body": body.decode()}
+        print(json.dumps({"request": request, "answer": _answer(outcome)}, indent=2, ensure_ascii=False))
+    else:
+        _show_answer(outcome)
+    taken = outcome is None or (isinstance(outcome, Answer) and outcome.status in _GOOD)
+    return 0 if taken else 1
 
 
 def _sample(identity: str, at: int, rule: str | None, configuration: "Configuration") -> Event:
@@ -119,10 +125,10 @@ def _where(config: "DestinationConfig", event: Event, whose: "Identity") -> tupl
             assert_never(config)
 
 
-def _show_request(where: str, headers: Mapping[str, str], hidden: set[str], body: bytes) -> None:
+def _show_request(where: str, headers: Mapping[str, str], body: bytes) -> None:
     print(where)
     for name, value in headers.items():
-        print(f"  {name}: {'(not shown)' if name in hidden else value}")
+        print(f"  {name}: {value}")
     print(f"  {_readable(body)}".replace("\n", "\n  "))
 
 
@@ -143,7 +149,28 @@ def _readable(body: bytes) -> str:
         return body.decode()
 
 
-def _show_answer(outcome: Answer | NoAnswer) -> None:
+def _answer(outcome: Answer | NoAnswer | None) -> Json:
+    """For scripts; None: nothing was sent."""
+    match outcome:
+        case None:
+            return None
+        case NoAnswer():
+            return {"status": None, "latency_s": outcome.latency, "said": outcome.why}
+        case Answer():
+            return {
+                "status": outcome.status,
+                "latency_s": outcome.latency,
+                "headers": dict[str, Json](outcome.headers),
+                "said": outcome.said or outcome.excerpt,
+            }
+        case _:
+            assert_never(outcome)
+
+
+def _show_answer(outcome: Answer | NoAnswer | None) -> None:
+    if outcome is None:
+        print("nothing was sent")
+        return
     if isinstance(outcome, NoAnswer):
         print(f"no answer: {outcome.why}")
         return

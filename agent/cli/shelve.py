@@ -9,7 +9,7 @@ from agent.cli.tables import local, seconds
 from agent.clock import SystemClock
 from agent.model import SECOND, Action
 
-SUMMARY = "put alarms aside for a while, with a reason; they go on being watched"
+SUMMARY = "put alarms aside for a while, with a reason"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ import sys
 from agent.clock import SystemClock
 from agent.errors import EdgeRelayError
 
-SUMMARY = "run a simulated plant: Modbus, OPC UA and MQTT on this machine"
+SUMMARY = "run a simulated plant: Modbus, OPC UA and MQTT"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

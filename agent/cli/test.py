@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from agent.proving.unit_tests import Outcome
 
 _MOST_ROWS = 40  # on a terminal, around the first difference
-SUMMARY = "run unit tests of rules: signals in, the whole timeline of events out"
+SUMMARY = "run unit tests of rules: signals in, the events out"
 
 _EPILOG = """\
 examples:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from agent.sources.opcua.discovery import Shown
     from agent.sources.opcua.trust import Kept, TrustStore
 
-SUMMARY = "list the certificates of OPC UA servers, trust the one of a server, or revoke it"
+SUMMARY = "list, trust and revoke the certificates of OPC UA servers"
 _STATES: Final = ("own", "trusted", "issuers", "rejected")
 
 

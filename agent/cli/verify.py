@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from agent.cli.verify_input import Keys, Request
     from agent.cli.verify_report import Arrived, Report
 
-SUMMARY = "verify a webhook that arrived, and say which part of it is wrong"
+SUMMARY = "verify a webhook that arrived, and say what is wrong with it"
 _EPILOG: Final = """\
 examples:
   edge-relay verify --secret-file cmms.key --headers headers.txt body.json

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from agent.config.model import Configuration
     from agent.proving.why import Sent, Why
 
-SUMMARY = "say why a rule did or did not raise: what its machine saw, and what was missing"
+SUMMARY = "say why a rule did or did not raise, and what was missing"
 
 _AROUND: Final = 300 * SECOND
 _RECENT: Final = 600 * SECOND

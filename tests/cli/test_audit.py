@@ -1,4 +1,4 @@
-"""`edge-relay audit` and `edge-relay inbox`: the same answer of a running agent and of the store that it left."""
+"""`edge-relay audit` and `edge-relay inbound`: the same answer of a running agent and of the store that it left."""
 
 import asyncio
 import json
@@ -61,7 +61,7 @@ def test_a_table_says_who_asked_for_what_and_what_became_of_it(tmp_path, capsys)
 def test_the_messages_are_listed_with_where_each_stands(tmp_path, capsys):
     """The newest last."""
     asyncio.run(played(tmp_path))
-    assert main(["inbox", "-c", str(tmp_path), "--limit", "2"]) == 0
+    assert main(["inbound", "-c", str(tmp_path), "--limit", "2"]) == 0
     head, *rows = capsys.readouterr().out.splitlines()
     assert head.split() == ["time", "relay", "message", "type", "route", "state", "outcome", "reason"]
     assert [row.split()[2:7] for row in rows] == [

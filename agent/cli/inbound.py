@@ -1,4 +1,4 @@
-"""`edge-relay inbox`: the messages that came in by relays, and where each stands."""
+"""`edge-relay inbound`: the messages that came in by relays, and where each stands."""
 
 import argparse
 
@@ -19,8 +19,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_limit(parser)
     add_json_option(parser, lines=True)
     parser.epilog = """examples:
-  edge-relay inbox --limit 20
-  edge-relay inbox --jsonl | jq -r 'select(.outcome == "rejected") | .reason'
+  edge-relay inbound --limit 20
+  edge-relay inbound --jsonl | jq -r 'select(.outcome == "rejected") | .reason'
 
 A message is waiting to be acted on, acting (begun), sent (on its way to its service), or settled with its outcome.
 Messages that nobody has signed are not listed: `edge-relay audit` counts them. Remembered for 30 days.
@@ -35,13 +35,13 @@ def run(arguments: argparse.Namespace) -> int:
         wanted = query(arguments, "limit")
         async with Outbox(arguments.config) as outbox:
             rows = await outbox.ask("GET", "/api/inbound", lambda desk: desk.inbox(wanted), wanted)
-        print_list(rows if isinstance(rows, list) else [], arguments, show_inbox)
+        print_list(rows if isinstance(rows, list) else [], arguments, show_messages)
         return 0
 
     return told(work)
 
 
-def show_inbox(rows: list[Json]) -> None:
+def show_messages(rows: list[Json]) -> None:
     """Print a table of them."""
     if not rows:
         print("no message has come in")
