@@ -231,18 +231,33 @@ class Intake:
             return ""
         return self.pause.reason if self.pause else self._supervisor.reason or "not connected yet"
 
+    @property
+    def state(self) -> str:
+        """In one word."""
+        return "paused" if self.pause else "up" if self.up else "down"
+
+    @property
+    def tags(self) -> int:
+        """How many it has."""
+        return len(self._specs())
+
+    @property
+    def skew_s(self) -> float | None:
+        """How far the worst of its clocks is ahead, seconds; None: none is worth telling."""
+        return self._skews.worst_s()
+
     def status(self) -> dict[str, Json]:
         """What people are told of it."""
         now = self._clock.monotonic()
         return {
             "type": self.config.type,
-            "state": "paused" if self.pause else "up" if self.up else "down",
+            "state": self.state,
             "for_s": (now - self.since) // SECOND,
             "reason": self.reason,
-            "tags": len(self._specs()),
+            "tags": self.tags,
             "bad": dict(self.bad),
             "late": {tag: (now - since) // SECOND for tag, since in self.late.items()},
-            "skew_s": self._skews.worst_s(),
+            "skew_s": self.skew_s,
             "unreadable": aside(self.name).status(now),
         }
 

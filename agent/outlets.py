@@ -227,6 +227,11 @@ class Outlets:
             raise UnknownError(f"there is no destination {name}{did_you_mean(name, self._at_work)}")
         return self._at_work[name][0]
 
+    @property
+    def at_work(self) -> Mapping[str, tuple[DestinationConfig, Dispatcher]]:
+        """Those that are sent to, by name."""
+        return {name: (self._configs[name], dispatcher) for name, (dispatcher, _) in self._at_work.items()}
+
     async def kept(self, name: str) -> None:
         """Have its facts on disk before somebody is told so; a disk that takes nothing now has them later."""
         with suppress(StoreUnavailable, KeyError):

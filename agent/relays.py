@@ -169,15 +169,22 @@ class RelayAtWork:
             self.up, self.since = False, self._clock.monotonic()
         self._up.set(0)
 
+    @property
+    def state(self) -> tuple[str, str]:
+        """In one word, and why; while it is up, what people are to know all the same."""
+        if not self.up:
+            return "down", self._supervisor.reason or "not connected yet"
+        held = self._reception.held.get(self._name, "")
+        return ("held", held) if held else ("up", self._said())
+
     def status(self) -> dict[str, Json]:
         """What people are told of it."""
-        held = self._reception.held.get(self._name, "")
-        state = "down" if not self.up else "held" if held else "up"
+        state, reason = self.state
         return {
             "type": self.config.type,
             "state": state,
             "for_s": (self._clock.monotonic() - self.since) // SECOND,
-            "reason": (held or self._said()) if self.up else self._supervisor.reason or "not connected yet",
+            "reason": reason,
             "taken": self.taken,
             "unusable": self.unusable,
         }

@@ -38,13 +38,20 @@ class Reloader:
     """Takes up changed files for one agent.
 
     Attributes:
+        path: the file or the folder.
+        loaded: when the files were last found good, monotonic nanoseconds.
         rejected: why the files on disk are not in force, as `FILE:LINE:COLUMN: error: TEXT`; empty: they are.
+        problems: all that was found in these files, warnings too; empty while `rejected` is.
+        rejected_at: when that was, monotonic nanoseconds.
     """
 
     def __init__(self, agent: "Agent", path: Path) -> None:
+        self.path = path
+        self.loaded = agent.clock.monotonic()
         self.rejected: Sequence[str] = ()
+        self.problems: Sequence[Problem] = ()
+        self.rejected_at = 0
         self._agent = agent
-        self._path = path
         self._loaded = agent.configuration.stamp
         self._at_work = asyncio.Lock()
 
@@ -68,7 +75,7 @@ class Reloader:
         def loaded() -> Stamp | None:
             return self._loaded if self._agent.configuration.watch else None
 
-        await watch_files(self._path, loaded, changed)
+        await watch_files(self.path, loaded, changed)
 
     async def _room(self) -> None:
         await asyncio.sleep(_NO_ROOM_S)
@@ -103,22 +110,23 @@ class Reloader:
             await self._take_up(old, new)
         if changed or self.rejected:
             self._accepted(changed)
+        self.loaded = self._agent.clock.monotonic()
         return changed
 
     async def _load(self) -> Configuration:
-        self._loaded = stamp(self._path)
+        self._loaded = stamp(self.path)
         thread = ThreadPoolExecutor(1, "configuration")
         try:
-            new = await asyncio.get_running_loop().run_in_executor(thread, load, self._path)
+            new = await asyncio.get_running_loop().run_in_executor(thread, load, self.path)
         finally:
             thread.shutdown(wait=False)
         if fixed := needs_restart(self._agent.configuration, new):
-            raise ConfigError([Problem(str(self._path), 0, 0, text) for text in fixed])
+            raise ConfigError([Problem(str(self.path), 0, 0, text) for text in fixed])
         return new
 
     def _accepted(self, changed: Sequence[Json]) -> None:
         """Tell it; also that a refused configuration is again what it was, to whom was told of the refusal."""
-        self.rejected = ()
+        self.rejected, self.problems = (), ()
         message = (
             f"the configuration was loaded anew: {len(changed)} change{'' if len(changed) == 1 else 's'}"
         )
@@ -129,6 +137,7 @@ class Reloader:
 
     def _reject(self, error: ConfigError) -> None:
         self.rejected = [str(problem) for problem in error.problems if problem.severity == "error"]
+        self.problems, self.rejected_at = error.problems, self._agent.clock.monotonic()
         _log.error("the changed configuration is refused, the old one goes on:\n%s", error)
         problems: list[Json] = [str(problem) for problem in error.problems]
         word: dict[str, Json] = {

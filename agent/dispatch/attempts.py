@@ -1,18 +1,38 @@
 """What is kept of an attempt: a line in the log, a count, and the record that a person reads."""
 
 import logging
+from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
 from typing import Final
 
 from prometheus_client import Counter
 
-from agent.delivery.judge import Crash, Verdict
+from agent.delivery.judge import Crash, Delivered, Verdict
 from agent.dispatch.entry import Entry
 from agent.metrics import ATTEMPTS, DELIVERY_LATENCY
 from agent.model import Answer, NoAnswer
 from agent.store.records import Attempt
 
 _log: Final = logging.getLogger(__name__)
+
+_WINDOW: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """How the newest attempts went.
+
+    Attributes:
+        attempts: how many they are.
+        succeeded: of how many the receiver has what they carried.
+        latency_s: the median of those that were answered; None: none was.
+    """
+
+    attempts: int
+    succeeded: int
+    latency_s: float | None
 
 
 class Attempts:
@@ -27,6 +47,7 @@ class Attempts:
         self._name = destination
         self._counts: dict[str, Counter] = {}
         self._latencies = DELIVERY_LATENCY.labels(destination)
+        self._newest: deque[tuple[bool, float | None]] = deque(maxlen=_WINDOW)  # delivered, seconds
 
     def note(self, entries: Sequence[Entry], outcome: Answer | NoAnswer | Crash, verdict: Verdict) -> None:
         """One line and one count an attempt."""
@@ -35,6 +56,8 @@ class Attempts:
             word = f"{outcome.status // 100}xx"
             self.latency = outcome.latency
             self._latencies.observe(outcome.latency)
+        answered = outcome.latency if isinstance(outcome, Answer) else None
+        self._newest.append((isinstance(verdict, Delivered), answered))
         if word not in self._counts:
             self._counts[word] = ATTEMPTS.labels(self._name, word)
         self._counts[word].inc()
@@ -47,6 +70,16 @@ class Attempts:
             entries[0].delivery.charged,
             outcome.status if isinstance(outcome, Answer) else outcome.why,
             verdict,
+        )
+
+    @property
+    def recent(self) -> Recent:
+        """The newest, a hundred at most, since the destination was started."""
+        latencies = [latency for _, latency in self._newest if latency is not None]
+        return Recent(
+            len(self._newest),
+            sum(delivered for delivered, _ in self._newest),
+            median(latencies) if latencies else None,
         )
 
 

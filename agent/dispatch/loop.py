@@ -138,12 +138,13 @@ class Dispatcher:
         """What people are told."""
         now, outage = self._clock.monotonic(), self.health.outage
         state, reason = self.health.state
+        recent = self._sending.attempts.recent
         return DestinationStatus(
             state=state,
             reason=reason,
             failures=0 if outage is None else outage.failures,
             for_s=0 if outage is None else (now - outage.since) // SECOND,
-            retry_in_s=self._next_attempt(now) // SECOND,
+            retry_in_s=max(0, (self.retry_at or now) - now) // SECOND,
             in_memory=len(self._backlog.queue),
             in_flight=self._in_flight,
             concurrency=self._section.concurrency,
@@ -151,13 +152,21 @@ class Dispatcher:
             delivered=self.health.delivered,
             latency_s=self._sending.attempts.latency,
             clock_offset_s=self._destination.clock_offset / SECOND,
+            attempts=recent.attempts,
+            succeeded=recent.succeeded,
+            median_s=recent.latency_s,
         )
 
-    def _next_attempt(self, now: int) -> int:
-        """How long until one may be made: the destination's own wait, or that of all that is refused."""
+    @property
+    def retry_at(self) -> int | None:
+        """When one may be made: after the destination's own wait, or that of all that is refused; None: nothing waits so.
+
+        In the past: any moment now, or it is being made.
+        """
         outage, queue = self.health.outage, self._backlog.queue
         due = None if queue.ready or self._in_flight else queue.next_due()
-        return max(0, 0 if outage is None else outage.gate - now, 0 if due is None else due - now)
+        instants = [None if outage is None else outage.gate, due]
+        return max((instant for instant in instants if instant is not None), default=None)
 
     # --- when ----------------------------------------------------------------------------------------
 

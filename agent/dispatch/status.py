@@ -31,6 +31,8 @@ class DestinationStatus:
         delivered: events it took since the agent started.
         latency_s: of the last answer; None before the first.
         clock_offset_s: how far its clock is ahead of ours.
+        attempts, succeeded, median_s: of the newest attempts, a hundred at most: how many they are, how many
+            succeeded, and the median seconds of those that were answered (None: none was).
     """
 
     state: DestinationState
@@ -45,3 +47,6 @@ class DestinationStatus:
     delivered: int
     latency_s: float | None
     clock_offset_s: float
+    attempts: int
+    succeeded: int
+    median_s: float | None

@@ -230,6 +230,13 @@ def standing(spec: AlarmSpec, state: AlarmState) -> Condition:
     return named.get(state.level) or max(spec.conditions, key=lambda condition: condition.say.rank)
 
 
+def said(spec: AlarmSpec, state: AlarmState, view: Sight) -> Json:
+    """The message of an open alarm, as an event would have it that told of it where it was last told of."""
+    kind = EventType.ALARM_RAISED if state.level else EventType.ALARM_RETURNED
+    at = max(state.reminded, state.raised_at)
+    return tell(spec, state, view, Happening(kind, standing(spec, state), at, "")).data["message"]
+
+
 def reminder_due(spec: AlarmSpec, state: AlarmState, view: Sight) -> int | None:
     """When an alarm that stands is told of again: until somebody acknowledges it, while it is announced.
 
