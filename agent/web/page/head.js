@@ -69,7 +69,7 @@ export function standing(agent, tables) {
   }
   if (agent.next_step) return ["quiet", agent.next_step];
   if (warnings.length) return ["warn", more(capital(warnings[0]), warnings.length - 1)];
-  const open = agent.alarms ?? tables.get("alarms").size;
+  const open = agent.alarms_open;
   return ["good", open ? `All is well; ${many(open, "open alarm")}, none that waits for anybody.` : "All is well; no alarm is open."];
 }
 
@@ -82,7 +82,7 @@ function capital(text) {
 }
 
 function showParticulars(row) {
-  const written = JSON.stringify({ ...row, stored: 0, waiting: 0, store_bytes: 0 });
+  const written = JSON.stringify({ ...row, stored: 0, waiting: 0, store_bytes: 0, alarms_open: 0, unwatched_total: 0 });
   if (written !== listed) {
     listed = written;
     fill(byId("particulars"), reasons(row), facts(row));
