@@ -39,6 +39,7 @@ from agent.recorder import Recorder
 from agent.relays import Relays
 from agent.reload import Reloader, pass_over_what_stays
 from agent.restore import Away, restored
+from agent.rulebook import rule_rows
 from agent.rules.engine import Engine
 from agent.sent import Sent
 from agent.status import health, measure, status, warnings
@@ -255,6 +256,13 @@ class Agent:
     def status(self) -> dict[str, Json]:
         """What is going on."""
         return status(self)
+
+    def rules(self) -> list[Json]:
+        """Each rule in words."""
+        runs = self.pipeline.engine.runs
+        return rule_rows(
+            self.configuration, lambda name: name in runs and runs[name].state.gate.enabled is not False
+        )
 
     @property
     def holding(self) -> Holding:

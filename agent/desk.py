@@ -16,29 +16,27 @@ from agent.delivery.subscription import subscribers
 from agent.errors import EdgeRelayError
 from agent.formats import FormatError, open_format
 from agent.model import MILLISECOND, SECOND, Event, EventType, Json
-from agent.stamps import utc_text
+from agent.rules.phrases import duration
 from agent.store.messages import AuditFilter
-from agent.store.orders import Replay, Stretch, Tally, Walked
+from agent.store.orders import Replay, Stretch, Walked
 from agent.store.records import (
-    Attempt,
     DeadLetter,
     DeliveryState,
-    DeliveryStatus,
     EventFilter,
     Listed,
     Selection,
     Stored,
 )
 from agent.store.store import Store
+from agent.web.deliveries import attempt_row, delivery_row, tally_rows
 from agent.web.messages import audit_line, inbox_row
-from agent.web.orders import MalformedError, ReplayOrder
+from agent.web.orders import ReplayOrder
+from agent.web.query import LAST, limit, moment, number
 
 if TYPE_CHECKING:
     from agent.destinations.base import DestinationSection
 
-MOST: Final = 10_000
-_LAST: Final = (1 << 63) - 1
-_LAST_MS: Final = _LAST // MILLISECOND
+_STATES: Final = {state.word: state for state in DeliveryState}
 
 
 class UnknownError(EdgeRelayError):
@@ -67,32 +65,50 @@ class Desk:
     terms: Callable[[], Terms] = Terms
 
     async def events(self, query: Mapping[str, str]) -> list[Json]:
-        """The newest events that `query` wants (since, type, rule, state, limit), oldest first."""
+        """The newest events that `query` wants (since, type, rule, state, limit), oldest first.
+
+        With `after`: the first beyond that number.
+        """
         state = query.get("state")
-        try:
-            wanted = EventFilter(
-                since_wall=_wall(query, "since"),
-                type=query.get("type"),
-                rule=query.get("rule"),
-                state=DeliveryState[state.upper()] if state else None,
-            )
-        except KeyError:
-            words = ", ".join(each.word for each in DeliveryState)
-            raise UnknownError(f"no delivery is ever {state!r}: expected {words}") from None
-        return [self._listed(event) for event in await self.store.events(wanted, _limit(query))]
+        if state is not None and state not in _STATES:
+            raise UnknownError(f"no delivery is ever {state!r}: expected {', '.join(_STATES)}")
+        wanted = EventFilter(
+            since_wall=moment(query, "since"),
+            type=query.get("type"),
+            rule=query.get("rule"),
+            state=None if state is None else _STATES[state],
+            after=number(query, "after", 0) if "after" in query else None,
+        )
+        return [self._listed(event) for event in await self.store.events(wanted, limit(query))]
+
+    async def event(self, seq: int) -> Json:
+        """One event with its deliveries, and every attempt of them that is kept.
+
+        Raises:
+            UnknownError: there is none, or none any more.
+        """
+        listed = await self.store.letters.event(seq)
+        if listed is None:
+            raise UnknownError(self._no_event(seq))
+        deliveries: list[Json] = [
+            delivery_row(status)
+            | {"attempts": [attempt_row(attempt) for attempt in listed.attempts.get(status.destination, ())]}
+            for status in listed.deliveries
+        ]
+        return self._event(seq, listed.stored) | {"deliveries": deliveries}
 
     async def audit(self, query: Mapping[str, str]) -> list[Json]:
         """The newest lines of the audit that `query` wants (since, target, outcome, limit), oldest first."""
-        wanted = AuditFilter(_wall(query, "since"), query.get("target"), query.get("outcome"))
-        return [audit_line(line) for line in await self.store.audit.newest(wanted, _limit(query))]
+        wanted = AuditFilter(moment(query, "since"), query.get("target"), query.get("outcome"))
+        return [audit_line(line) for line in await self.store.audit.newest(wanted, limit(query))]
 
     async def inbox(self, query: Mapping[str, str]) -> list[Json]:
         """The newest messages that came in (limit), oldest first."""
-        return [inbox_row(message) for message in await self.store.inbox.newest(_limit(query))]
+        return [inbox_row(message) for message in await self.store.inbox.newest(limit(query))]
 
     async def dead_letters(self, query: Mapping[str, str]) -> list[Json]:
         """The newest dead letters that `query` selects, oldest first."""
-        letters = await self.store.letters.dead(self._selection(query), _limit(query))
+        letters = await self.store.letters.dead(self._selection(query), limit(query))
         return [self._letter(letter) for letter in letters]
 
     async def dead_letter(self, destination: str, seq: int) -> Json:
@@ -112,14 +128,14 @@ class Desk:
         return (
             self._letter(letter)
             | self._body(letter)
-            | {"attempts": [_attempt(attempt) for attempt in letter.attempts]}
+            | {"attempts": [attempt_row(attempt) for attempt in letter.attempts]}
         )
 
     async def count(self, query: Mapping[str, str]) -> dict[str, Json]:
         """How many dead letters are selected, by destination; a part of a long order as `resend`."""
         stretch = self._stretch(query)
         tallies, left = await self.store.letters.tally(self._selection(query), stretch)
-        return {"counts": _counts(tallies), "upto": stretch.upto, "next": left}
+        return {"counts": tally_rows(tallies), "upto": stretch.upto, "next": left}
 
     async def resend(self, query: Mapping[str, str]) -> dict[str, Json]:
         """Send the selected dead letters again; how many, and the number to go on after (null: done).
@@ -141,7 +157,7 @@ class Desk:
             UnknownError: there is no such destination.
         """
         letters, terms = self.store.letters, self.terms()
-        stretch = Stretch(order.after, order.upto or self.store.seq, order.limit or _LAST)
+        stretch = Stretch(order.after, order.upto or self.store.seq, order.limit or LAST)
         since, until = order.since_ms * MILLISECOND, order.until_ms
         wanted = Replay(
             order.destination, order.rule, order.type, since, None if until is None else until * MILLISECOND
@@ -157,7 +173,7 @@ class Desk:
         try:
             if order.dry_run:
                 tallies, left = await count(stretch=stretch)
-                return {"counts": _counts(tallies), "next": left, **told}
+                return {"counts": tally_rows(tallies), "next": left, **told}
             walked: Walked = await send(stretch=stretch)
         except KeyError as error:
             raise self._no_destination(str(error.args[0])) from None
@@ -177,9 +193,18 @@ class Desk:
             return UnknownError(f"the agent has not run with {name} yet: start it, and ask again")
         return UnknownError(f"there is no destination {name}{did_you_mean(name, known)}")
 
+    def _no_event(self, seq: int) -> str:
+        newest, kept = self.store.seq, self.terms().keep_delivered
+        if seq < 1 or seq > newest:
+            return f"there is no event {seq}: the newest is {newest}"
+        lasting = "" if kept is None else f" for {duration(kept)}"
+        return (
+            f"event {seq} is not kept any more: what was delivered is kept{lasting} (store: keep_delivered)"
+        )
+
     def _stretch(self, query: Mapping[str, str]) -> Stretch:
-        after, upto = _number(query, "after", 0), _number(query, "upto", self.store.seq)
-        return Stretch(after, upto, _number(query, "limit", _LAST))
+        after, upto = number(query, "after", 0), number(query, "upto", self.store.seq)
+        return Stretch(after, upto, number(query, "limit", LAST))
 
     def _selection(self, query: Mapping[str, str]) -> Selection:
         """Which dead letters a query selects; an unknown destination is a slip, not an empty list."""
@@ -191,21 +216,21 @@ class Desk:
             raise UnknownError(text) from None
         return Selection(
             destination=destination,
-            seq=_number(query, "seq", 0) if "seq" in query else None,
+            seq=number(query, "seq", 0) if "seq" in query else None,
             event_id=query.get("id"),
             rule=query.get("rule"),
             reason=query.get("reason"),
-            since_wall=_wall(query, "since"),
-            until_wall=_wall(query, "until"),
+            since_wall=moment(query, "since"),
+            until_wall=moment(query, "until"),
         )
 
     def _listed(self, listed: Listed) -> dict[str, Json]:
         return self._event(listed.seq, listed.stored) | {
-            "deliveries": [_delivery(status) for status in listed.deliveries]
+            "deliveries": [delivery_row(status) for status in listed.deliveries]
         }
 
     def _letter(self, letter: DeadLetter) -> dict[str, Json]:
-        return self._event(letter.seq, letter.stored) | _delivery(letter.status)
+        return self._event(letter.seq, letter.stored) | delivery_row(letter.status)
 
     def _body(self, letter: DeadLetter) -> dict[str, Json]:
         """What its receiver is sent, as the destination's format writes it today."""
@@ -243,58 +268,3 @@ def _hide(data: dict[str, Json]) -> None:
     """What a stranger has sent may hold his secrets: it is for the service of its route and nobody else."""
     data["bytes"] = len(str(data.pop("body"))) * 3 // 4
     del data["headers"]
-
-
-def _wall(query: Mapping[str, str], name: str) -> int | None:
-    return None if name not in query else min(_number(query, name, 0), _LAST_MS) * MILLISECOND
-
-
-def _limit(query: Mapping[str, str]) -> int:
-    return max(1, min(_number(query, "limit", 100), MOST))
-
-
-def _number(query: Mapping[str, str], name: str, default: int) -> int:
-    written = query.get(name)
-    if written is None:
-        return default
-    if not (written.isdecimal() and written.isascii()):
-        raise MalformedError(f"{name}: expected a number, got {written!r}")
-    return min(int(written), _LAST)
-
-
-def _counts(tallies: Mapping[str, Tally]) -> dict[str, Json]:
-    return {
-        name: {
-            "count": tally.count,
-            "first": None if tally.first_wall is None else utc_text(tally.first_wall),
-            "last": None if tally.last_wall is None else utc_text(tally.last_wall),
-            "damaged": tally.damaged,
-            "removed": tally.removed,
-        }
-        for name, tally in tallies.items()
-    }
-
-
-def _delivery(status: DeliveryStatus) -> dict[str, Json]:
-    told: dict[str, Json] = {
-        "destination": status.destination,
-        "state": status.state.word,
-        "previous": status.previous,
-        "charged": status.charged,
-    }
-    if status.settled_wall is not None:
-        told["settled"] = utc_text(status.settled_wall)
-    if status.reason:
-        told["reason"] = status.reason
-    if status.resent:
-        told["resent"] = True
-    return told
-
-
-def _attempt(attempt: Attempt) -> dict[str, Json]:
-    return {
-        "at": utc_text(attempt.at_wall),
-        "status": attempt.status,
-        "latency_s": attempt.latency,
-        "text": attempt.text,
-    }

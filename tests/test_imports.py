@@ -36,6 +36,7 @@ LEVELS = {
     "mqtt": SHELL,
     "notify": SHELL,
     "paths": SHELL,
+    "rulebook": SHELL,
     "signing": SHELL,
     "server_url": SHELL,
     "sources": SHELL,

@@ -7,7 +7,6 @@ import sys
 import textwrap
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
-from zoneinfo import ZoneInfo
 
 from agent.cli.arguments import add_config_option
 from agent.cli.asking import add_json_option, print_problems
@@ -40,6 +39,7 @@ delay; the sending comes on top.
 def run(arguments: argparse.Namespace) -> int:
     """Load the configuration and print its rules."""
     from agent.config.load import load
+    from agent.rulebook import in_file_order
 
     try:
         configuration = load(arguments.config)
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 2
     wanted = [
         spec
-        for spec in _in_file_order(configuration)
+        for spec in in_file_order(configuration)
         if not arguments.rules or {spec.name, spec.rule} & set(arguments.rules)
     ]
     if arguments.json:
@@ -73,16 +73,6 @@ def _unknown(names: Sequence[str], specs: Collection[RuleSpec]) -> list[str]:
     ]
 
 
-def _written(spec: RuleSpec, configuration: Configuration) -> bool:
-    return spec.rule_id in configuration.written_rules
-
-
-def _in_file_order(configuration: Configuration) -> list[RuleSpec]:
-    """The engine's order is another: whoever asks for an alarm comes after it."""
-    place = {name: index for index, name in enumerate(configuration.written_rules)}
-    return sorted(configuration.rules, key=lambda spec: place.get(spec.rule_id, len(place)))
-
-
 def _told(specs: Sequence[RuleSpec], configuration: Configuration) -> Iterator[Sequence[str]]:
     """The lines of each rule; what the file says of all alarms together is told together, at the end."""
     from agent.rules.sentence import chatter
@@ -94,19 +84,14 @@ def _told(specs: Sequence[RuleSpec], configuration: Configuration) -> Iterator[S
     yield from ([f"Every alarm: {chatter(of)}."] for of in noise)
 
 
-def _sentence(spec: RuleSpec, configuration: Configuration) -> str:
-    from agent.rules.sentence import sentence
-
-    return sentence(spec, configuration.tags.get(spec.subject), ZoneInfo(configuration.agent.zone))
-
-
 def _lines(spec: RuleSpec, configuration: Configuration) -> Iterator[str]:
     """The sentence, and below it what an operator asks next."""
+    from agent.rulebook import is_written, sentence_of
     from agent.rules.detection import detection
     from agent.rules.phrases import duration
 
-    nobody = "" if _written(spec, configuration) else " (Not in the file: every source has one.)"
-    yield _sentence(spec, configuration) + nobody
+    nobody = "" if is_written(spec, configuration) else " (Not in the file: every source has one.)"
+    yield sentence_of(spec, configuration) + nobody
     found = detection(spec, configuration.tags)
     allowed = spec.wording.time_to_respond
     respond = f"; time to respond {duration(allowed)}" if allowed is not None else ""
@@ -136,6 +121,7 @@ def _messages(spec: RuleSpec) -> list[str]:
 
 
 def _row(spec: RuleSpec, configuration: Configuration) -> Json:
+    from agent.rulebook import is_written, sentence_of
     from agent.rules.detection import detection
 
     found = detection(spec, configuration.tags)
@@ -143,8 +129,8 @@ def _row(spec: RuleSpec, configuration: Configuration) -> Json:
     return {
         "rule": spec.rule_id,
         "instance": spec.name,
-        "written": _written(spec, configuration),
-        "sentence": _sentence(spec, configuration),
+        "written": is_written(spec, configuration),
+        "sentence": sentence_of(spec, configuration),
         "worst_case_s": None if found.worst is None else found.worst / SECOND,
         "worst_case": str(found),
         "time_to_respond_s": None if allowed is None else allowed / SECOND,

@@ -9,11 +9,11 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Final
 
 from agent.clock import Clock
-from agent.store import dead_letters, fallback, replay
+from agent.store import dead_letters, fallback, queries, replay
 from agent.store.counters import Counters
 from agent.store.fallback import Wants
 from agent.store.orders import Replay, Stretch, Tally, Walked
-from agent.store.records import DeadLetter, Delivery, Selection, Stored
+from agent.store.records import DeadLetter, Delivery, Listed, Selection, Stored
 from agent.store.turns import Turns
 
 WHOLE: Final = Stretch()
@@ -47,6 +47,11 @@ class Letters:
         """One letter with every attempt that is kept; None when there is none."""
         await self._settle()
         return await dead_letters.find_letter(self._turns, self._counters, destination, seq)
+
+    async def event(self, seq: int) -> Listed | None:
+        """One event with every attempt that is kept of its deliveries; None when there is none, or none any more."""
+        await self._settle()
+        return await queries.find_event(self._turns, self._counters.names, seq)
 
     async def tally(
         self, selection: Selection, stretch: Stretch = WHOLE

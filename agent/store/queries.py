@@ -7,12 +7,13 @@ and commits go between two bites; a row that is read for sending has passed its 
 # ruff: noqa: S608 - statements are put together from constants; values are always bound
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 import orjson
 
 from agent.store.records import (
+    Attempt,
     Delivery,
     DeliveryState,
     DeliveryStatus,
@@ -48,6 +49,9 @@ STATUS_COLUMNS: Final = (
 _BITE_FLOOR: Final = (
     f"SELECT min(seq) FROM (SELECT seq FROM event WHERE seq < ? ORDER BY seq DESC LIMIT {BITE})"
 )
+_BITE_CEILING: Final = (
+    f"SELECT max(seq) FROM (SELECT seq FROM event WHERE seq >= ? ORDER BY seq LIMIT {BITE})"
+)
 # A destination is named by all there are, so that the primary key (destination, seq) is used.
 _EVENTS: Final = (
     f"SELECT {EVENT_COLUMNS} FROM event WHERE seq >= :floor AND seq < :before "
@@ -56,11 +60,17 @@ _EVENTS: Final = (
     "AND (:rule IS NULL OR rule = :rule) "
     "AND (:state IS NULL OR EXISTS (SELECT 1 FROM delivery WHERE destination IN (SELECT id FROM destination) "
     "AND delivery.seq = event.seq AND delivery.state = :state)) "
-    "ORDER BY seq DESC LIMIT :limit"
 )
+_NEWEST: Final = f"{_EVENTS} ORDER BY seq DESC LIMIT :limit"
+_NEXT: Final = f"{_EVENTS} ORDER BY seq LIMIT :limit"
+_EVENT: Final = f"SELECT {EVENT_COLUMNS} FROM event WHERE seq = ?"
 _STATUSES: Final = (
     f"SELECT delivery.seq, {STATUS_COLUMNS} FROM delivery WHERE destination IN (SELECT id FROM destination) "
     "AND seq IN (SELECT value FROM json_each(?)) ORDER BY seq, destination"
+)
+_TRIED: Final = (
+    "SELECT destination, at_wall, status, latency, text FROM attempt "
+    "WHERE destination IN (SELECT id FROM destination) AND seq = ? ORDER BY destination, number"
 )
 
 
@@ -138,39 +148,69 @@ async def find_events(
 ) -> list[Listed]:
     """Read the newest `limit` events below number `before` that are `wanted`, newest last.
 
+    With `wanted.after`: the first `limit` beyond that number.
+
     Raises:
         StoreUnavailable: the file cannot be read.
     """
     found: list[Listed] = []
-    floor: int | None = before
+    upward = wanted.after is not None
+    first, last = (wanted.after or 0) + 1, before
 
-    async def bite() -> int | None:
-        """Add what is found; the number to go on below, None at the end."""
+    async def bite() -> tuple[int, int]:
+        """Add what is found; the numbers between which to go on, the last not among them."""
         connection = turns.connection
-        [(lowest,)] = await connection.execute_fetchall(_BITE_FLOOR, (floor,))
-        if lowest is None:
-            return None
-        parameters = {
-            "floor": lowest,
-            "before": floor,
-            "since": wanted.since_wall,
-            "type": wanted.type,
-            "rule": wanted.rule,
-            "state": wanted.state,
-            "limit": limit - len(found),
-        }
-        rows: Sequence[Row] = list(await connection.execute_fetchall(_EVENTS, parameters))
-        statuses: dict[int, list[DeliveryStatus]] = {row[0]: [] for row in rows}
-        numbers = orjson.dumps(list(statuses)).decode()
-        for seq, *status in await connection.execute_fetchall(_STATUSES, (numbers,)):
-            statuses[seq].append(read_status(status, names))
-        found.extend(Listed(row[0], decode_event(row), tuple(statuses[row[0]])) for row in rows)
-        return int(lowest)
+        edge, start = (_BITE_CEILING, first) if upward else (_BITE_FLOOR, last)
+        [(end,)] = await connection.execute_fetchall(edge, (start,))
+        if end is None:
+            return last, last
+        low, high = (first, min(end + 1, last)) if upward else (max(end, first), last)
+        parameters = {"floor": low, "before": high, **_parameters(wanted), "limit": limit - len(found)}
+        rows = list(await connection.execute_fetchall(_NEXT if upward else _NEWEST, parameters))
+        found.extend(await _with_deliveries(turns, names, rows))
+        return (high, last) if upward else (first, low)
 
-    while floor is not None and len(found) < limit:
-        floor = await turns.run(bite)
-    found.reverse()
-    return found
+    while first < last and len(found) < limit:
+        first, last = await turns.run(bite)
+    return found if upward else found[::-1]
+
+
+async def find_event(turns: Turns, names: Mapping[int, str], seq: int) -> Listed | None:
+    """Read one event with each attempt that is kept; None when there is none, or none any more.
+
+    Raises:
+        StoreUnavailable: the file cannot be read.
+    """
+
+    async def read() -> Listed | None:
+        rows = list(await turns.connection.execute_fetchall(_EVENT, (seq,)))
+        if not rows:
+            return None
+        [listed] = await _with_deliveries(turns, names, rows)
+        attempts: dict[str, list[Attempt]] = {}
+        for key, *attempt in await turns.connection.execute_fetchall(_TRIED, (seq,)):
+            attempts.setdefault(names[key], []).append(Attempt(*attempt))
+        return replace(listed, attempts=attempts)
+
+    return await turns.run(read)
+
+
+def _parameters(wanted: EventFilter) -> Mapping[str, object]:
+    return {
+        "since": wanted.since_wall,
+        "type": wanted.type,
+        "rule": wanted.rule,
+        "state": wanted.state,
+    }
+
+
+async def _with_deliveries(turns: Turns, names: Mapping[int, str], rows: Sequence[Row]) -> Sequence[Listed]:
+    """Read rows of EVENT_COLUMNS, and what became of their deliveries."""
+    statuses: dict[int, list[DeliveryStatus]] = {row[0]: [] for row in rows}
+    numbers = orjson.dumps(list(statuses)).decode()
+    for seq, *status in await turns.connection.execute_fetchall(_STATUSES, (numbers,)):
+        statuses[seq].append(read_status(status, names))
+    return [Listed(row[0], decode_event(row), tuple(statuses[row[0]])) for row in rows]
 
 
 def read_status(row: Row, names: Mapping[int, str]) -> DeliveryStatus:

@@ -184,11 +184,16 @@ class DeliveryStatus:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """An event as it is listed; `stored` is None when its row is damaged."""
+    """An event as it is listed; `stored` is None when its row is damaged.
+
+    Attributes:
+        attempts: by destination, the last ten charged ones, oldest first; only where one event is asked for.
+    """
 
     seq: int
     stored: Stored | None
     deliveries: tuple[DeliveryStatus, ...]
+    attempts: Mapping[str, Sequence[Attempt]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,12 +245,14 @@ class EventFilter:
         type: the type's beginning, `alarm.`.
         rule: the rule it came from.
         state: a delivery of it stands there.
+        after: of a greater number; then those that follow it are read, and not the newest.
     """
 
     since_wall: int | None = None
     type: str | None = None
     rule: str | None = None
     state: DeliveryState | None = None
+    after: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from agent.web.outbox import outbox_routes
 from agent.web.routes import Asked, Route, command, question
 from agent.web.rows import Flushed, Reloaded, Status
 from agent.web.sources import Pausing, source_routes
+from agent.web.tables import RuleRow
 
 
 class Controlled(Protocol):
@@ -40,6 +41,10 @@ class Controlled(Protocol):
         """What is going on."""
         ...
 
+    def rules(self) -> list[Json]:
+        """Each rule in words, as the file has them."""
+        ...
+
     async def reload(self) -> Sequence[Json]:
         """Load the configuration anew; what changed. Raises ConfigError: the old one goes on."""
         ...
@@ -64,6 +69,9 @@ def _agent_routes(agent: Controlled) -> Sequence[Route]:
     async def status(_: Asked) -> Json:
         return agent.status()
 
+    async def rules(_: Asked) -> Json:
+        return agent.rules()
+
     async def reload(_: Asked) -> Json:
         return {"changed": list(await agent.reload())}
 
@@ -73,6 +81,7 @@ def _agent_routes(agent: Controlled) -> Sequence[Route]:
 
     return [
         question("/api/status", "What is going on, all of it.", status, Status),
+        question("/api/rules", "Each rule as one sentence, in the order of the file.", rules, list[RuleRow]),
         command("/api/reload", "Load the configuration anew: all or nothing.", reload, Reloaded),
         command("/api/samples/flush", "Have all that was seen in the file of samples.", flush, Flushed),
     ]

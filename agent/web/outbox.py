@@ -4,13 +4,27 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 from agent.model import Json
+from agent.web.query import whole_number
 from agent.web.routes import Asked, Parameter, Route, command, question
-from agent.web.rows import AuditRow, Counts, Dropped, EventRow, InboxRow, LetterRow, LetterWhole, Resent
+from agent.web.rows import (
+    AuditRow,
+    Counts,
+    Dropped,
+    EventRow,
+    EventWhole,
+    InboxRow,
+    LetterRow,
+    LetterWhole,
+    Resent,
+)
 
 _NUMBER: Final[Mapping[str, Json]] = {"type": "integer", "minimum": 0}
 _TEXT: Final[Mapping[str, Json]] = {"type": "string"}
 _STATES: Final[Mapping[str, Json]] = {"type": "string", "enum": ["pending", "delivered", "dead", "dropped"]}
 _LIMIT: Final = Parameter("limit", "at most so many, the newest; 100 if not given, 10,000 at most", _NUMBER)
+_AFTER: Final = Parameter(
+    "after", "beyond this number, and of those the first, not the newest: whoever follows them", _NUMBER
+)
 _SINCE: Final = Parameter("since", "from this moment on, milliseconds since 1970 UTC", _NUMBER)
 _TYPE: Final = Parameter("type", "types that begin so, such as alarm.", _TEXT)
 _RULE: Final = Parameter("rule", "of this rule, or instance of one", _TEXT)
@@ -31,7 +45,8 @@ _STRETCH: Final = (
     Parameter("upto", "up to this number", _NUMBER),
     Parameter("limit", "look at so many at most", _NUMBER),
 )
-_LETTER: Final = (Parameter("destination", "whose it is", _TEXT), Parameter("seq", "its number", _NUMBER))
+_SEQ: Final = Parameter("seq", "its number", _NUMBER)
+_LETTER: Final = (Parameter("destination", "whose it is, such as cmms, or RELAY/ROUTE", _TEXT), _SEQ)
 
 
 class Outbox(Protocol):
@@ -39,6 +54,10 @@ class Outbox(Protocol):
 
     async def events(self, query: Mapping[str, str]) -> list[Json]:
         """Events with their deliveries."""
+        ...
+
+    async def event(self, seq: int) -> Json:
+        """One with every attempt. Raises UnknownError: there is none, or none any more."""
         ...
 
     async def dead_letters(self, query: Mapping[str, str]) -> list[Json]:
@@ -76,6 +95,9 @@ def outbox_routes(desk: Outbox) -> Sequence[Route]:
     async def events(asked: Asked) -> Json:
         return await desk.events(asked.query)
 
+    async def event(asked: Asked) -> Json:
+        return await desk.event(whole_number("seq", asked.named["seq"]))
+
     async def inbox(asked: Asked) -> Json:
         return await desk.inbox(asked.query)
 
@@ -83,9 +105,13 @@ def outbox_routes(desk: Outbox) -> Sequence[Route]:
         return await desk.audit(asked.query)
 
     told = "What messages asked of machines and alarms, and what became of it."
-    selected = (_SINCE, _TYPE, _RULE, _STATE, _LIMIT)
+    selected, whole = (
+        (_AFTER, _SINCE, _TYPE, _RULE, _STATE, _LIMIT),
+        "One event, with each attempt that is kept.",
+    )
     return [
         question("/api/events", "The newest events, oldest first.", events, list[EventRow], *selected),
+        question("/api/events/{seq}", whole, event, EventWhole, _SEQ),
         question("/api/inbound", "The newest messages, oldest first.", inbox, list[InboxRow], _LIMIT),
         question("/api/audit", told, audit, list[AuditRow], _SINCE, _TARGET, _OUTCOME, _LIMIT),
         *_letter_routes(desk),
@@ -97,7 +123,7 @@ def _letter_routes(desk: Outbox) -> Sequence[Route]:
         return await desk.dead_letters(asked.query)
 
     async def letter(asked: Asked) -> Json:
-        return await desk.dead_letter(asked.named["destination"], int(asked.named["seq"]))
+        return await desk.dead_letter(asked.named["destination"], whole_number("seq", asked.named["seq"]))
 
     async def count(asked: Asked) -> Json:
         return await desk.count(asked.query)
@@ -109,7 +135,7 @@ def _letter_routes(desk: Outbox) -> Sequence[Route]:
         return await desk.drop(asked.query)
 
     path, many, some = "/api/deadletters", list[LetterRow], (*_SELECTION, *_STRETCH)
-    one = path + r"/{destination:.+}/{seq:\d+}"
+    one = f"{path}/{{destination:.+}}/{{seq}}"
     return [
         question(path, "The newest dead letters, oldest first.", letters, many, *_SELECTION, _LIMIT),
         question(f"{path}/count", "How many dead letters are selected.", count, Counts, *some),
