@@ -10,7 +10,7 @@ def changes(old: Configuration, new: Configuration) -> Sequence[Json]:
     """What differs, each as a map.
 
     `{rule, key, from, to}`, and `{section, key, from, to}` for what holds for all rules (without `key` where the
-    section has none); `{rule}` alone for one that says the same and means something else now, by a default,
+    section has none; of `http` without what it says); `{rule}` alone for one that says the same and means something else now, by a default,
     say; `{source}`, `{destination}` and `{relay}` alone, which may hold secrets.
     """
     before, after = ({name: dict(rule) for name, rule in each.written_rules.items()} for each in (old, new))
@@ -22,16 +22,15 @@ def changes(old: Configuration, new: Configuration) -> Sequence[Json]:
     found += [{"source": name} for name in _differing(old.sources, new.sources)]
     found += [{"destination": name} for name in _differing(old.destinations, new.destinations)]
     found += [{"relay": name} for name in _differing(old.inbound, new.inbound)]
+    found += [{"section": "http", "key": key} for key in _differing(dict(old.http), dict(new.http))]
     return [*found, *_texts("section", old.written_sections, new.written_sections)]
 
 
 def needs_restart(old: Configuration, new: Configuration) -> Sequence[str]:
     """What differs that a running agent cannot change, a sentence each."""
-    return [
-        f"`{name}` has changed, which takes a restart (`systemctl restart edge-relay`), or set it back"
-        for name in ("agent", "http")
-        if getattr(old, name) != getattr(new, name)
-    ]
+    if old.agent == new.agent:
+        return []
+    return ["`agent` has changed, which takes a restart (`systemctl restart edge-relay`), or set it back"]
 
 
 def _texts(kind: str, old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[dict[str, Json]]:

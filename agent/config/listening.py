@@ -23,45 +23,38 @@ class Listen:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def parse_listen(value: object) -> Listen:
-    """Read `127.0.0.1:8470` or `[::1]:8470`; loopback only, as long as no token can be given (X6).
+def parse_address(value: object) -> Listen:
+    """Read `127.0.0.1:8470`, `0.0.0.0:8471` or `[::]:8471`.
 
     Raises:
-        ValueError: not an address and a port, or an address that others can reach.
+        ValueError: not an IP address (or localhost) and a port.
     """
     host, _, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
     if not host or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > _LARGEST_PORT:
-        raise ValueError("expected an address and a port, such as 127.0.0.1:8470")
-    host = host.removeprefix("[").removesuffix("]")
-    try:
-        loopback = host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        raise ValueError(
-            f"expected an IP address before the port, got {host!r}: write 127.0.0.1:{port}"
-        ) from None
-    if not loopback:
-        raise ValueError(
-            f"{host} can be reached from other machines, and health and metrics ask for no token yet: "
-            f"listen on 127.0.0.1:{port} and put a proxy with a login before it"
-        )
-    return Listen(host, int(port))
-
-
-def parse_address(value: object) -> Listen:
-    """Read `0.0.0.0:8471` or `[::]:8471`.
-
-    Raises:
-        ValueError: not an address and a port.
-    """
-    host, _, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
+        raise ValueError("expected an IP address and a port, such as 127.0.0.1:8470 or 0.0.0.0:8470")
     host = host.removeprefix("[").removesuffix("]")
     try:
         ip_address("127.0.0.1" if host == "localhost" else host)
     except ValueError:
-        host = ""
-    if not host or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > _LARGEST_PORT:
-        raise ValueError("expected an IP address and a port, such as 127.0.0.1:8471 or 0.0.0.0:8471")
+        raise ValueError(
+            f"expected an IP address before the port, got {host!r}: write 127.0.0.1:{port}"
+        ) from None
     return Listen(host, int(port))
+
+
+def parse_loopback(value: object) -> Listen:
+    """The same for what asks nobody who he is: loopback only.
+
+    Raises:
+        ValueError: not an address and a port, or an address that others can reach.
+    """
+    listen = parse_address(value)
+    if not is_loopback(listen):
+        raise ValueError(
+            f"{listen.host} can be reached from other machines, and health and metrics ask for no token here: "
+            f"listen on 127.0.0.1:{listen.port} and put a proxy with a login before it"
+        )
+    return listen
 
 
 def is_loopback(listen: Listen) -> bool:

@@ -22,16 +22,17 @@ from agent.config.alarms import FloodSection
 from agent.config.certificates import unusable_certificates
 from agent.config.doubts import doubts
 from agent.config.fallbacks import check_fallbacks
+from agent.config.http_section import HttpSection, check_http
 from agent.config.imported import SOURCE
 from agent.config.inbound import check_inbound
 from agent.config.known_tags import KnownTags
 from agent.config.load_rules import LoadingRules
-from agent.config.model import Configuration, File, HttpSection, StoreSection
+from agent.config.model import Configuration, File, StoreSection
 from agent.config.secrets import Secret
 from agent.config.subscriptions import unheard
 from agent.config.times import wall
 from agent.config.walk import as_json, keys_of, texts_in
-from agent.config.yaml_text import Plain
+from agent.config.yaml_text import Keys, Plain
 from agent.delivery.body import Identity
 from agent.destinations.config import DestinationConfig
 from agent.errors import ConfigError, Problem
@@ -57,6 +58,7 @@ _TABLES: Final = {
     "templates",
     "destinations",
     "inbound",
+    "http",
 }  # compared on their own; the latter hold secrets
 _ANY_RANGE: Final = (0.0, 100.0)  # of a tag with errors, so that a rule over it is not wrong as well
 _KEEP_IT: Final = "put it into a file that only edge-relay may read, and write ${file:PATH} here"
@@ -96,7 +98,7 @@ class _Loading(LoadingRules):
         self.context = self.context if agent is None else replace(self.context, data_dir=agent.data_dir)
         self.expand_sources()
         store = self.section("store", _STORE)
-        http = self.section("http", _HTTP)
+        http = self.http()
         sources = self.sources()
         destinations = self.destinations(agent)
         tags = self.tags(sources)
@@ -159,6 +161,15 @@ class _Loading(LoadingRules):
             sections = {"sources": sources, "destinations": destinations, "inbound": relays}
             for path, text in unusable_certificates(sections):
                 self.report(path, text, "warning")
+
+    def http(self) -> HttpSection | None:
+        """Give the section of the page, if there is no error in it."""
+        if (http := self.section("http", _HTTP)) is None:
+            return None
+        for path, text, severity in check_http(http):
+            self.report(path, text, severity)
+        self.check_texts_of(http, ("http",))
+        return http
 
     def destinations(self, agent: AgentSection | None) -> dict[str, DestinationConfig]:
         """Give every destination without an error, and try how its events are written."""
@@ -242,9 +253,13 @@ class _Loading(LoadingRules):
     def check_texts(self, section: str, entries: Mapping[str, BaseModel]) -> None:
         """Warn of secrets in plain text, and refuse references where they would stay text."""
         for name, entry in entries.items():
-            for path, text in texts_in(entry, (section, name)):
-                if isinstance(text, Secret):
-                    if text.exposed:
-                        self.report(path, f"a secret {text.exposed}: {_KEEP_IT}", "warning")
-                elif _REFERENCE.search(text):
-                    self.report(path, _PLAIN + (_IN_A_TEMPLATE if path[2:] == ("template",) else ""))
+            self.check_texts_of(entry, (section, name))
+
+    def check_texts_of(self, entry: BaseModel, place: Keys) -> None:
+        """The same for one section."""
+        for path, text in texts_in(entry, place):
+            if isinstance(text, Secret):
+                if text.exposed:
+                    self.report(path, f"a secret {text.exposed}: {_KEEP_IT}", "warning")
+            elif _REFERENCE.search(text):
+                self.report(path, _PLAIN + (_IN_A_TEMPLATE if path[2:] == ("template",) else ""))

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Final
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import Field
 
 from agent.config.agent_section import AgentSection
 from agent.config.alarms import ChatteringSection, FloodSection, MaintenanceSection
 from agent.config.fields import Duration, Section, Size
 from agent.config.files import Stamp
-from agent.config.listening import Listen, parse_listen
+from agent.config.http_section import HttpSection
 from agent.config.routed import routed
 from agent.config.rules import ProfileSection, RuleDefaults, RuleSection
 from agent.config.source_use import WrittenSource
@@ -51,18 +51,6 @@ class StoreSection(Section):
     """What the rules saw in the last days, for `edge-relay why`, and for tests made of events."""
 
 
-class HttpSection(Section):
-    """Health and metrics, for monitoring."""
-
-    listen: Annotated[
-        Listen,
-        BeforeValidator(parse_listen),
-        WithJsonSchema({"type": "string", "examples": ["127.0.0.1:8470"]}),
-        Field(json_schema_extra={"default": "127.0.0.1:8470"}),
-    ] = Listen("127.0.0.1", 8470)
-    """Address and port of /health and /metrics; loopback only."""
-
-
 class File(Section):
     """The whole configuration as it is written, in one file or in several of one folder."""
 
@@ -71,7 +59,7 @@ class File(Section):
     store: StoreSection = StoreSection()
     """Where events wait until they are delivered."""
     http: HttpSection = HttpSection()
-    """Health and metrics, for monitoring."""
+    """The page, its API, health and metrics."""
     sources: dict[str, WrittenSource] = Field(default={})
     """What is read, by name: PLCs, servers, brokers, and the tags of each."""
     templates: dict[str, WrittenSource] = Field(default={})

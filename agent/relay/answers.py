@@ -4,12 +4,10 @@ Rules for whoever changes this: no answer and no log repeats a token or a query,
 """
 
 import asyncio
-import logging
 from typing import Final
 
 import orjson
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 
 LONGEST_WAIT: Final = 60
@@ -60,15 +58,3 @@ async def sent(request: web.Request, body: bytes) -> web.StreamResponse:
         if request.transport is not None:
             request.transport.abort()
     return response
-
-
-def server_log() -> logging.Logger:
-    """A log for the HTTP server, which tells defects of ours, and not what strangers send that is no HTTP."""
-    log = logging.getLogger(f"{__name__}.server")
-    log.addFilter(_is_ours)
-    return log
-
-
-def _is_ours(record: logging.LogRecord) -> bool:
-    error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
-    return not isinstance(error, HttpProcessingError)

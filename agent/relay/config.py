@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
+from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
 
 from agent.config.fields import Duration, FilePath, Section, Size
-from agent.config.listening import Listen, parse_address, parse_listen
-from agent.config.secrets import Secret
+from agent.config.listening import Listen, parse_address, parse_loopback
+from agent.config.served import ServerTls, Token
 from agent.errors import Problem
 from agent.inbound.base import LARGEST_BODY
 from agent.model import SECOND
@@ -24,26 +24,13 @@ CHANNEL: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 DATA_DIR: Final = Path("/var/lib/edge-relay-relay")
 DEFAULT_LISTEN: Final = Listen("127.0.0.1", 8471)
 _MONITOR: Final = Listen("127.0.0.1", 8472)
-_SHORTEST_TOKEN: Final = 16
 _DAY: Final = 86_400 * SECOND
-
-
-def _check_token(token: Secret) -> Secret:
-    text = token.reveal()
-    if len(text) < _SHORTEST_TOKEN:
-        raise ValueError(
-            f"a token of less than {_SHORTEST_TOKEN} characters can be guessed: make one with `openssl rand -hex 24`"
-        )
-    if not re.fullmatch(r"[\x21-\x7e]+", text):
-        raise ValueError("a token has printable ASCII without blanks, in one line")
-    return token
 
 
 def _kind(value: object) -> str:
     return "none" if value == "none" else "secret"
 
 
-Token = Annotated[Secret, AfterValidator(_check_token)]
 PostToken = Annotated[
     Annotated[Token, Tag("secret")] | Annotated[Literal["none"], Tag("none")], Discriminator(_kind)
 ]
@@ -51,15 +38,6 @@ PostToken = Annotated[
 
 def _listen_schema(example: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "examples": [example]})
-
-
-class ServerTls(Section):
-    """The relay's own certificate, where no proxy stands before it."""
-
-    certificate: FilePath
-    """PEM file of the certificate, with those of its issuers."""
-    key: FilePath
-    """PEM file of its key, without a password. Both are read again when they change."""
 
 
 class RelaySection(Section):
@@ -75,7 +53,7 @@ class RelaySection(Section):
     """The folder of the messages; a relative one is relative to the folder of this file."""
     max_size: Annotated[Size, Field(ge=10_000_000)] = 1_000_000_000
     """How much room all messages may take on disk; then what plants have taken goes, and senders are asked to wait."""
-    monitor: Annotated[Listen, BeforeValidator(parse_listen), _listen_schema("127.0.0.1:8472")] = _MONITOR
+    monitor: Annotated[Listen, BeforeValidator(parse_loopback), _listen_schema("127.0.0.1:8472")] = _MONITOR
     """Address and port of /health and /metrics; loopback only."""
 
 

@@ -17,15 +17,16 @@ from agent.clock import Clock
 from agent.config.listening import Listen
 from agent.errors import EdgeRelayError
 from agent.notify import Systemd, ask_for_patience, feed_watchdog
-from agent.relay.answers import answered, marked, server_log
+from agent.relay.answers import answered, marked
 from agent.relay.channel import Channel
 from agent.relay.config import RelayConfiguration
 from agent.relay.giving import Giver
 from agent.relay.taking import Taker
-from agent.relay.upkeep import Certificate, Condition, keep_up
+from agent.relay.upkeep import Condition, keep_up
 from agent.store.mailbox import Mailbox
+from agent.web.certificate import Certificate, unusable
 from agent.web.monitor import monitor_app
-from agent.web.serve import serve_port
+from agent.web.serve import serve_port, server_log
 
 _log = logging.getLogger(__name__)
 
@@ -96,10 +97,7 @@ async def _certificate(configuration: RelayConfiguration) -> Certificate | None:
     try:
         return await asyncio.to_thread(Certificate, tls)
     except OSError as error:
-        raise EdgeRelayError(
-            f"the certificate {tls.certificate} with the key {tls.key} cannot be used ({error.strerror or error}): "
-            "both want PEM files that belong together, the key without a password"
-        ) from None
+        raise EdgeRelayError(unusable(tls, error)) from None
 
 
 @asynccontextmanager

@@ -6,7 +6,6 @@ written while there is nothing to do.
 
 import asyncio
 import logging
-import ssl
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from typing import Final
@@ -16,9 +15,9 @@ from agent.errors import StoreUnavailable
 from agent.model import SECOND
 from agent.notify import stuck
 from agent.relay.channel import Channel
-from agent.relay.config import ServerTls
 from agent.relay.metrics import EXPIRED, KEPT_BYTES, OLDEST_AGE, STORE_USED, WAITING
 from agent.store.mailbox import Mailbox
+from agent.web.certificate import Certificate
 
 _log = logging.getLogger(__name__)
 
@@ -77,7 +76,7 @@ async def expire(mailbox: Mailbox, channels: Collection[Channel], now: int) -> N
 
 
 async def keep_up(
-    mailbox: Mailbox, channels: Collection[Channel], certificate: "Certificate | None", clock: Clock
+    mailbox: Mailbox, channels: Collection[Channel], certificate: Certificate | None, clock: Clock
 ) -> None:
     """See to what is old, again and again."""
     calendar = Calendar(clock, mailbox.last_received)
@@ -87,44 +86,6 @@ async def keep_up(
         if certificate is not None:
             await asyncio.to_thread(certificate.renew)
         await asyncio.sleep(_EVERY_S)
-
-
-class Certificate:
-    """The relay's certificate, which somebody renews every few weeks; `context` serves with the newest."""
-
-    def __init__(self, config: ServerTls) -> None:
-        """Read it; blocks on the files.
-
-        Raises:
-            OSError: a file cannot be read, or is no certificate with its key.
-        """
-        self._config = config
-        self._seen = self._stamp()
-        self.context: Final = self._read(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH))
-
-    def renew(self) -> None:
-        """Take the files again if they have changed; blocks on them."""
-        try:
-            if (stamp := self._stamp()) == self._seen:
-                return
-            self._seen = stamp
-            # On another first: half a renewal must not spoil what serves.
-            self._read(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH))
-            self._read(self.context)
-        except OSError as error:
-            text = "the renewed certificate %s cannot be used (%s): the one before serves on"
-            _log.error(text, self._config.certificate, error.strerror or error)
-        else:
-            _log.info("the certificate %s is renewed", self._config.certificate)
-
-    def _stamp(self) -> list[tuple[int, int, int]]:
-        files = (self._config.certificate.stat(), self._config.key.stat())
-        return [(file.st_ino, file.st_size, file.st_mtime_ns) for file in files]
-
-    def _read(self, context: ssl.SSLContext) -> ssl.SSLContext:
-        # Without a password given, OpenSSL would ask for one on the terminal, and wait.
-        context.load_cert_chain(self._config.certificate, self._config.key, password="")
-        return context
 
 
 class Condition:

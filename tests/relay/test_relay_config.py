@@ -23,7 +23,7 @@ def problems(folder, text, severity="error"):
     [
         ("listen: 0.0.0.0:8471", TOKENS, "0.0.0.0:8471", "tokens would travel in clear: add `tls:"),
         ("listen: '[::]:8471'", TOKENS, "'[::]", "tokens would travel in clear"),
-        ("listen: here:8471", TOKENS, "here", "expected an IP address and a port"),
+        ("listen: here:8471", TOKENS, "here", "expected an IP address before the port"),
         ("listen: 127.0.0.1:99999", TOKENS, "127.0.0.1:99999", "expected an IP address and a port"),
         ("monitor: 0.0.0.0:1", TOKENS, "0.0.0.0:1", "health and metrics ask for no token"),
         ("monitor: 127.0.0.1:8471", TOKENS, "127.0.0.1:8471", "is `listen` already"),

@@ -7,12 +7,14 @@ import pytest
 from rigs.authority import Authority
 from rigs.stores import eventually
 
+from agent.config.served import ServerTls
 from agent.model import SECOND
 from agent.relay.channel import Channel
-from agent.relay.config import ChannelSection, ServerTls
-from agent.relay.upkeep import Calendar, Certificate, keep_up
+from agent.relay.config import ChannelSection
+from agent.relay.upkeep import Calendar, keep_up
 from agent.store.mailbox import Mailbox
 from agent.store.mailbox_rows import Message
+from agent.web.certificate import Certificate
 
 DAY = 86_400 * SECOND
 
