@@ -9,6 +9,7 @@ awaited between its word and the command.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from agent.alarms import open_alarms, unwatched
 from agent.clock import Clock
@@ -18,6 +19,9 @@ from agent.model import SECOND, Action, Command, Json
 from agent.pipeline import Pipeline
 from agent.rules.engine import Engine
 from agent.web.orders import ImpossibleError, MalformedError, Order
+
+_TOLD: Final = 5
+"""So many unknown names are told: to find what was meant takes a look at each rule there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +91,9 @@ def named(names: Sequence[str], engine: Engine) -> dict[str, Sequence[str]]:
         if run.spec.rule not in ("", name):
             instances.setdefault(run.spec.rule, []).append(name)
     if unknown := [name for name in names if name not in instances]:
-        raise UnknownError(
-            "; ".join(f"there is no rule {name}{did_you_mean(name, instances)}" for name in unknown)
-        )
+        told = [f"there is no rule {name}{did_you_mean(name, instances)}" for name in unknown[:_TOLD]]
+        more = [f"and {len(unknown) - _TOLD} more"] if len(unknown) > _TOLD else []
+        raise UnknownError("; ".join([*told, *more]))
     return {name: instances[name] for name in names}
 
 

@@ -1,6 +1,6 @@
-"""What a person asks to be done, as it comes over the control socket."""
+"""What a person asks to be done, as it comes over the control socket or the page's port."""
 
-from typing import Annotated, Final, Self, TypeVar
+from typing import Annotated, Final, Self, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -9,10 +9,15 @@ from agent.model import SECOND
 
 _LONGEST_S: Final = 366 * 86_400
 _LONGEST_REASON: Final = 500
+_LONGEST_NAME: Final = 500
+_MOST_RULES: Final = 10_000
 _LAST_MS: Final = 9_000_000_000_000
 _NUMBERS: Final = 1 << 63
 LONGEST_PAUSE: Final = 86_400 * SECOND
 """A pause that somebody forgot must not last: nothing is watched meanwhile. Nanoseconds."""
+
+Name: TypeAlias = Annotated[str, Field(max_length=_LONGEST_NAME)]
+Reason: TypeAlias = Annotated[str, Field(max_length=_LONGEST_REASON)]
 
 Ordered = TypeVar("Ordered", bound=BaseModel)
 
@@ -39,12 +44,12 @@ class Order(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    rules: list[str] = []
+    rules: Annotated[list[Name], Field(max_length=_MOST_RULES)] = []
     all: bool = False
-    reason: str = ""
+    reason: Reason = ""
     for_s: Annotated[float, Field(gt=0, le=_LONGEST_S)] | None = None
     one_shot: bool = False
-    by: str = ""
+    by: Name = ""
 
 
 class PauseOrder(BaseModel):
@@ -53,7 +58,7 @@ class PauseOrder(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     for_s: Annotated[float, Field(gt=0, le=LONGEST_PAUSE / SECOND)]
-    by: str = ""
+    by: Name = ""
 
 
 class HoldOrder(BaseModel):
@@ -68,8 +73,8 @@ class HoldOrder(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     for_s: Annotated[float, Field(gt=0, le=_LONGEST_S)] | None = None
-    reason: Annotated[str, Field(max_length=_LONGEST_REASON)] = ""
-    by: Annotated[str, Field(max_length=_LONGEST_REASON)] = ""
+    reason: Reason = ""
+    by: Name = ""
 
 
 class ReplayOrder(BaseModel):
@@ -91,10 +96,10 @@ class ReplayOrder(BaseModel):
 
     since_ms: Annotated[int, Field(ge=0, le=_LAST_MS)]
     until_ms: Annotated[int, Field(ge=0, le=_LAST_MS)] | None = None
-    destination: str | None = None
-    to: str | None = None
-    rule: str | None = None
-    type: str | None = None
+    destination: Name | None = None
+    to: Name | None = None
+    rule: Name | None = None
+    type: Name | None = None
     dry_run: bool = False
     after: Annotated[int, Field(ge=0, lt=_NUMBERS)] = 0
     upto: Annotated[int, Field(ge=0, lt=_NUMBERS)] | None = None

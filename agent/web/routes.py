@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from pydantic import BaseModel
 
 from agent.config.messages import did_you_mean
@@ -21,6 +22,7 @@ from agent.desk import UnknownError
 from agent.errors import ConfigError, EdgeRelayError, StoreUnavailable
 from agent.model import Json
 from agent.web.orders import ImpossibleError, MalformedError
+from agent.web.query import shown, whole_number
 
 ERRORS: Final[Mapping[type[EdgeRelayError], int]] = {
     MalformedError: 400,
@@ -129,29 +131,73 @@ def _route(
 
 
 def add_routes(app: web.Application, routes: Sequence[Route], who: Who) -> None:
-    """Answer these routes in `app`; `who` says whose request it is."""
+    """Answer these routes in `app`; `who` says whose request it is. Everything else below /api is refused in words."""
+    app.middlewares.append(_in_words)
     for route in routes:
-        app.router.add_route(route.method, route.path, _handler(route, who))
+        add = app.router.add_get if route.method == "GET" else app.router.add_post
+        add(route.path, _handler(route, who))
 
 
 def _handler(route: Route, who: Who) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def handle(request: web.Request) -> web.Response:
         try:
-            _check_query(route, request)
+            _check(route, request)
             body = await request.read()
             asked = Asked(who(request), request.match_info, request.query, body)
             return web.json_response(await route.answer(asked))
         except tuple(ERRORS) as error:
-            return web.json_response({"error": str(error)}, status=ERRORS[type(error)])
+            return _refused(ERRORS[type(error)], str(error))
 
     return handle
 
 
-def _check_query(route: Route, request: web.Request) -> None:
+def _check(route: Route, request: web.Request) -> None:
     """Refuse what is misspelt or given twice: it would silently select more than was meant."""
-    known = [parameter.name for parameter in route.parameters]
+    known = {parameter.name: parameter for parameter in route.parameters}
     for name in request.query:
         if name not in known:
-            raise MalformedError(f"there is no parameter {name}{did_you_mean(name, known)}")
+            raise MalformedError(f"there is no parameter {shown(name)}{did_you_mean(name, known)}")
         if len(request.query.getall(name)) > 1:
             raise MalformedError(f"{name}: given more than once")
+        _check_text(known[name], request.query[name])
+    for parameter in route.named:
+        _check_text(parameter, request.match_info[parameter.name])
+
+
+def _check_text(parameter: Parameter, written: str) -> None:
+    """Refuse what the schema of a parameter refuses, which is what the document promises."""
+    name, words = parameter.name, parameter.schema.get("enum")
+    if parameter.schema["type"] == "integer":
+        whole_number(name, written)
+    elif isinstance(words, list) and written not in words:
+        raise MalformedError(f"{name}: expected {', '.join(map(str, words))}, got {shown(written)}")
+
+
+# --- what the server refuses by itself ------------------------------------------------------------
+
+
+@web.middleware
+async def _in_words(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except web.HTTPMethodNotAllowed as error:
+        if not _is_ours(request):
+            raise
+        methods = ", ".join(sorted(error.allowed_methods))
+        return _refused(405, f"{request.path} takes {methods}, not {error.method}", Allow=methods)
+    except web.HTTPRequestEntityTooLarge:
+        return _refused(413, "the body is larger than any order may be")
+    except web.HTTPNotFound:
+        if not _is_ours(request):
+            raise
+        return _refused(404, f"there is no {shown(request.path)}: GET /api/openapi.json lists what there is")
+    except web.RequestPayloadError:
+        return _refused(400, "the body: it cannot be read as its Content-Encoding or Transfer-Encoding says")
+
+
+def _is_ours(request: web.Request) -> bool:
+    return request.path == "/api" or request.path.startswith("/api/")
+
+
+def _refused(status: int, why: str, **headers: str) -> web.Response:
+    return web.json_response({"error": why}, status=status, headers=headers)
