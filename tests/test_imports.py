@@ -78,6 +78,7 @@ LEVELS = {
     # Commands, and what only a command uses.
     "__init__": CORE,
     "__main__": COMMANDS,
+    "checkup": COMMANDS,
     "cli": COMMANDS,
     "demo": COMMANDS,
     "proving": COMMANDS,

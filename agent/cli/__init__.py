@@ -46,6 +46,7 @@ GROUPS: Final = {
         "events": "agent.cli.events",
         "inbound": "agent.cli.inbound",
         "audit": "agent.cli.audit",
+        "doctor": "agent.cli.doctor",
     },
     "the operator's hand": {
         "ack": "agent.cli.acknowledge",
