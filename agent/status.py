@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from agent import __version__
-from agent.alarms import open_alarms
+from agent.alarms import open_alarms, unwatched
 from agent.intake import named
 from agent.metrics import (
     CONFIGURATION_ACCEPTED,
@@ -39,6 +39,7 @@ def status(agent: "Agent") -> dict[str, Json]:
         "clock": agent.timekeeper.status(),
         "problems": list(health(agent)),
         "alarms": open_alarms(agent.pipeline.engine, agent.clock),
+        "unwatched": len(unwatched(agent.pipeline.engine, agent.clock)),
         "store": {
             "seq": agent.store.seq,
             "waiting": agent.store.waiting_count(),

@@ -9,6 +9,7 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import zip_longest
 from typing import Final
 
 from agent.model import SECOND
@@ -17,14 +18,25 @@ _WIDEST: Final = 48
 """No column of rows that are printed as they come grows beyond it."""
 
 
-def print_table(head: Sequence[str], rows: Sequence[Sequence[object]], *, whole: bool = False) -> None:
-    """Print a table; on a terminal the last column is cut to what fits, unless the `whole` is wanted."""
+def print_table(
+    head: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    whole: bool = False,
+    below: Sequence[Sequence[str]] = (),
+) -> None:
+    """Print a table; on a terminal the last column is cut to what fits, unless the `whole` is wanted.
+
+    `below` has sentences for each row that stand under it, all of them.
+    """
     cells = [[str(cell) for cell in row] for row in [head, *rows]]
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
     width = sys.maxsize if whole else _width()
-    for row in cells:
+    for row, notes in zip_longest(cells, [(), *below], fillvalue=()):
         line = "  ".join(cell.ljust(widths[column]) for column, cell in enumerate(row)).rstrip()
         print(line if len(line) <= width else line[: width - 1] + "…")
+        for note in notes:
+            print(wrapped(f"    {note}"))
 
 
 class Rows:
@@ -70,6 +82,11 @@ def wrapped(text: str) -> str:
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+def part_of_screen() -> int:
+    """How many rows a part may have where four or five share a screen: 5 of 24 lines; 20 in a file or a pipe."""
+    return max(5, shutil.get_terminal_size().lines // 5) if sys.stdout.isatty() else 20
 
 
 def _width() -> int:

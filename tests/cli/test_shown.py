@@ -2,7 +2,7 @@
 
 from agent.cli.events import show_events
 from agent.cli.letters_shown import show_letter
-from agent.cli.status import show_status
+from agent.cli.status_shown import show_status
 
 WELL = {
     "state": "healthy",
@@ -58,9 +58,9 @@ def test_who_has_mended_a_receiver_need_not_wait(capsys):
     show_status({**STATUS, "destinations": {"cmms": soon, "chat": late}})
     out = capsys.readouterr().out
 
-    assert "  cmms: 3 attempts failed in a row; the next is made in 4 s\n" in out
+    assert "    3 attempts failed in a row; the next is made in 4 s\n" in out
     assert (
-        "  chat: 1 attempt failed in a row; the next is made in 4 min; sooner: edge-relay enable destination:chat\n"
+        "    1 attempt failed in a row; the next is made in 4 min; sooner: edge-relay enable destination:chat\n"
         in out
     )
 
@@ -73,9 +73,9 @@ def test_what_was_refused_and_holds_the_others_is_told(capsys):
     out = capsys.readouterr().out
 
     assert (
-        "  cmms: what it refused is sent again in 25 min, and what follows it waits for that; sooner: " in out
+        "    what it refused is sent again in 25 min, and what follows it waits for that; sooner: " in out
     )
-    assert "  chat: it drains, 2 at a time" in out
+    assert "    it drains, 2 at a time" in out
 
 
 def test_a_word_of_the_protocol_is_explained(capsys):
@@ -87,3 +87,25 @@ def test_a_word_of_the_protocol_is_explained(capsys):
 
     assert first == "event 7 was given up for cmms: expired, for it had waited longer than `max_age`"
     assert second == "event 7 was given up for cmms: answered 422"
+
+
+def test_a_large_plant_fits_a_screen(capsys, monkeypatch):
+    """Of forty sources and thirty destinations those that are not well, whole, and the others as a number."""
+    up = {"state": "up", "for_s": 60, "reason": "", "tags": 9, "bad": {}, "late": {}, "skew_s": None}
+    up["unreadable"] = {"last": [], "total": 0}
+    sources = {f"plc-{number}": up for number in range(40)}
+    sources["plc-33"] = {**up, "state": "down", "reason": "no route to 192.168.1.33: is the cable in?"}
+    destinations = {f"cloud-{number}": WELL for number in range(30)}
+    alarms = [{"rule": f"R{number}", "level": "high", "for_s": 3} for number in range(30)]
+    monkeypatch.setattr("agent.cli.tables.sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("LINES", "40")
+    show_status({**STATUS, "alarms": alarms, "sources": sources, "destinations": destinations})
+    lines = capsys.readouterr().out.splitlines()
+
+    assert len(lines) < 40
+    assert max(map(len, lines)) <= 80
+    first = next(at for at, line in enumerate(lines) if line.startswith("plc-"))
+    assert lines[first].split() == ["plc-33", "down", "for", "60", "s", "9", "0"]
+    assert lines[first + 1] == "    no route to 192.168.1.33: is the cable in?"
+    assert "and 32 more, all well: edge-relay status --all" in lines

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from agent.cli import main
-from agent.cli.status import show_alarms
+from agent.cli.status_shown import show_alarms
 
 AGENT = """\
 agent: {site: dresden, name: line-4, data_dir: data}
@@ -78,11 +78,11 @@ def test_dead_letters_of_an_unknown_destination(plant, capsys, verb):
 def test_open_alarms_are_named_up_to_a_screen(capsys):
     """What is wrong at 3 a.m. is a list of names, not a number; a flood leaves room for the rest."""
     alarms = [{"rule": f"R{number}", "level": "high", "for_s": 120} for number in range(22)]
-    show_alarms(alarms)
+    show_alarms(alarms, 20)
     lines = capsys.readouterr().out.splitlines()
 
     assert lines[1:3] == ["alarm  level  open for", "R0     high   2 min"]
-    assert lines[-2:] == ["R19    high   2 min", "and 2 more, in --json"]
+    assert lines[-2:] == ["R19    high   2 min", "and 2 more: edge-relay alarms"]
 
 
 @pytest.mark.parametrize(
