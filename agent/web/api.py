@@ -9,8 +9,9 @@ from agent.web.alarms import Operating, alarm_routes
 from agent.web.destinations import Holding, destination_routes
 from agent.web.outbox import outbox_routes
 from agent.web.routes import Asked, Route, command, question
-from agent.web.rows import Flushed, Reloaded, Status
+from agent.web.rows import Flushed, Reloaded
 from agent.web.sources import Pausing, source_routes
+from agent.web.status_rows import Status
 from agent.web.tables import RuleRow
 
 

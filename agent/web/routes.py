@@ -167,7 +167,7 @@ def _check(route: Route, request: web.Request) -> None:
 def _check_text(parameter: Parameter, written: str) -> None:
     """Refuse what the schema of a parameter refuses, which is what the document promises."""
     name, words = parameter.name, parameter.schema.get("enum")
-    if parameter.schema["type"] == "integer":
+    if parameter.schema.get("type") == "integer":
         whole_number(name, written)
     elif isinstance(words, list) and written not in words:
         raise MalformedError(f"{name}: expected {', '.join(map(str, words))}, got {shown(written)}")

@@ -5,7 +5,9 @@ without meaning is left out (NotRequired), an unknown value is null; names are t
 Nothing here is built from these types: tests hold every answer of a running agent against them.
 """
 
-from typing import Literal, NotRequired, TypeAlias, TypedDict
+from typing import Literal, NotRequired, TypeAlias
+
+from typing_extensions import TypedDict
 
 Scalar: TypeAlias = bool | int | float | str | None
 
@@ -76,32 +78,45 @@ class Paused(TypedDict):
 
 
 class Resumed(TypedDict):
-    """Taken back."""
+    """Taken back; of a destination also how it is now, and how many had waited."""
 
     resumed: str
     state: NotRequired[str]
-    waiting: NotRequired[int]
+    reason: NotRequired[str]
+    waited: NotRequired[int]
 
 
 class Enabled(TypedDict):
-    """Tried again now."""
+    """Tried again now, and how it is."""
 
     enabled: str
-    state: NotRequired[str]
-    waiting: NotRequired[int]
+    state: str
+    reason: str
 
 
 # --- the agent ------------------------------------------------------------------------------------------
 
 
-class Status(TypedDict):
-    """Everything `edge-relay status --json` prints."""
+Change = TypedDict(  # a class cannot have the key `from`
+    "Change",
+    {
+        "rule": NotRequired[str],
+        "section": NotRequired[str],
+        "source": NotRequired[str],
+        "destination": NotRequired[str],
+        "relay": NotRequired[str],
+        "key": NotRequired[str],
+        "from": NotRequired[object],
+        "to": NotRequired[object],
+    },
+)
+"""What differs from the configuration that was in force: see `agent.changes`."""
 
 
 class Reloaded(TypedDict):
     """What has changed."""
 
-    changed: list[dict[str, object]]
+    changed: list[Change]
 
 
 class Flushed(TypedDict):
@@ -184,13 +199,13 @@ class LetterWhole(LetterRow):
 
 
 class Tally(TypedDict):
-    """How many, from when to when."""
+    """How many, from when to when; further ones that are damaged, or whose destination was removed."""
 
     count: int
     first: str | None
     last: str | None
     damaged: int
-    removed: bool
+    removed: int
 
 
 class Counts(TypedDict):

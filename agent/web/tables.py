@@ -12,7 +12,9 @@ Rules for whoever changes this: as in `agent.web.rows`; and a row has no field t
 as an age: the page counts these from stamps, or every row would be sent anew each second.
 """
 
-from typing import Literal, NotRequired, TypedDict
+from typing import Literal, NotRequired
+
+from typing_extensions import TypedDict
 
 from agent.web.rows import Scalar
 
