@@ -29,7 +29,9 @@ _PUT: Final = (
     "at_wall = iif(excluded.count > 1, excluded.at_wall, at_wall)"
 )
 _FORGET: Final = f"DELETE FROM audit WHERE number IN (SELECT number FROM audit WHERE at_wall < ? ORDER BY at_wall LIMIT {_BITE})"
-_COLUMNS: Final = "key, at_wall, relay, identity, sender, action, target, old, new, outcome, reason, count"
+_COLUMNS: Final = (
+    "key, at_wall, relay, identity, sender, action, target, old, new, outcome, reason, count, number"
+)
 _SIZE: Final = (
     "SELECT count(*), coalesce(sum(length(relay) + length(identity) + length(sender) + length(action) + "
     "length(target) + coalesce(length(old), 0) + coalesce(length(new), 0) + length(outcome) + length(reason)), 0) FROM audit"
@@ -57,9 +59,11 @@ def _row(entry: Audited) -> Row:
 
 
 def _entry(row: Row) -> Audited:
-    key, at, relay, identity, sender, action, target, old, new, outcome, reason, count = row
+    key, at, relay, identity, sender, action, target, old, new, outcome, reason, count, number = row
     old, new = (None if text is None else orjson.loads(text) for text in (old, new))
-    return Audited(bytes(key), at, relay, identity, sender, action, target, old, new, outcome, reason, count)
+    return Audited(
+        *(bytes(key), at, relay, identity, sender, action, target, old, new, outcome, reason, count, number)
+    )
 
 
 class Audit:

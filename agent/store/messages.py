@@ -4,7 +4,7 @@ Rules: values only. Wall-clock stamps are integer nanoseconds UTC and are named 
 whole seconds UTC, as its sender has signed it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final, TypeAlias
 
@@ -84,6 +84,7 @@ class Audited:
         outcome: acting, done, rejected, failed or unknown.
         reason: why, for a person.
         count: how many refusals it stands for; all but `at_wall` is then of the last one.
+        number: in the order in which they came; 0: it is not stored yet.
     """
 
     key: bytes
@@ -98,6 +99,7 @@ class Audited:
     outcome: str = "acting"
     reason: str = ""
     count: int = 1
+    number: int = field(default=0, compare=False)
 
 
 InboxChange: TypeAlias = Received | Settled | Audited

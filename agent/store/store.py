@@ -16,7 +16,6 @@ import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self, TypeAlias
 
 from agent.clock import Clock
@@ -53,7 +52,6 @@ _NEWEST: Final = 2**63 - 1
 
 OnCommit: TypeAlias = Callable[[Step, Sequence[Delivery]], None]
 OnFailure: TypeAlias = Callable[[str], None]
-OnDamaged: TypeAlias = Callable[[str, int], None]
 
 _log = logging.getLogger(__name__)
 
@@ -72,8 +70,7 @@ class Store:
     The callbacks are called on the loop and must not raise; they may be set at any time.
 
     Attributes:
-        epoch: random, made with the file: `seq` counts within it.
-        boot: id of this boot.
+        epoch, boot: ids: of the file, random and made with it (`seq` counts within it), and of this boot.
         stamps: which stamp a delivery carries.
         letters: deliveries by hand: dead letters and replays.
         inbox, audit: messages that came in, and what was done by them.
@@ -95,7 +92,7 @@ class Store:
         self.on_commit: OnCommit = _nobody
         self.on_failure: OnFailure = _nobody
         self.on_ended: Callable[[End], None] = _nobody
-        self.on_damaged: OnDamaged = _nobody
+        self.on_damaged: Callable[[str, int], None] = _nobody
         self.reckon: Callable[[], Reckoning] = lambda: Reckoning(clock.wall() - clock.monotonic())
         self.stamps = stamps
         self.letters: Final = Letters(
@@ -147,9 +144,7 @@ class Store:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     async def commit(self, step: Step) -> None:
@@ -220,6 +215,11 @@ class Store:
     def writing_since(self) -> int | None:
         """Monotonic instant at which the transaction under way began; None: none is (for the watchdog)."""
         return self._writer.writing_since
+
+    @property
+    def changes(self) -> int:
+        """Another number whenever something is stored or known that was not: who shows it need not read before."""
+        return self._turns.changes
 
     @property
     def seq(self) -> int:

@@ -30,6 +30,7 @@ class Turns:
         connection: for the job that runs, and nobody else.
         path: the store's file.
         closed: no job is taken any more.
+        changes: counts up with every job that has changed a row, and whoever else has news.
     """
 
     def __init__(self, connection: aiosqlite.Connection, path: Path) -> None:
@@ -39,6 +40,8 @@ class Turns:
         self._waiting: set[asyncio.Future[Any]] = set()
         self._wake = asyncio.Event()
         self.closed = False
+        self.changes = 0
+        self._rows = connection.total_changes
         self._task = asyncio.create_task(self._take_turns(), name="store.writer")
 
     def add(self, job: Callable[[], Awaitable[object]]) -> None:
@@ -130,6 +133,7 @@ class Turns:
             while self._jobs or not self.closed:
                 if self._jobs:
                     await self._jobs.popleft()()
+                    self._count_changes()
                 else:
                     self._wake.clear()
                     await self._wake.wait()
@@ -138,3 +142,7 @@ class Turns:
             for future in self._waiting:
                 if not future.done():
                     future.set_exception(StoreUnavailable(f"the store {self.path} is closed"))
+
+    def _count_changes(self) -> None:
+        before, self._rows = self._rows, self.connection.total_changes  # between jobs nobody uses it
+        self.changes += self._rows != before

@@ -118,6 +118,7 @@ class Writer:
         if self._counters.is_gone(mark):
             return  # it was declared lost meanwhile
         self._counters.settle(mark)
+        self._turns.changes += 1
         if self._riders.add(mark) and self.unavailable is None:
             self._schedule()
         self._arm()
