@@ -14,6 +14,8 @@ import { fill, h } from "./ui.js";
 
 export const DURATIONS = [["900", "15 min"], ["3600", "1 h"], ["28800", "8 h"], ["86400", "24 h"]];
 
+let numbers = 0; // ids are unique: one dialog may stand on another
+
 const FACTORS = { s: 1, m: 60, min: 60, h: 3_600, d: 86_400 };
 
 /** Seconds of "90m", "2h30m" or "1 d"; NaN: it is no duration. */
@@ -31,9 +33,10 @@ export function ask({ title, text, fields = [], submit = "OK", danger = false, s
   const controls = fields.map(control);
   const wrong = h("p", { class: "wrong", role: "alert" });
   const go = h("button", { class: danger ? "button danger" : "button primary", type: "submit" }, submit);
-  const dialog = h("dialog", { class: "dialog", "aria-labelledby": "dialog-title" });
+  const titled = `dialog-${++numbers}`;
+  const dialog = h("dialog", { class: "dialog", "aria-labelledby": titled });
   const form = h("form", { method: "dialog", novalidate: true },
-    h("h2", { id: "dialog-title" }, title), text ? h("p", { class: "prose" }, text) : null,
+    h("h2", { id: titled }, title), text ? h("p", { class: "prose" }, text) : null,
     controls.map((each) => each.el), wrong,
     h("div", { class: "actions end" },
       h("button", { class: "button", type: "button", onclick: () => dialog.close() }, "Cancel"), go));
@@ -68,9 +71,10 @@ export function ask({ title, text, fields = [], submit = "OK", danger = false, s
 
 /** A window of text that is only read; closed with Esc or its button. */
 export function tell(title, ...children) {
-  const dialog = h("dialog", { class: "dialog", "aria-labelledby": "dialog-title" });
+  const titled = `dialog-${++numbers}`;
+  const dialog = h("dialog", { class: "dialog", "aria-labelledby": titled });
   const before = document.activeElement;
-  dialog.append(h("h2", { id: "dialog-title" }, title), ...children,
+  dialog.append(h("h2", { id: titled }, title), ...children,
     h("div", { class: "actions end" },
       h("button", { class: "button primary", type: "button", onclick: () => dialog.close() }, "Close")));
   dialog.addEventListener("close", () => {
@@ -80,8 +84,6 @@ export function tell(title, ...children) {
   document.body.append(dialog);
   dialog.showModal();
 }
-
-let numbers = 0;
 
 function control(field, index) {
   const id = `field-${++numbers}`;

@@ -23,6 +23,7 @@
 
 import { get, post } from "./api.js";
 import * as head from "./head.js";
+import * as keys from "./keys.js";
 import * as login from "./login.js";
 import { live } from "./stream.js";
 import { fill, h, say, set, toggle } from "./ui.js";
@@ -153,6 +154,7 @@ function begin() {
   fill(tabs, [...frames.values()].map((each) => h("li", {}, each.link)));
   fill(main, [...frames.values()].map((each) => each.section));
   head.begin(() => login.signIn());
+  keys.begin();
   login.begin();
   addEventListener("hashchange", show);
   show();
