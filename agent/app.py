@@ -18,6 +18,7 @@ from typing import Final
 
 from agent.acting.actor import Actor
 from agent.acting.writing import watched
+from agent.board import Board
 from agent.clock import Clock
 from agent.config.model import Configuration
 from agent.default_route import watch_default_route
@@ -28,7 +29,7 @@ from agent.errors import StoreUnavailable
 from agent.heartbeat import Heartbeats, Lapses, lasting
 from agent.holding import Holding
 from agent.intakes import Intakes
-from agent.model import EventType, Json
+from agent.model import EventType, Json, Seen
 from agent.notify import Systemd, feed_watchdog, stuck
 from agent.operate import Hand
 from agent.outlets import Outlets
@@ -87,7 +88,7 @@ class Agent:
         )
         self.recorder = Recorder(configuration.agent.data_dir / SAMPLES, clock)
         self.recorder.watch(configuration)
-        self.pipeline.note, self.flush_samples = self.recorder.note, self.recorder.flush
+        self.pipeline.note, self.flush_samples = self._note, self.recorder.flush
         self.hand = Hand(self.pipeline, clock)
         self.outlets.announce = self.pipeline.announce
         self.timekeeper = Timekeeper(
@@ -97,6 +98,7 @@ class Agent:
             self.outlets.receiver_clocks,
             written=configuration.agent.clock == "trusted",
         )
+        self.board = Board(configuration, clock, lambda: self.timekeeper.reckoning)
         self._serve_store(store)
         self.intakes = Intakes(self.pipeline, clock, random.random, lambda: self.timekeeper.reckoning)
         self.reception = Reception(self.pipeline, store, clock, lambda: self.timekeeper.reckoning, self.mint)
@@ -122,6 +124,10 @@ class Agent:
             flood=configuration.flood,
             watched=watched(configuration.sources.values()),
         )
+
+    def _note(self, batch: Sequence[Seen]) -> None:
+        self.recorder.note(batch)
+        self.board.note(batch)
 
     def _serve_store(self, store: Store) -> None:
         """Whom the store asks for the time, for room, and whom it tells."""
@@ -186,6 +192,7 @@ class Agent:
             "recovery": self.pipeline.recover_forever(),
             "retention": self._prune_forever(),
             "room": self.store.room.run(),
+            "board": self.board.run(),
             "samples": self.recorder.run(boot, None if away is None else away.since),
             "alive": stay_alive(data_dir / ALIVE, self.clock, boot),
             "wall clock": self.timekeeper.run(),

@@ -163,6 +163,7 @@ class Reloader:
         # In force from here on: what follows may have to wait for the disk, but is not given up.
         agent.configuration = new
         agent.recorder.watch(new)
+        agent.board.watch(new)
         await agent.intakes.change(new.sources)
         pass_over_what_stays()
         await self._replace_destinations(new)

@@ -49,6 +49,7 @@ LEVELS = {
     # The wiring: the road of a reading, the parts at work, how they start, change and are asked.
     "alarms": APP,
     "app": APP,
+    "board": APP,
     "changes": APP,
     "http": SHELL,
     "incoming": CORE,
@@ -75,6 +76,7 @@ LEVELS = {
     "skews": APP,
     "status": APP,
     "timekeeping": APP,
+    "trends": APP,
     # Commands, and what only a command uses.
     "__init__": CORE,
     "__main__": COMMANDS,

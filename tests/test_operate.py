@@ -54,7 +54,7 @@ async def plant(tmp_path, *values):
             [Reading(tag, value, Quality.GOOD, now) for tag, value in zip("TU", values, strict=False)]
         )
         hand = Hand(pipeline, CLOCK)
-        nobody = dict.fromkeys(("intakes", "holding", "desk"))
+        nobody = dict.fromkeys(("intakes", "holding", "desk", "board"))
         yield SimpleNamespace(hand=hand, store=store, engine=engine, **nobody)
 
 

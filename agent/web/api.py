@@ -13,6 +13,7 @@ from agent.web.rows import Flushed, Reloaded
 from agent.web.sources import Pausing, source_routes
 from agent.web.status_rows import Status
 from agent.web.tables import RuleRow
+from agent.web.trends import Trending, trend_routes
 
 
 class Controlled(Protocol):
@@ -36,6 +37,11 @@ class Controlled(Protocol):
     @property
     def holding(self) -> Holding:
         """The destinations by hand."""
+        ...
+
+    @property
+    def board(self) -> Trending:
+        """What was read lately."""
         ...
 
     def status(self) -> dict[str, Json]:
@@ -63,6 +69,7 @@ def api_routes(agent: Controlled) -> Sequence[Route]:
         *source_routes(agent.intakes),
         *destination_routes(agent.holding, agent.desk),
         *outbox_routes(agent.desk),
+        *trend_routes(agent.board),
     ]
 
 

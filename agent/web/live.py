@@ -47,6 +47,8 @@ class Shown(Protocol):
     async def tables(self) -> Mapping[str, Mapping[str, Json]]:
         """All rows by table and key; one that is left out, or the very object of before, has not changed.
 
+        So it is with rows: the very object of before is not looked into.
+
         Raises:
             StoreUnavailable: none has changed, as far as is known.
         """
@@ -196,8 +198,11 @@ class Live:
         """Encode what of a table has changed since it was sent."""
         if self._tables.get(name) is table:
             return ()
-        before = self._sent.get(name, {})
-        now = {key: orjson.dumps({key: row})[1:-1] for key, row in table.items()}
+        before, rows = self._sent.get(name, {}), self._tables.get(name, {})
+        now = {
+            key: before[key] if key in before and rows.get(key) is row else orjson.dumps({key: row})[1:-1]
+            for key, row in table.items()
+        }
         self._tables[name], self._sent[name] = table, now
         gone = [orjson.dumps(key) + b":null" for key in before if key not in now]
         return gone + [row for key, row in now.items() if before.get(key) != row]
