@@ -43,6 +43,7 @@ from agent.restore import Away, restored
 from agent.rulebook import rule_rows
 from agent.rules.engine import Engine
 from agent.sent import Sent
+from agent.shown import Shown
 from agent.status import health, measure, status, warnings
 from agent.store.alive import stay_alive
 from agent.store.records import Addressed
@@ -108,6 +109,7 @@ class Agent:
         self.sent = Sent(self.pipeline, store, clock, self.mint, lambda: self.configuration.inbound)
         self.heartbeats = self._heartbeats()
         self.reloader = Reloader(self, path)
+        self.shown = Shown(self)
 
     def mint(self, at: int) -> str:
         """A new event id for an instant on the monotonic clock; in their order also when the wall clock steps."""
@@ -206,6 +208,7 @@ class Agent:
             "relays": self.relays.run(),
             "messages": self.actor.run(),
             "messages sent on": self.sent.run(),
+            "what is shown": self.shown.run(),
             "default route": watch_default_route(lambda: self.outlets.lost, self.outlets.way_is_back),
             "monitor": serve_port(monitor_app(self), self.configuration.http.listen),
             "control": serve_socket(control_app(self), data_dir / CONTROL_SOCKET),

@@ -73,6 +73,8 @@ LEVELS = {
     "renewals": APP,
     "restore": APP,
     "sent": APP,
+    "showing": APP,
+    "shown": APP,
     "skews": APP,
     "status": APP,
     "timekeeping": APP,
