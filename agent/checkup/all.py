@@ -33,7 +33,7 @@ async def examine(case: Case, silence: str, clock: Clock, told: Callable[[], Non
 
     def here() -> list[Finding]:
         return [
-            *examine_configuration(case, clock),
+            *examine_configuration(case, clock, service=bool(unit)),
             *examine_files(case, user),
             *examine_agent(case, silence),
             *examine_disk(agent.data_dir, clock),

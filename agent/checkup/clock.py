@@ -113,20 +113,23 @@ def judge_clock(
             yield _CLOCK.warning("offset", said, f"find out which is right; {_SET_IT}")
         else:
             yield _CLOCK.good("offset", said)
-    if seen.rtc is None:
-        said = "no clock with a battery: after a start without network the time is wrong until a server is reached"
-        yield _CLOCK.warning(
-            "RTC", said, "have a time server in the plant's own network, or fit an RTC module"
-        )
-    elif abs(seen.rtc - wall) > _FAR:
-        said = f"it is {(seen.rtc - wall) / SECOND:+.0f} s from the system's: the next start begins there"
-        yield _CLOCK.warning(
-            "RTC", said, "`hwclock --systohc --utc` sets it; if it stays behind, change the battery"
-        )
-    else:
-        yield _CLOCK.good("RTC", "there is one, and it agrees")
+    yield _rtc(seen.rtc, wall)
     there = datetime.fromtimestamp(wall // SECOND, ZoneInfo(zone))
     yield _CLOCK.good("time zone", f"{zone}, where it is {there:%Y-%m-%d %H:%M} now")
+
+
+def _rtc(rtc: int | None, wall: int) -> Finding:
+    if rtc is None:
+        said = "no clock with a battery: after a start without network the time is wrong until a server is reached"
+        return _CLOCK.warning(
+            "RTC", said, "have a time server in the plant's own network, or fit an RTC module"
+        )
+    if abs(rtc - wall) > _FAR:
+        said = f"it is {(rtc - wall) / SECOND:+.0f} s from the system's: the next start begins there"
+        return _CLOCK.warning(
+            "RTC", said, "`hwclock --systohc --utc` sets it; if it stays behind, change the battery"
+        )
+    return _CLOCK.good("RTC", "there is one, and it agrees")
 
 
 def _judged(clock: Clock, seen: Signs, receivers: Mapping[str, int], *, written: bool) -> Iterator[Finding]:
