@@ -13,6 +13,7 @@ from agent.model import Json
 
 SUMMARY = "list the newest events and their deliveries"
 _KEYS = ("since", "type", "rule", "state", "limit")
+HEAD: Final = ("seq", "time", "type", "priority", "deliveries", "message")
 _NAMED: Final = 2  # of more destinations their number is said: the message behind them is to be seen
 
 
@@ -27,8 +28,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--state", help="with a delivery that is pending, delivered, dead or dropped")
     add_limit(parser)
     add_json_option(parser, lines=True)
+    parser.add_argument(
+        "--follow", "-f", action="store_true", help="then go on with what happens, until Ctrl-C"
+    )
     parser.epilog = """examples:
   edge-relay events --since 1h
+  edge-relay events --follow --type alarm.
   edge-relay events --type alarm. --state pending
   edge-relay events --jsonl | jq -r .data.message
 
@@ -38,6 +43,10 @@ Works while the agent runs (it is asked) and while it does not (its store is rea
 
 def run(arguments: argparse.Namespace) -> int:
     """Get them and print them."""
+    if arguments.follow:
+        from agent.cli.following import follow
+
+        return told(lambda: follow(arguments, query(arguments, *_KEYS)))
 
     async def work() -> int:
         wanted = query(arguments, *_KEYS)
@@ -54,10 +63,11 @@ def show_events(rows: list[Json]) -> None:
     if not rows:
         print("no such events")
         return
-    print_table(("seq", "time", "type", "priority", "deliveries", "message"), [_row(row) for row in rows])
+    print_table(HEAD, [cells(row) for row in rows])
 
 
-def _row(row: Json) -> tuple[str, ...]:
+def cells(row: Json) -> tuple[str, ...]:
+    """An event as a row of the table."""
     if not isinstance(row, dict):
         return ()
     if "damaged" in row:

@@ -24,9 +24,7 @@ def moment(text: str) -> int:
 
 def add_limit(parser: argparse.ArgumentParser) -> None:
     """Declare `--limit`."""
-    parser.add_argument(
-        "--limit", type=int, default=100, help="at most so many, the newest (default: %(default)s)"
-    )
+    parser.add_argument("--limit", type=int, metavar="N", help="at most so many, the newest (default: 100)")
 
 
 def query(arguments: argparse.Namespace, *names: str) -> dict[str, str]:

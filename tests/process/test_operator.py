@@ -1,11 +1,13 @@
 """The operator's hand on a real agent: what a person did survives a kill, and receivers learn who and why."""
 
+import asyncio
 import json
+import sys
 from datetime import datetime
 from getpass import getuser
 
-from rigs.agent_process import until
-from rigs.small_plant import play, small_plant
+from rigs.agent_process import ROOT, until
+from rigs.small_plant import alarm, play, small_plant
 
 ME = getuser()
 RULES = """
@@ -102,6 +104,35 @@ async def ended(folder):
         assert (await good(agent, "alarms")).strip() == "no alarm is open"
 
 
+async def followed(folder):
+    """Who follows the events sees each once, in order, through a kill of the agent, and is told when it was away."""
+    async with small_plant(folder) as (plc, receiver, agent):
+        following = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "agent", "events", "--follow", "--jsonl", "-c", str(agent.folder)),
+            cwd=ROOT,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            seen = [json.loads(await following.stdout.readline())]
+            await alarm(plc, receiver)
+            await agent.kill()
+            assert b"the agent is away" in await following.stderr.readline()
+            await agent.start()
+            assert b"the agent is back" in await following.stderr.readline()
+            await alarm(plc, receiver)
+            newest = (await agent.status())["store"]["seq"]
+            while seen[-1]["seq"] < newest:
+                seen.append(json.loads(await following.stdout.readline()))
+        finally:
+            following.terminate()
+            await following.communicate()
+
+        assert [event["seq"] for event in seen] == [*range(seen[0]["seq"], newest + 1)]
+        assert [event["type"] for event in seen].count("alarm.raised") == 2
+        assert "--jsonl has an event a line" in await refused(agent, "events", "--follow", "--json")
+
+
 async def latched(folder):
     """Seen, gone, reset, in this order only; what was seen is not forgotten by a kill."""
     async with small_plant(folder) as (plc, receiver, agent):
@@ -157,4 +188,4 @@ def moment(stamp):
 
 async def test_the_operators_hand(tmp_path):
     """Each scenario with an agent, a PLC and a receiver of its own."""
-    await play(tmp_path, (shelved, ended, latched, named))
+    await play(tmp_path, (shelved, ended, latched, named, followed))
