@@ -1,20 +1,31 @@
-"""`edge-relay schema`: the JSON Schema of the configuration, for editors, or of the events, for receivers."""
+"""`edge-relay schema`: JSON Schema of the configuration, for editors, or of events; OpenAPI of what an agent can be asked."""
 
 import argparse
 import json
+from typing import TYPE_CHECKING, Self, cast
 
-SUMMARY = "print JSON Schemas: of the configuration, of the events"
+if TYPE_CHECKING:
+    from agent.web.api import Controlled
+
+SUMMARY = "print the schema of the configuration, for editors, of the events, for receivers, or of the API"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument(
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
         "--event", action="store_true", help="of what is sent to receivers (`format: standard`)"
+    )
+    which.add_argument(
+        "--api", action="store_true", help="the OpenAPI document of what an agent can be asked"
     )
     parser.epilog = """examples:
   edge-relay schema > edge-relay.schema.json
   # yaml-language-server: $schema=edge-relay.schema.json     (first line of each YAML file)
   edge-relay schema --event > event.schema.json
+  edge-relay schema --api > openapi.json
+
+A running agent serves the document of its API at /api/openapi.json.
 """
 
 
@@ -23,9 +34,22 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.event:
         from agent.formats.event_schema import event_schema
 
-        print(json.dumps(event_schema(), indent=2, ensure_ascii=False))
+        schema = event_schema()
+    elif arguments.api:
+        from agent.web.api import api_routes
+        from agent.web.openapi import document
+
+        schema = document(api_routes(cast("Controlled", _Nobody())))
     else:
         from agent.config.schema import json_schema
 
-        print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+        schema = json_schema()
+    print(json.dumps(schema, indent=2, ensure_ascii=False))
     return 0
+
+
+class _Nobody:
+    """In an agent's place, where it is not asked."""
+
+    def __getattr__(self, name: str) -> Self:
+        return self

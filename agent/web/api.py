@@ -7,6 +7,7 @@ from agent.desk import Desk
 from agent.model import Json
 from agent.web.alarms import Operating, alarm_routes
 from agent.web.destinations import Holding, destination_routes
+from agent.web.openapi import with_document
 from agent.web.outbox import outbox_routes
 from agent.web.routes import Asked, Route, command, question
 from agent.web.rows import Flushed, Reloaded
@@ -63,7 +64,7 @@ class Controlled(Protocol):
 
 def api_routes(agent: Controlled) -> Sequence[Route]:
     """Every route, whichever door it stands behind."""
-    return [
+    routes = [
         *_agent_routes(agent),
         *alarm_routes(agent.hand),
         *source_routes(agent.intakes),
@@ -71,6 +72,7 @@ def api_routes(agent: Controlled) -> Sequence[Route]:
         *outbox_routes(agent.desk),
         *trend_routes(agent.board),
     ]
+    return with_document(routes)
 
 
 def _agent_routes(agent: Controlled) -> Sequence[Route]:
