@@ -20,8 +20,14 @@ _TEXT: Final[Json] = {"type": "string"}
 
 
 def _asked(name: str, tag: str, summary: str, answers: Mapping[str, Json], about: str = "") -> Json:
-    operation: dict[str, Json] = {"operationId": name, "tags": [tag], "summary": summary}
-    return {"get": operation | {"description": about or summary, "responses": dict(answers)}}
+    operation: dict[str, Json] = {
+        "operationId": name,
+        "tags": [tag],
+        "summary": summary,
+        "description": about or summary,
+        "responses": dict(answers),
+    }
+    return {"get": operation}
 
 
 def _answers(kind: str, schema: Json, *refused: int) -> dict[str, Json]:
