@@ -29,7 +29,7 @@ from agent.errors import StoreUnavailable
 from agent.heartbeat import Heartbeats, Lapses, lasting
 from agent.holding import Holding
 from agent.intakes import Intakes
-from agent.model import EventType, Json, Seen
+from agent.model import MILLISECOND, EventType, Json, Seen
 from agent.notify import Systemd, feed_watchdog, stuck
 from agent.operate import Hand
 from agent.outlets import Outlets
@@ -50,8 +50,9 @@ from agent.store.records import Addressed
 from agent.store.store import Store
 from agent.timekeeping import Timekeeper
 from agent.web.control import control_app
-from agent.web.monitor import monitor_app
-from agent.web.serve import serve_port, serve_socket
+from agent.web.live import Live
+from agent.web.serve import serve_socket
+from agent.web.site import Site
 
 _log = logging.getLogger(__name__)
 
@@ -110,6 +111,8 @@ class Agent:
         self.heartbeats = self._heartbeats()
         self.reloader = Reloader(self, path)
         self.shown = Shown(self)
+        self.live = Live(self.shown, self.board, self._now_ms)
+        self.site = Site(self)
 
     def mint(self, at: int) -> str:
         """A new event id for an instant on the monotonic clock; in their order also when the wall clock steps."""
@@ -126,6 +129,9 @@ class Agent:
             flood=configuration.flood,
             watched=watched(configuration.sources.values()),
         )
+
+    def _now_ms(self) -> int:
+        return (self.clock.monotonic() + self.timekeeper.reckoning.offset) // MILLISECOND
 
     def _note(self, batch: Sequence[Seen]) -> None:
         self.recorder.note(batch)
@@ -210,7 +216,8 @@ class Agent:
             "messages sent on": self.sent.run(),
             "what is shown": self.shown.run(),
             "default route": watch_default_route(lambda: self.outlets.lost, self.outlets.way_is_back),
-            "monitor": serve_port(monitor_app(self), self.configuration.http.listen),
+            "page": self.site.run(),
+            "open pages": self.live.run(),
             "control": serve_socket(control_app(self), data_dir / CONTROL_SOCKET),
         }
 

@@ -164,6 +164,7 @@ class Reloader:
         agent.configuration = new
         agent.recorder.watch(new)
         agent.board.watch(new)
+        agent.site.change()
         await agent.intakes.change(new.sources)
         pass_over_what_stays()
         await self._replace_destinations(new)

@@ -1,26 +1,32 @@
 """The control socket: what the commands ask of a running agent, as HTTP over a Unix socket.
 
 Whoever may write to the socket (mode 0660, the agent's group) may operate the agent; there is no
-other login.
+other login. Health, too, is asked here by a container's HEALTHCHECK: whatever `http:` says, it is reached.
 """
 
 from pwd import getpwuid
 from socket import SO_PEERCRED, SOL_SOCKET
 from struct import Struct
-from typing import Final
+from typing import Final, Protocol
 
 from aiohttp import web
 
 from agent.web.api import Controlled, api_routes
+from agent.web.monitor import Monitored, add_monitoring
 from agent.web.routes import add_routes
 
 _CREDENTIALS: Final = Struct("3i")
 
 
-def control_app(agent: Controlled) -> web.Application:
+class Served(Controlled, Monitored, Protocol):
+    """The agent, as far as it can be asked from its own machine."""
+
+
+def control_app(agent: Served) -> web.Application:
     """The application behind the control socket."""
     app = web.Application()
     add_routes(app, api_routes(agent), login)
+    add_monitoring(app, agent, lambda _: True)
     return app
 
 

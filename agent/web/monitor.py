@@ -1,4 +1,4 @@
-"""Health and metrics, on loopback, for monitoring: nothing here changes anything.
+"""Health and metrics, for monitoring: nothing here changes anything.
 
 `/health` asks whether the agent does its work (503 with the reasons if not), `/live` only whether it
 runs: what a container may restart on, for a silent PLC is no reason to. `/ready` turns good once the
@@ -6,7 +6,7 @@ store is open and the sources are started. `warnings` want somebody's attention 
 refused configuration the agent does its work by the old one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from aiohttp import web
@@ -37,32 +37,40 @@ class Monitored(Protocol):
 
 
 def monitor_app(agent: Monitored) -> web.Application:
-    """The application behind `http: {listen: ...}`."""
+    """An application of these alone, on loopback; the agent has them beside its page (`agent.web.site`)."""
+    app = web.Application(middlewares=[_known_hosts])
+    add_monitoring(app, agent, lambda _: True)
+    return app
+
+
+def add_monitoring(app: web.Application, agent: Monitored, tells: Callable[[web.Request], bool]) -> None:
+    """Answer monitoring in `app`; whom it does not tell gets the status of /live and /ready and no word more."""
 
     async def health(_: web.Request) -> web.Response:
         problems = [*([stuck] if (stuck := agent.stuck()) else []), *agent.problems()]
         return _verdict(problems, warnings=list(agent.warnings()))
 
-    async def live(_: web.Request) -> web.Response:
-        return _verdict([stuck] if (stuck := agent.stuck()) else [])
+    async def live(request: web.Request) -> web.Response:
+        return _verdict([stuck] if (stuck := agent.stuck()) else [], tells=tells(request))
 
-    async def ready(_: web.Request) -> web.Response:
-        return _verdict([])  # nothing is served before the store is open and the sources are started
+    async def ready(request: web.Request) -> web.Response:
+        # Nothing is served before the store is open and the sources are started.
+        return _verdict([], tells=tells(request))
 
     async def metrics(_: web.Request) -> web.Response:
         agent.measure()
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
-    app = web.Application(middlewares=[_known_hosts])
     app.router.add_get("/health", health)
     app.router.add_get("/live", live)
     app.router.add_get("/ready", ready)
     app.router.add_get("/metrics", metrics)
-    return app
 
 
-def _verdict(problems: Sequence[str], **more: Json) -> web.Response:
-    answer: dict[str, Json] = {"status": "failing" if problems else "ok", "problems": list(problems), **more}
+def _verdict(problems: Sequence[str], *, tells: bool = True, **more: Json) -> web.Response:
+    answer: dict[str, Json] = {"status": "failing" if problems else "ok"}
+    if tells:
+        answer |= {"problems": list(problems), **more}
     return web.json_response(answer, status=503 if problems else 200)
 
 
