@@ -226,7 +226,7 @@ def live_handler(
             return web.json_response({"error": _TOO_MANY}, status=503, headers={"Retry-After": "10"})
         transport, may = request.transport, allowed(request)
         if transport is None:
-            raise ConnectionResetError
+            return web.Response()  # nobody is there any more to read it
         _bound(transport)
         response = web.StreamResponse(headers=_HEADERS)
         response.force_close()
