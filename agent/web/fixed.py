@@ -36,10 +36,9 @@ def _answers(kind: str, schema: Json, *refused: int) -> dict[str, Json]:
 
 
 def _verdicts(*refused: int) -> dict[str, Json]:
-    verdict = {"application/json": {"schema": _named("Verdict")}}
-    return _answers("application/json", _named("Verdict"), *refused) | {
-        "503": {"description": "It does not, or is stuck.", "content": verdict}
-    }
+    verdict: Json = {"application/json": {"schema": _named("Verdict")}}
+    bad: Json = {"description": "It does not, or is stuck.", "content": verdict}
+    return {**_answers("application/json", _named("Verdict"), *refused), "503": bad}
 
 
 def _named(schema: str) -> Json:
