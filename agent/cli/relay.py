@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from agent.cli.asking import print_problems
-from agent.cli.run import leaves, loop_factory
+from agent.cli.run import add_log_options, leaves, loop_factory
 from agent.errors import ConfigError, EdgeRelayError, StoreDamaged
+from agent.logs import Form, logging_to
 
 if TYPE_CHECKING:
     from agent.relay.config import RelayConfiguration
@@ -40,7 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--check", action="store_true", help="report every problem of the file with its line, and end"
     )
-    parser.add_argument("--debug", action="store_true", help="log more")
+    add_log_options(parser)
     _add_first_start_options(parser)
     parser.epilog = """examples:
   edge-relay relay --channel plant-7 --listen 0.0.0.0:8471 --tls cert.pem key.pem
@@ -117,7 +118,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"edge-relay: {text}", file=sys.stderr)
         return 2
     print(told, end="", flush=True)
-    return _serve(configuration, debug=arguments.debug)
+    return _serve(configuration, arguments.log_format, debug=arguments.debug)
 
 
 def _first_start(arguments: argparse.Namespace) -> str:
@@ -170,16 +171,13 @@ def _access(arguments: argparse.Namespace) -> "Access":
     return Access(listen, certificate, key, arguments.behind_proxy, arguments.url)
 
 
-def _serve(configuration: "RelayConfiguration", *, debug: bool) -> int:
-    logging.basicConfig(
-        level=logging.DEBUG if debug else logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
-    logging.getLogger("aiosqlite").setLevel(logging.WARNING)  # it logs each statement
+def _serve(configuration: "RelayConfiguration", form: Form, *, debug: bool) -> int:
     status = 0
     try:
-        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        with (
+            logging_to(sys.stderr.fileno(), form=form, debug=debug),
+            asyncio.Runner(loop_factory=loop_factory()) as runner,
+        ):
             _start(runner, configuration)
     except* EdgeRelayError as errors:
         for each in leaves(errors):

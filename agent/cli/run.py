@@ -14,13 +14,13 @@ from typing import Final, TypeVar
 from agent.cli.arguments import add_config_option
 from agent.cli.asking import print_problems
 from agent.errors import ConfigError, EdgeRelayError
+from agent.logs import FORMS, logging_to
 
 _log = logging.getLogger(__name__)
 
 SUMMARY = "run the agent"
 Failure = TypeVar("Failure", bound=BaseException)
 
-_TALKATIVE: Final = ("aiosqlite", "asyncua")  # they log each statement, and the limits of each connection
 _STARTS: Final = 3  # with a store that is found damaged; a service manager tries again later
 _UMASK: Final = 0o027  # what waits on disk is for the agent's user and group alone
 _NAME_THREADS: Final = 8  # hung look-ups of names may fill these and nothing else
@@ -29,28 +29,35 @@ _NAME_THREADS: Final = 8  # hung look-ups of names may fill these and nothing el
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_config_option(parser)
-    parser.add_argument("--debug", action="store_true", help="log each attempt to deliver, and more")
+    add_log_options(parser)
     parser.epilog = """examples:
   edge-relay run -c config
   systemctl start edge-relay       as a service; SIGHUP or `edge-relay reload` loads the configuration anew
+
+A line that comes again and again is told three times, then every ten minutes with its count; with --debug
+every time.
 
 Exit status 2: the configuration cannot be used; a service manager need not try again.
 """
 
 
+def add_log_options(parser: argparse.ArgumentParser) -> None:
+    """Declare what a daemon's log looks like."""
+    parser.add_argument("--debug", action="store_true", help="log more, and everything each time")
+    parser.add_argument(
+        "--log-format", choices=FORMS, default="text", help="json: one object a line (default: text)"
+    )
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Run until SIGTERM or SIGINT."""
     os.umask(_UMASK)
-    logging.basicConfig(
-        level=logging.DEBUG if arguments.debug else logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
-    for library in _TALKATIVE:
-        logging.getLogger(library).setLevel(logging.WARNING)
     status = 0
     try:
-        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        with (
+            logging_to(sys.stderr.fileno(), form=arguments.log_format, debug=arguments.debug),
+            asyncio.Runner(loop_factory=loop_factory()) as runner,
+        ):
             _start(runner, arguments.config)
     except* ConfigError as errors:
         for error in leaves(errors):
