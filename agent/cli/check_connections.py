@@ -94,15 +94,10 @@ def _all(configuration: "Configuration") -> Iterator[Way]:
         yield from _relay(f"relay {name}", relay)
     for name, destination in configuration.outlets.items():
         yield from _deliveries(name, destination)
-    listen = configuration.http
-    yield Way(
-        listen.listen.host,
-        listen.listen.port,
-        "HTTP",
-        False,
-        "no",
-        "health and metrics, for this machine alone",
-    )
+    http = configuration.http
+    what = f"page, API, health and metrics{'' if http.is_open else ', for this machine alone'}"
+    tls = "TLS" if http.tls else "no"
+    yield Way(http.listen.host, http.listen.port, "HTTP", False, tls, what)
 
 
 def _deliveries(name: str, config: "DestinationConfig") -> Iterator[Way]:

@@ -1,4 +1,4 @@
-"""`edge-relay keygen`: a new secret or a new key pair to sign webhooks with.
+"""`edge-relay keygen`: a new secret or a new key pair to sign webhooks with, or a token for the page.
 
 Rules for whoever changes this: nothing of a key is kept or logged; the default prints the secret and
 not a word more, since scripts read it.
@@ -16,7 +16,7 @@ from typing import Final
 
 from agent.delivery.keys import decode_signing_key, encode_secret, encode_signing_key, signing_key
 
-SUMMARY = "make a secret, or a pair of keys, to sign webhooks with"
+SUMMARY = "make a secret, or a pair of keys, to sign webhooks with; or a token for the page"
 _BYTES: Final = 32  # Standard Webhooks 1.0.0 takes 24 to 64; 32 is what SHA-256 can use, and an ed25519 seed
 _EPILOG: Final = """\
 examples:
@@ -28,6 +28,9 @@ examples:
                                              `signing: {scheme: ed25519, key: "${file:cmms.key}"}`;
                                              its public key, for the receiver, is printed
   edge-relay keygen --public-of cmms.key     the public key again
+  edge-relay keygen --token --out anna.token
+                                             a token, with which anna may operate on the page, for
+                                             `http: {tokens: {anna: "${file:anna.token}"}}`
 
 With a secret the receiver could sign as well as you; with a pair of keys it can only verify.
 To change a secret or key without losing an event, write the old one under `previous_secrets` or
@@ -37,7 +40,7 @@ To change a secret or key without losing an event, write the old one under `prev
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """What was made: the text that nobody else may see, what it is called, and the public key, if there is one."""
+    """What was made: the text that nobody else may see, what it is called, where it goes, the public key if it has one."""
 
     secret: str
     called: str
@@ -57,6 +60,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--ed25519",
         action="store_true",
         help="a signing key, which stays here, and its public key, which receivers get",
+    )
+    kind.add_argument(
+        "--token",
+        action="store_true",
+        help="a token, by which the page knows a person or a program, or a relay its plant",
     )
     kind.add_argument(
         "--public-of", type=Path, metavar="FILE", help="make nothing: print the public key of a signing key"
@@ -100,12 +108,15 @@ def new_secret() -> str:
 
 def _make(arguments: argparse.Namespace) -> _Made:
     if arguments.hex:
-        return _Made(secrets.token_hex(_BYTES), "secret", "{scheme: hex, secret: %s}")
+        return _Made(secrets.token_hex(_BYTES), "secret", "signing: {scheme: hex, secret: %s}")
     if arguments.ed25519:
         key = signing_key(secrets.token_bytes(_BYTES))
-        section = "{scheme: ed25519, key: %s}"
+        section = "signing: {scheme: ed25519, key: %s}"
         return _Made(encode_signing_key(key), "signing_key", section, str(key.public))
-    return _Made(new_secret(), "secret", "{secret: %s}")
+    if arguments.token:
+        name = arguments.out.stem if arguments.out else "NAME"
+        return _Made(secrets.token_urlsafe(_BYTES), "token", f"http: {{tokens: {{{name}: %s}}}}")
+    return _Made(new_secret(), "secret", "signing: {secret: %s}")
 
 
 def _write(path: Path, secret: str) -> str:
@@ -134,7 +145,7 @@ def _document(made: _Made, path: Path | None) -> dict[str, str]:
 def _tell_file(made: _Made, path: Path) -> None:
     # Absolute, for in the configuration a path begins where that lies, and not where the command was typed.
     section = made.section % f'"${{file:{path.absolute()}}}"'
-    print(f"{path}: the {made.called.replace('_', ' ')}, for `signing: {section}`.")
+    print(f"{path}: the {made.called.replace('_', ' ')}, for `{section}`.")
     print(
         f"Only {_user()} may read it: if the agent runs as another user, `sudo chown edge-relay {path}`, "
         "or name it in LoadCredential= of the service."
@@ -143,13 +154,14 @@ def _tell_file(made: _Made, path: Path) -> None:
     if made.public:
         _tell_public(made.public)
     else:
-        print("The receiver needs the same secret: hand it over as you would a password.")
+        other = "Whoever shows it" if made.called == "token" else "The receiver"
+        print(f"{other} needs the same {made.called}: hand it over as you would a password.")
 
 
 def _tell_pair(made: _Made) -> None:
     section = made.section % '"${file:NAME.key}"'
     print("The signing key stays on this machine: put it into a file that only the agent may read, for")
-    print(f"`signing: {section}` (`--out NAME.key` does so and does not show it).")
+    print(f"`{section}` (`--out NAME.key` does so and does not show it).")
     print()
     print(f"  {made.secret}")
     print()

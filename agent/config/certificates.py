@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
 
 from agent.config.secrets import Secret
+from agent.config.served import ServerTls
 from agent.config.yaml_text import Keys
 from agent.errors import SourceError
 from agent.tls import client_context
@@ -57,3 +58,12 @@ def unusable_certificates(sections: Mapping[str, Mapping[str, object]]) -> Itera
             )
         except SourceError as error:
             yield (section, name, "tls"), f"{error}; {_UNTIL_THEN[section]} until it can be used"
+
+
+def unusable_server(tls: ServerTls) -> str:
+    """Why the page's own certificate cannot be used; empty if it can; blocks on the files."""
+    try:
+        client_context(None, tls.certificate, tls.key)  # which loads a certificate as a server does
+    except SourceError as error:
+        return f"{error}; the page is not served until it can be used"
+    return ""

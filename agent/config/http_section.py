@@ -67,8 +67,8 @@ class Wrong(NamedTuple):
     severity: str
 
 
-def check_http(http: HttpSection) -> Iterator[Wrong]:
-    """What is wrong with the section as a whole."""
+def check_http(http: HttpSection, *, tokens_known: bool) -> Iterator[Wrong]:
+    """What is wrong with the section as a whole; `tokens_known`: they were looked up."""
     listen, port = ("http", "listen"), http.listen.port
     if http.is_open and not http.tokens:
         text = (
@@ -85,6 +85,6 @@ def check_http(http: HttpSection) -> Iterator[Wrong]:
         )
         yield Wrong(listen, text, "warning")
     for first, second in combinations(http.tokens, 2):
-        if http.tokens[first] == http.tokens[second]:
+        if tokens_known and http.tokens[first] == http.tokens[second]:
             text = f"it is the token of {first} as well, and nobody could tell who it was: make another"
             yield Wrong(("http", "tokens", second), text, "error")

@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from agent.config.agent_section import AgentSection
 from agent.config.alarms import FloodSection
-from agent.config.certificates import unusable_certificates
+from agent.config.certificates import unusable_certificates, unusable_server
 from agent.config.doubts import doubts
 from agent.config.fallbacks import check_fallbacks
 from agent.config.http_section import HttpSection, check_http
@@ -28,7 +28,7 @@ from agent.config.inbound import check_inbound
 from agent.config.known_tags import KnownTags
 from agent.config.load_rules import LoadingRules
 from agent.config.model import Configuration, File, StoreSection
-from agent.config.secrets import Secret
+from agent.config.secrets import NOT_NEEDED, Secret
 from agent.config.subscriptions import unheard
 from agent.config.times import wall
 from agent.config.walk import as_json, keys_of, texts_in
@@ -98,7 +98,7 @@ class _Loading(LoadingRules):
         self.context = self.context if agent is None else replace(self.context, data_dir=agent.data_dir)
         self.expand_sources()
         store = self.section("store", _STORE)
-        http = self.http()
+        http = self.http(today=now_wall is not None)
         sources = self.sources()
         destinations = self.destinations(agent)
         tags = self.tags(sources)
@@ -162,12 +162,15 @@ class _Loading(LoadingRules):
             for path, text in unusable_certificates(sections):
                 self.report(path, text, "warning")
 
-    def http(self) -> HttpSection | None:
+    def http(self, *, today: bool) -> HttpSection | None:
         """Give the section of the page, if there is no error in it."""
         if (http := self.section("http", _HTTP)) is None:
             return None
-        for path, text, severity in check_http(http):
+        known = self.context.environment is not NOT_NEEDED
+        for path, text, severity in check_http(http, tokens_known=known):
             self.report(path, text, severity)
+        if today and http.tls is not None and (why := unusable_server(http.tls)):
+            self.report(("http", "tls"), why, "warning")
         self.check_texts_of(http, ("http",))
         return http
 

@@ -40,7 +40,7 @@ WAYS = [
     ("broker.plant", 8883, "MQTT", "out", "TLS", "source broker"),
     ("cmms.example.com", 443, "HTTPS", "out", "TLS", "destination cmms"),
     ("10.0.0.9", 8080, "HTTP", "out", "no", "destination mes"),
-    ("127.0.0.1", 8471, "HTTP", "listens", "no", "health and metrics, for this machine alone"),
+    ("127.0.0.1", 8471, "HTTP", "listens", "no", "page, API, health and metrics, for this machine alone"),
 ]
 
 

@@ -97,6 +97,20 @@ def test_the_public_key_is_given_again(tmp_path, capsys):
     assert json.loads(said(capsys, "--public-of", "k", "--json")[1]) == {"public_key": C_PUBLIC}
 
 
+def test_a_token_names_whoever_has_it(tmp_path, capsys):
+    """By its file; the section that is printed is the one that works, and the token is not shown."""
+    status, output, errors = said(capsys, "--token", "--out", "anna.token")
+    section = output.partition("for `")[2].partition("`")[0]
+    (tmp_path / "agent.yaml").write_text(f"agent: {{site: dresden, name: line-4}}\n{section}\n")
+    configuration = load(tmp_path / "agent.yaml")
+    token = configuration.http.tokens["anna"].reveal()
+
+    assert (status, errors, configuration.warnings) == (0, "", ())
+    assert len(token) == 43
+    assert token not in output
+    assert said(capsys, "--token")[1].count("\n") == 1
+
+
 @pytest.mark.parametrize("left", ["a key in use", "link"])
 def test_nothing_is_overwritten(tmp_path, capsys, left):
     """Neither a file, nor what a link that somebody left there points at."""
