@@ -54,7 +54,8 @@ CMD ["relay", "/etc/edge-relay-relay/relay.yaml"]
 
 # The last one is what a build without --target makes.
 FROM runtime AS agent
-# /live asks the event loop and the store's writer alone: a silent PLC is no reason to restart.
+# /live asks the event loop and the store's writer alone: a silent PLC is no reason to restart. By the control
+# socket, which is there whatever `http:` says of address, certificate and tokens.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
-  CMD ["/opt/edge-relay/bin/python", "-c", "import urllib.request as r; r.build_opener(r.ProxyHandler({})).open('http://127.0.0.1:8470/live', timeout=4)"]
+  CMD ["/opt/edge-relay/bin/python", "-c", "import socket; s = socket.socket(socket.AF_UNIX); s.settimeout(4); s.connect('/data/control.sock'); s.sendall(b'GET /live HTTP/1.0\\r\\n\\r\\n'); exit(b' 200 ' not in s.recv(64))"]
 CMD ["run", "-c", "/etc/edge-relay"]
