@@ -239,7 +239,8 @@ class Intake:
     @property
     def tags(self) -> int:
         """How many it has."""
-        return len(self._specs())
+        source = self._pipeline.engine.sources.get(self.name)
+        return 0 if source is None else len(source.tags)
 
     @property
     def skew_s(self) -> float | None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import asdict
 from typing import Final, NoReturn
@@ -19,11 +19,10 @@ from agent.destinations.config import DestinationConfig
 from agent.dispatch.health import House
 from agent.dispatch.loop import Dispatcher
 from agent.dispatch.notices import notice
-from agent.dispatch.status import DestinationState
+from agent.dispatch.status import DestinationState, DestinationStatus
 from agent.errors import StoreUnavailable
 from agent.fallback import Fallbacks
 from agent.holding import Holding, remedy
-from agent.metrics import OLDEST_AGE, QUEUE_DEPTH
 from agent.model import SECOND, Event, EventType, Json
 from agent.renewals import Renewals
 from agent.stamps import Reckoning
@@ -255,18 +254,18 @@ class Outlets:
 
     def problems(self) -> list[str]:
         """Why events do not arrive, a sentence each."""
+        states = {name: dispatcher.health.state for name, (dispatcher, _) in self._at_work.items()}
         return [
-            f"destination {name} is {dispatcher.status.state.value}: {dispatcher.status.reason}"
-            f"{remedy(name) if dispatcher.health.disabled else ''}"
-            for name, (dispatcher, _) in self._at_work.items()
-            if dispatcher.status.state in (DestinationState.FAILING, DestinationState.DISABLED)
+            f"destination {name} is {state.value}: {reason}"
+            f"{remedy(name) if state is DestinationState.DISABLED else ''}"
+            for name, (state, reason) in states.items()
+            if state in (DestinationState.FAILING, DestinationState.DISABLED)
         ]
 
-    def measure(self) -> None:
-        """Bring the gauges up to date."""
+    def measured(self) -> Iterator[tuple[str, DestinationStatus, float | None]]:
+        """What monitoring is told: each with its status, and the age of the oldest that waits, seconds."""
         for name, (dispatcher, _) in self._at_work.items():
-            QUEUE_DEPTH.labels(name).set(dispatcher.status.in_memory)
-            OLDEST_AGE.labels(name).set(self._oldest(name) or 0.0)
+            yield name, dispatcher.status, self._oldest(name)
 
 
 def _hears_heartbeats(config: DestinationConfig) -> bool:

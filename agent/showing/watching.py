@@ -20,9 +20,10 @@ from agent.rules.runs import AnyState, Run
 from agent.showing.text import cut, told
 
 MOST: Final = 500
-_ROWS_A_LOOK: Final = 100
-_RULES_A_LOOK: Final = 500
-_LOOKS_A_TURN: Final = 20
+_ROWS_A_LOOK: Final = 50
+_RULES_A_LOOK: Final = 250
+_STATES_A_LOOK: Final = 5_000
+_NONE: Final = slice(0, 0)
 _ANEW_AFTER: Final = 5 * SECOND
 """Nobody has looked for so long: all rules are looked at."""
 _STATE: Final = attrgetter("state")
@@ -38,7 +39,7 @@ class Watching:
         self._runs: list[Run] = []
         self._states: list[AnyState] = []
         self._offset = 0
-        self._turn = 0
+        self._asked = self._turn = _NONE
         self._looked = 0
 
     def look(self, engine: Engine, now: int, offset: int) -> None:
@@ -65,19 +66,17 @@ class Watching:
             self.unwatched.put(run, wanted=unwatched, moved=moved)
 
     def _moved(self) -> list[Run]:
-        """The rules that have taken a step since the last look, but for those that only measure."""
-        before, self._states = self._states, list(map(_STATE, self._runs))
-        moved = compress(
-            zip(self._runs, before, self._states, strict=True), map(is_not, before, self._states)
-        )
+        """The rules that have taken a step since they were last asked, but for those that only measure."""
+        self._asked = _part(self._asked.stop, max(_STATES_A_LOOK, len(self._runs) // 4), len(self._runs))
+        runs, before = self._runs[self._asked], self._states[self._asked]
+        states = self._states[self._asked] = list(map(_STATE, runs))
+        moved = compress(zip(runs, before, states, strict=True), map(is_not, before, states))
         return [run for run, was, now in moved if was.core is not now.core or was.gate is not now.gate]
 
     def _next(self) -> list[Run]:
         """Those whose turn it is."""
-        bite = max(_RULES_A_LOOK, len(self._runs) // _LOOKS_A_TURN)
-        begin = self._turn if self._turn < len(self._runs) else 0
-        self._turn = begin + bite
-        return self._runs[begin : self._turn]
+        self._turn = _part(self._turn.stop, max(_RULES_A_LOOK, len(self._runs) // 40), len(self._runs))
+        return self._runs[self._turn]
 
 
 class Rows:
@@ -97,7 +96,7 @@ class Rows:
         self._choose = choose
         self._runs: dict[str, Run] = {}
         self._moved: set[str] = set()
-        self._turn = 0
+        self._turn = _NONE
 
     def __len__(self) -> int:
         return len(self._runs)
@@ -120,7 +119,8 @@ class Rows:
     def look(self, now: int, offset: int) -> None:
         """Write the rows that have moved, and some of the others: their values move without a step."""
         chosen = list(self._runs) if len(self._runs) <= MOST else self._choose(self._runs)
-        anew = self._moved.union(self._next(chosen))
+        self._turn = _part(self._turn.stop, _ROWS_A_LOOK, len(chosen))
+        anew = self._moved.union(chosen[self._turn])
         self._moved.clear()
         before, after = self.table, dict[str, Json]()
         for name in chosen:
@@ -130,10 +130,11 @@ class Rows:
         if after != before:
             self.table = after
 
-    def _next(self, chosen: list[str]) -> list[str]:
-        begin = self._turn if self._turn < len(chosen) else 0
-        self._turn = begin + _ROWS_A_LOOK
-        return chosen[begin : self._turn]
+
+def _part(after: int, size: int, whole: int) -> slice:
+    """The part of so many that comes after the last one; the first again after the end."""
+    begin = after if after < whole else 0
+    return slice(begin, begin + size)
 
 
 def _most_urgent(runs: Mapping[str, Run]) -> list[str]:
