@@ -44,6 +44,7 @@ from agent.rulebook import rule_rows
 from agent.rules.engine import Engine
 from agent.sent import Sent
 from agent.shown import Shown
+from agent.stacks import watch_loop
 from agent.status import health, measure, status, warnings
 from agent.store.alive import stay_alive
 from agent.store.records import Addressed
@@ -209,6 +210,7 @@ class Agent:
             "reloads": self.reloader.run(signals.reload),
             "files": self.reloader.watch(signals.reload),
             "watchdog": feed_watchdog(self.systemd, self.stuck),
+            "loop": watch_loop(self.clock),
             "destinations": self.outlets.run(),
             "heartbeats": self.heartbeats.run(),
             "relays": self.relays.run(),

@@ -114,8 +114,9 @@ async def _run(path: Path) -> None:
     from agent.clock import SystemClock
     from agent.config.load import load
     from agent.notify import Systemd, ask_for_patience
-    from agent.paths import ALIVE, STORE
+    from agent.paths import ALIVE, STACKS, STORE
     from agent.restore import time_away
+    from agent.stacks import written_on_signal
     from agent.store.alive import boot_id, now
     from agent.store.store import Store
 
@@ -142,4 +143,5 @@ async def _run(path: Path) -> None:
         waiting.cancel()
     async with opened as store:
         away = await time_away(data_dir / ALIVE, store, now(clock, boot))
-        await Agent(path, configuration, store, clock).run(signals, away, boot)
+        with written_on_signal(data_dir / STACKS):
+            await Agent(path, configuration, store, clock).run(signals, away, boot)

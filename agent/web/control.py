@@ -12,6 +12,7 @@ from typing import Final, Protocol
 from aiohttp import web
 
 from agent.web.api import Controlled, api_routes
+from agent.web.inside import inside_routes
 from agent.web.monitor import Monitored, add_monitoring
 from agent.web.routes import add_routes
 
@@ -25,7 +26,7 @@ class Served(Controlled, Monitored, Protocol):
 def control_app(agent: Served) -> web.Application:
     """The application behind the control socket."""
     app = web.Application()
-    add_routes(app, api_routes(agent), login)
+    add_routes(app, [*api_routes(agent), *inside_routes()], login)
     add_monitoring(app, agent, lambda _: True)
     return app
 

@@ -1,0 +1,27 @@
+"""What only the control socket answers: where the agent stands, and its log; for a support bundle.
+
+Not for the page's port: paths of this machine, and whatever a library wrote into the log.
+"""
+
+from collections.abc import Sequence
+
+from agent.logs import last_lines
+from agent.model import Json
+from agent.stacks import task_lines, thread_lines
+from agent.web.routes import Asked, Route, question
+
+
+def inside_routes() -> Sequence[Route]:
+    """What can be asked, beside `api_routes`."""
+
+    async def stacks(_: Asked) -> Json:
+        return {"tasks": [*task_lines()], "threads": [*thread_lines()]}
+
+    async def log(_: Asked) -> Json:
+        return {"lines": [*last_lines()]}
+
+    lines = dict[str, list[str]]
+    return [
+        question("/api/stacks", "Where every task and every thread stands.", stacks, lines),
+        question("/api/log", "The last lines of the log.", log, lines),
+    ]
