@@ -29,6 +29,7 @@ from agent.errors import StoreUnavailable
 from agent.heartbeat import Heartbeats, Lapses, lasting
 from agent.holding import Holding
 from agent.intakes import Intakes
+from agent.measuring import measure
 from agent.model import MILLISECOND, EventType, Json, Seen
 from agent.notify import Systemd, feed_watchdog, stuck
 from agent.operate import Hand
@@ -45,7 +46,7 @@ from agent.rules.engine import Engine
 from agent.sent import Sent
 from agent.shown import Shown
 from agent.stacks import watch_loop
-from agent.status import health, measure, status, warnings
+from agent.status import health, status, warnings
 from agent.store.alive import stay_alive
 from agent.store.records import Addressed
 from agent.store.store import Store

@@ -4,7 +4,11 @@ Rules: Prometheus conventions (base units, `_total` for counters); a label's val
 configuration, never from the outside, so their number is bounded. Hot paths hold the labelled child.
 """
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram, Info, disable_created_metrics
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series of each counter that no dashboard reads
+
+INFO = Info("edge_relay", "Which agent this is, and which version runs.")
 
 READINGS = Counter("edge_relay_readings_total", "Readings taken from sources.", ["source"])
 POLLS = Counter("edge_relay_polls_total", "Polls begun.", ["source"])
@@ -75,11 +79,27 @@ STORE_ROOM = Gauge(
     "edge_relay_store_room_bytes",
     "What events may use: store.max_size without the log, the ballast and the recorded samples.",
 )
-STORE_EVICTED = Gauge(
-    "edge_relay_store_evicted",
-    "Events given up for want of room since the agent started; each is in a declared gap.",
+STORE_EVICTED = Counter(
+    "edge_relay_store_evicted_total", "Events given up for want of room; each is in a declared gap."
 )
 STORE_AVAILABLE = Gauge("edge_relay_store_available", "1 while the store takes events.")
+ALARMS_OPEN = Gauge("edge_relay_alarms_open", "Open alarms.", ["priority"])
+ALARMS_UNACKNOWLEDGED = Gauge(
+    "edge_relay_alarms_unacknowledged", "Open alarms that nobody has acknowledged.", ["priority"]
+)
+RULES_UNWATCHED = Gauge(
+    "edge_relay_rules_unwatched",
+    "Rules without an open alarm of which nothing would be told now: shelved, blind, disabled, ...",
+)
+DESTINATION_UP = Gauge(
+    "edge_relay_destination_up", "1 while the destination takes what it is sent.", ["destination"]
+)
+CLOCK_BELIEVED = Gauge(
+    "edge_relay_clock_believed", "0 while the wall clock is known to be wrong: schedules hold what was."
+)
+CERTIFICATES_EXPIRING = Gauge(
+    "edge_relay_certificates_expiring", "Certificates that end soon or have ended; /health names them."
+)
 WAITING = Gauge(
     "edge_relay_destination_waiting", "Events on disk without an outcome, by destination.", ["destination"]
 )

@@ -6,15 +6,6 @@ from typing import TYPE_CHECKING, Final
 from agent import __version__
 from agent.alarms import open_alarms, unwatched
 from agent.intake import named
-from agent.metrics import (
-    CONFIGURATION_ACCEPTED,
-    STORE_AVAILABLE,
-    STORE_BYTES,
-    STORE_EVICTED,
-    STORE_ROOM,
-    STORE_USED,
-    WAITING,
-)
 from agent.model import SECOND, Json
 from agent.paths import STORE
 
@@ -93,19 +84,3 @@ def warnings(agent: "Agent") -> Sequence[str]:
         more = f", and {len(rejected) - 1} more" if len(rejected) > 1 else ""
         found.append(f"a changed configuration is refused, the old one goes on: {rejected[0]}{more}")
     return found
-
-
-def measure(agent: "Agent") -> None:
-    """Bring the gauges up to date that nobody sets by itself."""
-    STORE_AVAILABLE.set(agent.store.unavailable is None)
-    CONFIGURATION_ACCEPTED.set(not agent.reloader.rejected)
-    data_dir = agent.configuration.agent.data_dir
-    files = [data_dir / STORE, data_dir / f"{STORE}-wal"]
-    STORE_BYTES.set(sum(file.stat().st_size for file in files if file.exists()))
-    if agent.store.room.usage is not None:
-        STORE_ROOM.set(agent.store.room.usage.room)
-        STORE_USED.set(agent.store.room.usage.used)
-    STORE_EVICTED.set(agent.store.room.evicted)
-    for name in agent.configuration.outlets:
-        WAITING.labels(name).set(agent.store.waiting_count(name))
-    agent.outlets.measure()

@@ -17,6 +17,7 @@ from typing import Final
 
 from agent.clock import Clock
 from agent.errors import StoreUnavailable
+from agent.metrics import STORE_EVICTED
 from agent.model import SECOND, Event, Json
 from agent.store import limits, notices
 from agent.store.ballast import Ballast
@@ -58,7 +59,6 @@ class Room:
         shrink: keeps the recorded samples within so many bytes; None: as the configuration says.
         usage: the store as it was last looked at; None before the first look.
         filling: undelivered events take most of the room, and this was told.
-        evicted: events given up since the start.
     """
 
     def __init__(self, turns: Turns, counters: Counters, writer: Writer, clock: Clock) -> None:
@@ -70,7 +70,6 @@ class Room:
         self.shrink: Callable[[int | None], Awaitable[None]] = _nothing
         self.usage: Usage | None = None
         self.filling = False
-        self.evicted = 0
         self.ballast: Final = Ballast(turns.path.with_name(turns.path.name + ".ballast"))
         self._turns = turns
         self._counters = counters
@@ -164,7 +163,7 @@ class Room:
                 self._exhausted = True
                 break
             self._exhausted = False
-            self.evicted += gone
+            STORE_EVICTED.inc(gone)
             usage = await self.look()
         return usage
 
@@ -188,7 +187,7 @@ class Room:
                 self._letters_again = self._clock.monotonic() + _LETTERS_EVERY
                 break
             self._letters_after, gone = found
-            self.evicted += gone
+            STORE_EVICTED.inc(gone)
             usage = await self.look()
         return usage
 
