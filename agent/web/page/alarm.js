@@ -146,15 +146,18 @@ function note(el, found) {
 // --- a rule of which nothing is told --------------------------------------------------------------
 
 export function makeCalm(key, hand) {
-  const part = { why: h("div", { class: "notes" }), buttons: buttons(key, hand), wrong: h("p", { class: "wrong", role: "alert" }) };
+  const part = { level: h("span", { class: "muted" }), message: h("div"), why: h("div", { class: "notes" }), buttons: buttons(key, hand), wrong: h("p", { class: "wrong", role: "alert" }) };
   const li = h("li", { class: "row alarm calm", tabindex: "-1", "data-key": key, "aria-label": key },
-    h("div", {}, h("span", { class: "name" }, key), part.why), h("div", { class: "actions" }, Object.values(part.buttons)), part.wrong);
+    h("div", {}, h("span", { class: "name" }, key), " ", part.level, part.message, part.why), h("div", { class: "actions" }, Object.values(part.buttons)), part.wrong);
   parts.set(li, part);
   return li;
 }
 
 export function updateCalm(li, row) {
   const part = parts.get(li);
+  const open = row.since && !row.why;
+  set(part.level, open ? `${row.priority}, ${condition(row)}` : "");
+  set(part.message, open ? row.message ?? "" : "");
   note(part.why, [...worded(row.why ?? []), ...aside(row)]);
   allow(li, part.buttons, possible(row));
 }
@@ -170,6 +173,8 @@ function buttons(key, hand) {
 }
 
 function allow(li, all, actions) {
+  if (li.dataset.may !== actions.join()) refuse(li, ""); // it was refused in another state
+  li.dataset.may = actions.join();
   for (const [action, button] of Object.entries(all)) {
     const gone = !actions.includes(action);
     if (gone && button === document.activeElement) li.focus({ preventScroll: true });

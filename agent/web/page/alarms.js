@@ -66,17 +66,17 @@ class AlarmsView {
     const section = (id, title) => {
       const count = h("span", {});
       const list = h("ul", { class: "list", "aria-labelledby": id });
-      return { list, count, el: h("details", { hidden: true }, h("summary", {}, h("h3", { id, class: "inline" }, title, " ", count)), list) };
+      return { list, count, el: h("details", { class: "fold", hidden: true }, h("summary", {}, h("h3", { id }, title, " ", count)), list) };
     };
     const filter = h("input", { class: "input", type: "search", "aria-label": "Filter alarms", placeholder: "Filter by name or text" });
     filter.addEventListener("input", () => {
       this.#filter = filter.value.trim().toLowerCase();
       this.paint();
     });
-    const some = h("button", { class: "button", type: "button", disabled: true, onclick: () => this.act("acknowledge", [...this.selected]) }, "Acknowledge selected");
+    const some = h("button", { class: "button", type: "button", hidden: true, onclick: () => this.act("acknowledge", [...this.selected]) }, "Acknowledge selected");
     const all = h("button", { class: "button", type: "button", onclick: () => this.#acknowledgeAll() }, "Acknowledge all shown…");
     const shown = h("span", { class: "muted", role: "status" });
-    const bar = h("div", { class: "toolbar", role: "group", "aria-label": "Alarms shown" }, filter, all, some, shown);
+    const bar = h("div", { class: "toolbar", role: "group", "aria-label": "Alarms shown" }, filter, all, shown, some);
     const wrong = h("p", { class: "wrong", role: "alert" });
     const empty = h("div", { class: "empty", role: "status" });
     const open = h("ul", { class: "list", "aria-label": "Open alarms" });
@@ -125,15 +125,15 @@ class AlarmsView {
 
   #paintBar(open) {
     const table = this.#page.tables.get("alarms");
-    const waiting = open.filter(([, row]) => !row.acknowledged_by);
+    const waiting = open.filter(([, row]) => waits(row)).length;
     const total = this.#page.tables.get("agent").get("agent")?.alarms_open ?? table.size;
     this.el.bar.hidden = table.size === 0;
-    this.el.all.disabled = waiting.length === 0;
-    this.el.some.disabled = this.selected.size === 0;
-    set(this.el.some, this.selected.size ? `Acknowledge selected (${this.selected.size})` : "Acknowledge selected");
+    this.el.all.hidden = open.every(([, row]) => row.acknowledged_by);
+    this.el.some.hidden = this.selected.size === 0;
+    set(this.el.some, `Acknowledge selected (${this.selected.size})`);
     const beyond = total > table.size ? ` (the ${table.size} most urgent of ${total})` : "";
     const which = this.#filter ? `${open.length} of ${many(table.size, "open alarm")} shown` : many(open.length, "open alarm");
-    set(this.el.shown, `${which}${beyond}, ${waiting.length} not acknowledged`);
+    set(this.el.shown, `${which}${beyond}, ${waiting} not acknowledged`);
   }
 
   #paintCalm(changed = null) {

@@ -13,6 +13,7 @@ const STATES = {
 };
 const RELAY_STATES = { up: ["Up", "good"], down: ["Down", "bad"], held: ["Held", "warn"] };
 const ORDER = ["disabled", "failing", "down", "held", "waiting", "paused", "healthy", "up"];
+const NO_RETRY = { disabled: "none, it is disabled", paused: "none, it is paused" };
 const LONGEST = 366 * 86_400;
 
 export const view = {
@@ -100,7 +101,7 @@ function update(li, row) {
   stands(li, part, row, STATES[row.state] ?? [row.state, "warn"]);
   set(part.waiting, row.waiting);
   count(part.oldest, row.oldest, "none");
-  count(part.retry, row.retry_at, "when there is something", (text) => (text.startsWith("in ") ? text : "now"));
+  count(part.retry, row.retry_at, NO_RETRY[row.state] ?? "at once", (text) => (text.startsWith("in ") ? text : "now"));
   set(part.dead, row.dead ? many(row.dead, "dead letter") : "none");
   set(part.success, success(row));
   set(part.latency, row.latency_ms === null ? "not known" : latency(row.latency_ms));
@@ -148,7 +149,7 @@ function updateRelay(li, row) {
 
 async function give(action, name, page, part) {
   set(part.wrong, "");
-  const path = `api/destinations/${encodeURIComponent(name)}/${action}`;
+  const path = `api/destinations/${name.split("/").map(encodeURIComponent).join("/")}/${action}`; // RELAY/ROUTE
   try {
     if (action === "pause") return await pause(name, path, page);
     const answer = await page.order(path);

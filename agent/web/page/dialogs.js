@@ -40,6 +40,7 @@ export function ask({ title, text, fields = [], submit = "OK", danger = false, s
     controls.map((each) => each.el), wrong,
     h("div", { class: "actions end" },
       h("button", { class: "button", type: "button", onclick: () => dialog.close() }, "Cancel"), go));
+  form.addEventListener("input", () => fill(wrong));
   dialog.append(form);
   document.body.append(dialog);
   const before = document.activeElement;
@@ -76,7 +77,7 @@ export function tell(title, ...children) {
   const before = document.activeElement;
   dialog.append(h("h2", { id: titled }, title), ...children,
     h("div", { class: "actions end" },
-      h("button", { class: "button primary", type: "button", onclick: () => dialog.close() }, "Close")));
+      h("button", { class: "button primary", type: "button", autofocus: true, onclick: () => dialog.close() }, "Close")));
   dialog.addEventListener("close", () => {
     dialog.remove();
     if (before?.isConnected) before.focus({ preventScroll: true });

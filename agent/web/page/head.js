@@ -6,7 +6,7 @@
 import { live } from "./stream.js";
 import { age, fill, h, many, moment, sentence, set, toggle, tone } from "./ui.js";
 
-const THEMES = { "": "Theme: as the system", light: "Theme: light", dark: "Theme: dark" };
+const THEMES = { "": "Theme: auto", light: "Theme: light", dark: "Theme: dark" };
 const LOUDNESS = ["critical", "high", "medium", "low", "journal"];
 const CLOCK_TONES = { trusted: "good", unproven: "warn", wrong: "bad" };
 
@@ -21,6 +21,7 @@ export function unacknowledged(tables) {
 
 export function viewIs(name) {
   title = name;
+  byId("state").open = false; // it would stand before what was asked for
   showTitle();
 }
 
@@ -28,6 +29,7 @@ export function begin(signIn) {
   live.on("agent", showAgent);
   live.on("alarms", showState);
   live.on("connection", () => showConnection(signIn));
+  byId("state").addEventListener("toggle", showState);
   byId("theme").addEventListener("click", nextTheme);
   showTheme();
   setInterval(() => live.standing !== "live" && showConnection(signIn), 1_000);
@@ -48,8 +50,9 @@ function showAgent() {
 function showState() {
   const row = live.tables.get("agent").get("agent");
   if (!row) return;
-  const [kind, text] = standing(row, live.tables);
+  const [kind, text, rest = 0] = standing(row, live.tables);
   toggle(byId("state"), "data-tone", kind);
+  set(byId("more"), byId("state").open ? "Close" : rest ? `and ${rest} more` : "Details");
   if (byId("sentence").dataset.said !== text) {
     byId("sentence").dataset.said = text;
     fill(byId("sentence"), sentence(text));
@@ -57,24 +60,20 @@ function showState() {
   showTitle();
 }
 
-/** The tone and the sentence. */
+/** The tone, the sentence, and how many more there are. */
 export function standing(agent, tables) {
   const { problems, warnings } = agent;
   const loud = unacknowledged(tables);
-  if (problems.length) return ["bad", `${more(capital(problems[0]), problems.length - 1 + warnings.length)}`];
+  if (problems.length) return ["bad", capital(problems[0]), problems.length - 1 + warnings.length];
   if (loud.length) {
     const worst = LOUDNESS.find((word) => loud.some((row) => row.priority === word));
     const wait = `${many(loud.length, "alarm waits", "alarms wait")} to be acknowledged, the loudest is ${worst}.`;
-    return ["alarm", warnings.length ? `${wait} ${many(warnings.length, "warning")}.` : wait];
+    return ["alarm", wait, warnings.length];
   }
-  if (agent.next_step) return ["quiet", agent.next_step];
-  if (warnings.length) return ["warn", more(capital(warnings[0]), warnings.length - 1)];
+  if (agent.next_step) return ["quiet", "There is nothing to watch yet."];
+  if (warnings.length) return ["warn", capital(warnings[0]), warnings.length - 1];
   const open = agent.alarms_open;
   return ["good", open ? `All is well; ${many(open, "open alarm")}, none that waits for anybody.` : "All is well; no alarm is open."];
-}
-
-function more(text, rest) {
-  return rest > 0 ? `${text.replace(/\.$/, "")}; and ${rest} more` : text;
 }
 
 function capital(text) {
@@ -116,7 +115,7 @@ function facts(row) {
 }
 
 function room(row) {
-  const size = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toPrecision(3)} MB`);
+  const size = (bytes) => (bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(1)} GB`);
   const of = row.store_limit ? ` of ${size(row.store_limit)}` : "";
   return `${size(row.store_bytes)}${of}${row.filling ? ", filling up" : ""}`;
 }
@@ -126,22 +125,24 @@ function room(row) {
 function showConnection(signIn) {
   const { standing: now, told, why } = live;
   toggle(document.documentElement, "data-standing", now);
-  const words = { connecting: ["Connecting", "quiet"], live: ["Live", "good"], lost: ["Not connected", "bad"], refused: ["Sign in", "warn"] };
+  toggle(document.documentElement, "data-told", told !== null && now !== "refused");
+  const words = { connecting: ["Connecting", "quiet"], live: ["Live", "good"], lost: ["Not connected", "bad"], refused: ["Not signed in", "quiet"] };
   tone(...words[now], byId("connection"));
-  const old = byId("old");
-  toggle(old, "hidden", now === "live" || now === "connecting");
-  if (now === "lost") set(old, lost(told, why));
-  if (now === "refused" && !old.querySelector("button")) {
-    fill(old, "This agent shows nothing without a token. ", h("button", { class: "button small", type: "button", onclick: () => signIn() }, "Sign in"));
+  toggle(byId("old"), "hidden", now !== "lost");
+  if (now === "lost") set(byId("old"), lost(told, why));
+  if (now === "refused" && byId("sentence").dataset.said !== now) {
+    byId("sentence").dataset.said = now;
     toggle(byId("state"), "data-tone", "quiet");
-    set(byId("sentence"), "Sign in to see how it is.");
+    fill(byId("sentence"), "This agent shows nothing without a token. ", h("button", { class: "button small", type: "button", onclick: () => signIn() }, "Sign in"));
+    fill(byId("particulars"));
+    listed = "";
   }
   showTitle();
 }
 
 function lost(told, why) {
   if (told === null) return `Not connected: ${why}. It is tried again and again; nothing needs to be done here.`;
-  const at = new Date(told).toLocaleTimeString();
+  const at = new Date(told).toLocaleTimeString("en-GB");
   return `Not connected since ${at}; what you see is old. ${capital(why)}. It is tried again and again.`;
 }
 

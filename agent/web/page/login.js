@@ -99,7 +99,7 @@ function show() {
       h("button", { class: "button small", type: "button", onclick: signOut }, "Sign out"));
   }
   if (who.tokens) {
-    return fill(place, h("span", { class: "chip", "data-tone": "quiet" }, who.may === "operate" ? "May operate" : "Read only"),
+    return fill(place, h("span", { class: "chip", "data-tone": "quiet" }, { operate: "May operate", read: "Read only", token: "Not signed in" }[who.may]),
       h("button", { class: "button small", type: "button", onclick: () => signIn() }, "Sign in"));
   }
   if (may()) return fill(place);
@@ -111,7 +111,8 @@ function readOnly() {
     h("p", { class: "prose" }, "No token is configured, so nobody can be told apart, and nothing can be changed from here. ",
       "Orders can be given on the machine itself: ", h("code", {}, "edge-relay ack"), ", ", h("code", {}, "edge-relay shelve"), ", ",
       h("code", {}, "edge-relay pause"), "."),
-    h("p", { class: "prose" }, "To give orders here, configure a token for each person, and reload the configuration:"),
-    h("pre", { class: "code" }, "http:\n  listen: 127.0.0.1:8470\n  tokens:\n    anna: ${HTTP_TOKEN_ANNA}"),
+    h("p", { class: "prose" }, "To give orders here, make a token for each person with ", h("code", {}, "edge-relay keygen --token --out anna.token"),
+      ", name it in the configuration, and reload that:"),
+    h("pre", { class: "code" }, 'http:\n  tokens:\n    anna: "${file:anna.token}"'),
     h("p", { class: "prose" }, "Then choose “Sign in”, and type the token."));
 }

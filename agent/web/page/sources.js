@@ -4,7 +4,7 @@
 // fault, but nobody is told anything of its tags, so it is not calm either.
 
 import { ask } from "./dialogs.js";
-import { age, fill, h, many, rows, say, sentence, set, toggle, tone } from "./ui.js";
+import { age, elapsed, fill, h, many, rows, say, sentence, set, toggle, tone } from "./ui.js";
 
 const DAY = 86_400;
 const STATES = { up: ["Up", "good"], down: ["Down", "bad"], paused: ["Paused", "warn"] };
@@ -47,7 +47,7 @@ const parts = new WeakMap();
 function make(name, page) {
   const fact = (word, el) => h("div", {}, h("dt", {}, word), h("dd", {}, el));
   const part = {
-    state: h("span", { class: "chip" }), since: h("span", { class: "muted" }), lasts: h("time", { class: "age" }), type: h("span", { class: "muted" }),
+    state: h("span", { class: "chip" }), lasts: h("time", { class: "age" }), type: h("span", { class: "muted" }),
     reason: h("p", { class: "reason" }), tags: h("span", { class: "value" }), trouble: h("span"), first: h("p", { class: "reason" }),
     skew: h("span"), wrong: h("p", { class: "wrong", role: "alert" }),
     pause: h("button", { class: "button", type: "button", "aria-label": `Pause ${name}`, onclick: () => pause(name, page, part) }, "Pause…"),
@@ -88,7 +88,7 @@ function trouble({ bad, late }) {
 function skew(seconds) {
   if (seconds === null) return "not known";
   if (Math.abs(seconds) < SKEWED) return "agrees";
-  return `${Math.abs(seconds).toFixed(0)} s ${seconds > 0 ? "ahead" : "behind"}`;
+  return `${elapsed(Math.abs(seconds) * 1_000)} ${seconds > 0 ? "ahead" : "behind"}`;
 }
 
 /** A sentence of the agent, written anew only when it is another. */

@@ -153,6 +153,7 @@ class Live {
   }
 
   #lost(why, refused = false) {
+    if (refused) this.#begin({}); // what one may see is not left for the next
     this.#stands(refused ? "refused" : this.told === null && !why ? "connecting" : "lost", why);
   }
 

@@ -163,12 +163,16 @@ function two(length, large, largeWord, small, smallWord) {
   return `${Math.floor(length / large)} ${largeWord}${rest ? ` ${rest} ${smallWord}` : ""}`;
 }
 
-const timeOfDay = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
-const dateAndTime = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const TIME = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" }; // a shift has 24 hours
+const DAYS = { day: "numeric", month: "short" };
+const timeOfDay = new Intl.DateTimeFormat("en-GB", TIME);
+const dateAndTime = new Intl.DateTimeFormat("en-GB", { ...DAYS, ...TIME });
+const wholeDate = new Intl.DateTimeFormat("en-GB", { ...DAYS, year: "numeric", ...TIME });
 
 function local(at) {
-  const today = new Date(at).toDateString() === new Date(live.now()).toDateString();
-  return (today ? timeOfDay : dateAndTime).format(at);
+  const [then, now] = [new Date(at), new Date(live.now())];
+  const same = then.getFullYear() === now.getFullYear() ? dateAndTime : wholeDate;
+  return (then.toDateString() === now.toDateString() ? timeOfDay : same).format(at);
 }
 
 export function moment(stamp, el = h("time")) {
