@@ -220,7 +220,7 @@ class Agent:
             "what is shown": self.shown.run(),
             "default route": watch_default_route(lambda: self.outlets.lost, self.outlets.way_is_back),
             "page": self.site.run(),
-            "open pages": self.live.run(),
+            "open pages": self.live.run(self.clock),
             "control": serve_socket(control_app(self), data_dir / CONTROL_SOCKET),
         }
 

@@ -19,8 +19,10 @@ from typing import Final, NoReturn, Protocol
 import orjson
 from aiohttp import web
 
+from agent.clock import Clock
 from agent.errors import StoreUnavailable
 from agent.model import Json
+from agent.supervise import Supervisor
 
 MOST_PAGES: Final = 50
 _EVERY_S: Final = 0.5
@@ -143,8 +145,13 @@ class Live:
 
     # --- the broadcaster's side -------------------------------------------------------------------
 
-    async def run(self) -> NoReturn:
-        """Keep the pages up to date until cancelled; whatever ends this ends them."""
+    async def run(self, clock: Clock) -> NoReturn:
+        """Keep the pages up to date until cancelled; a bug in what they show must not stop the alarms."""
+        page = Supervisor("the page", self._tell, on_down=_nobody, clock=clock, random=lambda: 0.0)
+        await page.run()
+
+    async def _tell(self) -> None:
+        """Tell the pages what is; whatever ends this ends them, and they come again."""
         try:
             while True:
                 await self._wanted.wait()
@@ -160,6 +167,8 @@ class Live:
                     self._tables.clear()
                     self._sent.clear()
         finally:
+            self._tables.clear()
+            self._sent.clear()
             for page in self.pages:
                 page.end()
 
@@ -214,6 +223,10 @@ class Live:
     def _message(self, event: str, tables: Mapping[str, bytes]) -> bytes:
         inner = b",".join(b'"%b":{%b}' % (name.encode(), rows) for name, rows in tables.items())
         return b'event: %b\ndata: {"now":%d,"tables":{%b}}\n\n' % (event.encode(), self._now(), inner)
+
+
+async def _nobody(_: str) -> None:
+    """Nobody need be told that it is down: the log was."""
 
 
 def live_handler(

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 from aiohttp import web
 
+from agent.clock import SystemClock
 from agent.web.live import Live, live_handler
 
 
@@ -80,7 +81,7 @@ class Told:
 async def served(tables, allowed=lambda _: lambda: True):
     """A broadcaster at work and the port of its application; its task is `live.task`."""
     live = Live(tables, tables, lambda: 1_700_000_000_000)
-    live.task = asyncio.create_task(live.run(), name="page")
+    live.task = asyncio.create_task(live.run(SystemClock()), name="page")
     app = web.Application()
     app.router.add_get("/api/live", live_handler(live, allowed))
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)

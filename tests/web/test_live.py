@@ -320,3 +320,18 @@ async def test_one_that_has_gone_is_forgotten_soon():
         await eventually(lambda: len(live.pages) == 1)
         connection.close()
         await eventually(lambda: not live.pages)
+
+
+async def test_a_row_that_has_no_json_form_stops_nobody_for_long(caplog):
+    """It is a bug of ours: told once, the pages come again, and are served once it is gone."""
+    tables = Tables()
+    async with served(tables) as (live, port):
+        async with pages(port) as [(told, task)]:
+            await eventually(lambda: told.states)
+            tables.put("alarms", "press", {"value": 2**70})
+            await eventually(task.done)
+            assert not live.task.done()
+        tables.put("alarms", "press", {"value": 2})
+        async with pages(port) as [(told, _)]:
+            await eventually(lambda: told.tables == tables.all)
+    assert "the page is down: an internal error (TypeError)" in caplog.text
