@@ -142,13 +142,20 @@ def _handler(route: Route, who: Who) -> Callable[[web.Request], Awaitable[web.Re
     async def handle(request: web.Request) -> web.Response:
         try:
             _check(route, request)
-            body = await request.read()
+            body = await _body(request)
             asked = Asked(who(request), request.match_info, request.query, body)
             return web.json_response(await route.answer(asked))
         except tuple(ERRORS) as error:
             return _refused(ERRORS[type(error)], str(error))
 
     return handle
+
+
+async def _body(request: web.Request) -> bytes:
+    try:
+        return await request.read()
+    except (web.RequestPayloadError, ConnectionResetError):
+        raise MalformedError("the body: it does not come to the end that its headers promise") from None
 
 
 def _check(route: Route, request: web.Request) -> None:
@@ -191,8 +198,6 @@ async def _in_words(request: web.Request, handler: Handler) -> web.StreamRespons
         if not _is_ours(request):
             raise
         return _refused(404, f"there is no {shown(request.path)}: GET /api/openapi.json lists what there is")
-    except web.RequestPayloadError:
-        return _refused(400, "the body: it cannot be read as its Content-Encoding or Transfer-Encoding says")
 
 
 def _is_ours(request: web.Request) -> bool:
