@@ -1,6 +1,7 @@
 """The whole examination, subject by subject."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from agent.checkup.case import Case
 from agent.checkup.certificates import examine_certificates
@@ -28,6 +29,7 @@ async def examine(case: Case, silence: str, clock: Clock, told: Callable[[], Non
     """
     agent = case.parts.agent
     unit = await in_a_thread("doctor service", ask_unit)
+    case = replace(case, held=case.running or unit.get("ActiveState") == "active")
     user = service_user(agent.data_dir, unit.get("User", ""))
     links = Links(case, user, clock, told)
 

@@ -59,6 +59,8 @@ class Case:
         path: the configuration, as it was given.
         parts: see there.
         running: an agent runs with this data directory.
+        held: an agent runs on this machine, be it with another configuration: the only connection of a device
+            may be its own.
         told: its status, as `edge-relay status --json` prints it; empty where it tells nothing.
         connect: connect to what the agent is connected to as well.
         offline: ask nobody outside of this machine.
@@ -67,6 +69,7 @@ class Case:
     path: Path
     parts: Parts
     running: bool = False
+    held: bool = False
     told: Mapping[str, Json] = field(default_factory=dict)
     connect: bool = False
     offline: bool = False

@@ -1,11 +1,10 @@
 """Every source, destination and relay at once: nobody waits for those that do not answer.
 
 Rules for whoever changes this: a bound for how many are asked at the same time, and one for how long each may
-take; devices behind one address are asked one after the other.
+take; devices behind one address share a connection, which is the adapter's to see to.
 """
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -27,10 +26,10 @@ from agent.inbound.config import RelayConfig
 from agent.inbound.nats.config import NatsRelay
 from agent.inbound.poll.config import PollRelay
 from agent.inbound.sse.config import SseRelay
-from agent.sources import reached
 
 _DESTINATIONS: Final = Subject("destinations")
 _RELAYS: Final = Subject("relays")
+_ORDER: Final = [subject.name for subject in (SOURCES, _DESTINATIONS, _RELAYS)]
 _AT_ONCE: Final = 16
 _PATIENCE_S: Final = 15.0
 """For all steps of one, each of which has its own bound, 5 s as a rule."""
@@ -49,7 +48,6 @@ class Links:
     clock: Clock
     told: Callable[[], None]
     receivers: dict[str, int] = field(default_factory=dict)
-    _turns: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     _free: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
 
     async def examine(self) -> list[Finding]:
@@ -57,29 +55,23 @@ class Links:
         parts, asked = self.case.parts, list[asyncio.Task[list[Finding]]]()
         async with asyncio.TaskGroup() as group:
 
-            def ask(
-                subject: Subject, name: str, place: str, work: Callable[[], Awaitable[list[Finding]]]
-            ) -> None:
-                asked.append(
-                    group.create_task(self._bounded(subject, name, place, work), name=f"doctor {name}")
-                )
+            def ask(subject: Subject, name: str, work: Callable[[], Awaitable[list[Finding]]]) -> None:
+                asked.append(group.create_task(self._bounded(subject, name, work), name=f"doctor {name}"))
 
             for name, source in parts.sources.items():
-                where = reached(source)
-                place = "" if where is None else f"{where.host}:{where.port}"
                 look = partial(examine_source, name, source, self.case, self.user, self.clock)
-                ask(SOURCES, name, place, look)
+                ask(SOURCES, name, look)
             for name, destination in parts.destinations.items():
-                ask(_DESTINATIONS, name, "", partial(self._destination, name, destination))
+                ask(_DESTINATIONS, name, partial(self._destination, name, destination))
             for name, relay in parts.relays.items():
-                ask(_RELAYS, name, "", partial(self._relay, name, relay))
-        return [finding for task in asked for finding in task.result()] + self._unusable()
+                ask(_RELAYS, name, partial(self._relay, name, relay))
+        found = [finding for task in asked for finding in task.result()] + self._unusable()
+        return sorted(found, key=lambda finding: _ORDER.index(finding.subject))
 
     async def _bounded(
-        self, subject: Subject, name: str, place: str, work: Callable[[], Awaitable[list[Finding]]]
+        self, subject: Subject, name: str, work: Callable[[], Awaitable[list[Finding]]]
     ) -> list[Finding]:
-        turn = self._turns[place] if place else asyncio.Lock()
-        async with turn, self._free:
+        async with self._free:
             try:
                 async with asyncio.timeout(_PATIENCE_S):
                     return list(await work())
@@ -92,10 +84,9 @@ class Links:
     def _unusable(self) -> list[Finding]:
         """Those with errors, of which nothing can be known."""
         parts = self.case.parts
-        good = {f"source {name}" for name in parts.sources} | {
-            f"destination {name}" for name in parts.destinations
-        }
-        bad = sorted(parts.named - good - {f"relay {name}" for name in parts.relays})
+        kinds = {"source": parts.sources, "destination": parts.destinations, "relay": parts.relays}
+        good = {f"{kind} {name}" for kind, names in kinds.items() for name in tuple(names)}
+        bad = sorted(parts.named - good)
         return [
             Subject(f"{kind}s").skipped(
                 name, "not asked: its configuration has errors", "mend them first, see above"

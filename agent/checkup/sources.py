@@ -50,7 +50,7 @@ async def examine_source(
     found = [] if told is None else [_word(name, told)]
     state = str(told["state"]) if told else ""
     modbus = isinstance(config, ModbusSource)
-    if case.offline or (not case.connect and (state in {"up", "paused"} or (modbus and case.running))):
+    if case.offline or (not case.connect and (state in {"up", "paused"} or (modbus and case.held))):
         return found or [SOURCES.skipped(name, *_not_asked(config, case))]
     secret = f"source {name}" in case.parts.without_secrets
     match config:
@@ -76,7 +76,7 @@ def _not_asked(config: SourceConfig, case: Case) -> tuple[str, str]:
     if case.offline:
         return f"{where}not asked (--offline)", ""
     return (
-        f"{where}not asked: the running agent, which tells us nothing of it, may have its only connection",
+        f"{where}not asked: an agent runs here that tells us nothing of it, and may have its only connection",
         "--connect asks all the same; `edge-relay pause source:NAME 10m` frees it before",
     )
 
