@@ -118,7 +118,7 @@ def who(request: web.Request) -> str:
 def own_names() -> Collection[str]:
     """What this machine is called, in full and by its first word; nothing is looked up."""
     name = socket.gethostname().lower().removesuffix(".")
-    return {name, name.partition(".")[0]}
+    return {name, name.partition(".")[0]} - {""}
 
 
 def _keep(request: web.Request) -> None:
