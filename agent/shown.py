@@ -56,7 +56,7 @@ class Shown:
         self._watching.look(engine, agent.clock.monotonic(), offset)
         made: Mapping[str, Mapping[str, Json]] = {
             "agent": {"agent": self._head()},
-            "tags": self._tags.look(engine),
+            "tags": self._tags.look(engine, agent.board.found),
             "alarms": self._watching.open.table,
             "unwatched": self._watching.unwatched.table,
             "sources": {name: source_row(each, offset) for name, each in agent.intakes.at_work.items()},

@@ -12,6 +12,7 @@ from rigs.stores import START_WALL, HandClock
 from agent import board as module
 from agent.board import Board
 from agent.model import MILLISECOND, SECOND, Link, Quality, Reading, TagSpec, Tick, bad
+from agent.showing.settled import Tags
 from agent.stamps import Reckoning
 from agent.web.orders import MalformedError
 from agent.web.routes import Asked
@@ -221,6 +222,20 @@ def test_tags_that_a_source_names_itself_are_bounded(monkeypatch):
     assert len(hand.board.rows()) == len(hand.board.found) == 3
     hand.board.watch(configuration())
     assert len(hand.board.found) == 3
+
+
+def test_tags_that_a_source_names_itself_are_among_the_tags():
+    """From the first reading on; what has not changed is the very table of before."""
+    hand, tags, engine = Hand(), Tags(), SimpleNamespace(tags={})
+    assert tags.look(engine, hand.board.found) == {}
+    hand.read("line.4", 1)
+    hand.board.gather()
+    shown = tags.look(engine, hand.board.found)
+
+    assert (shown.keys(), shown["line.4"]["source"]) == ({"line.4"}, "broker")
+    assert tags.look(engine, hand.board.found) is shown
+    hand.board.watch(configuration(plc=Plc()))
+    assert tags.look(engine, hand.board.found) == {}
 
 
 def test_stamps_do_not_flicker_with_the_clock_and_follow_when_it_is_set():

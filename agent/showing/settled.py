@@ -5,7 +5,7 @@ from typing import Final
 
 from agent.config.model import Configuration
 from agent.errors import Problem
-from agent.model import Json
+from agent.model import Json, TagSpec
 from agent.reload import Reloader
 from agent.rules.engine import Engine
 from agent.showing.parts import tag_row
@@ -20,13 +20,15 @@ class Tags:
 
     def __init__(self) -> None:
         self._rows: Mapping[str, Json] = {}
-        self._of: tuple[Engine, int] | None = None
+        self._of: tuple[Engine, Mapping[str, TagSpec], int] | None = None
 
-    def look(self, engine: Engine) -> Mapping[str, Json]:
-        """All of them."""
-        of = (engine, len(engine.tags))
+    def look(self, engine: Engine, found: Mapping[str, TagSpec]) -> Mapping[str, Json]:
+        """All of them; `found`: see `agent.board.Board`."""
+        of = (engine, found, len(found))
         if self._of != of:
-            self._rows, self._of = {name: tag_row(tag.spec) for name, tag in engine.tags.items()}, of
+            declared = {name: tag_row(tag.spec) for name, tag in engine.tags.items()}
+            self._rows = declared | {name: tag_row(spec) for name, spec in found.items()}
+            self._of = of
         return self._rows
 
 
