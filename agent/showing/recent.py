@@ -21,17 +21,18 @@ MOST: Final = 50
 _WAIT_S: Final = 0.2
 _NEWEST: Final = {"limit": str(MOST)}
 _ANY: Final = AuditFilter()
+_TABLES: Final = ("events", "dead_letters", "inbound", "audit")
 
 
 class Recent:
     """See the module; `run` until cancelled.
 
     Attributes:
-        tables: by name; empty before the first look.
+        tables: by name.
     """
 
     def __init__(self, desk: Desk) -> None:
-        self.tables: Mapping[str, Mapping[str, Json]] = {}
+        self.tables: Mapping[str, Mapping[str, Json]] = dict.fromkeys(_TABLES, {})
         self._desk = desk
         self._seen: int | None = None
         self._wanted = asyncio.Event()
@@ -55,7 +56,7 @@ class Recent:
             changes = self._desk.store.changes
             with suppress(StoreUnavailable):  # the last rows stand
                 tables = await self._newest()
-                self.tables = {name: kept(self.tables.get(name, {}), rows) for name, rows in tables.items()}
+                self.tables = {name: kept(self.tables[name], rows) for name, rows in tables.items()}
                 self._seen = changes
             self._read.set()
 
