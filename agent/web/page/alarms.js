@@ -120,7 +120,7 @@ class AlarmsView {
 
   #asTheyWere(entries) {
     const place = new Map(this.#order.map((key, index) => [key, index]));
-    return entries.toSorted(([a], [b]) => (place.get(a) ?? Infinity) - (place.get(b) ?? Infinity) || 0);
+    return entries.slice().sort(([a], [b]) => (place.get(a) ?? Infinity) - (place.get(b) ?? Infinity) || 0);
   }
 
   #paintBar(open) {
