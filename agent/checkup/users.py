@@ -30,11 +30,13 @@ class User:
 
     def may(self, path: Path, wanted: int) -> bool:
         """Whether it may do this with a path, by owner and mode; `wanted` is os.R_OK, os.W_OK ..., or several."""
-        if self.number == 0:
-            return True
         found = path.stat()
-        shift = 6 if found.st_uid == self.number else 3 if found.st_gid in self.groups else 0
-        return stat.S_IMODE(found.st_mode) >> shift & wanted == wanted
+        return self.is_allowed(stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid, wanted)
+
+    def is_allowed(self, mode: int, owner: int, group: int, wanted: int) -> bool:
+        """Decide it as the kernel does: one of the three sets of bits counts, and no other."""
+        shift = 6 if owner == self.number else 3 if group in self.groups else 0
+        return self.number == 0 or mode >> shift & wanted == wanted
 
     def blocked_at(self, path: Path, wanted: int) -> Path | None:
         """Give the file, or the folder on the way, that it may not use so; None: it may.

@@ -2,8 +2,10 @@
 
 `python -m rigs.name_server KIND WORDS...` runs `edge-relay WORDS` beside a name server of that KIND: `unknown`
 says that there is no such name, `silent` says nothing, `broken` that it has failed, `knows` that it is 127.0.0.1.
+Where no namespaces may be made, what the C library would say of such a server is said in its place.
 """
 
+import os
 import socket
 import struct
 import subprocess
@@ -13,6 +15,7 @@ from pathlib import Path
 
 _CODES = {"knows": 0, "broken": 2, "unknown": 3}  # RCODE, RFC 1035, 4.1.1
 _A = 1
+_PRETEND = "PRETENDED_RESOLV_CONF"
 SET_UP = 'ip link set lo up && mount --bind "$1" /etc/resolv.conf && shift && exec "$@"'
 
 
@@ -20,30 +23,35 @@ def run(kind: str, folder: Path, *words: str) -> subprocess.CompletedProcess[str
     """Run a command in a network and a mount namespace of its own."""
     resolv = folder / "resolv.conf"
     resolv.write_text("nameserver 127.0.0.1\noptions timeout:30 attempts:1\n")
+    unshare = ["unshare", "--user", "--map-root-user", "--net", "--mount"]
+    inside = [*unshare, "sh", "-c", SET_UP, "sh", str(resolv)]
+    possible = not subprocess.run([*inside, "true"], capture_output=True, check=False).returncode
     play = [sys.executable, "-m", "rigs.name_server", kind, *words]
-    command = [
-        "unshare",
-        "--user",
-        "--map-root-user",
-        "--net",
-        "--mount",
-        "sh",
-        "-c",
-        SET_UP,
-        "sh",
-        str(resolv),
-    ]
+    here = Path(__file__).parents[1]
+    environment = {"PYTHONPATH": f"{here.parent}:{here}", "PATH": "/usr/sbin:/usr/bin:/bin"}
     return subprocess.run(
-        [*command, *play],
-        cwd=Path(__file__).parents[1],
-        env={
-            "PYTHONPATH": f"{Path(__file__).parents[2]}:{Path(__file__).parents[1]}",
-            "PATH": "/usr/sbin:/usr/bin:/bin",
-        },
+        [*inside, *play] if possible else play,
+        cwd=here,
+        env=environment if possible else {**environment, _PRETEND: str(resolv)},
         capture_output=True,
         check=False,
         text=True,
     )
+
+
+def pretend(kind: str, resolv: str) -> None:
+    """Say what the C library says of such a server."""
+    from agent.checkup import reach  # noqa: PLC0415 - only the child needs it
+
+    def getaddrinfo(host, port, *_, **__):
+        if kind == "silent":
+            threading.Event().wait()
+        if kind != "knows":
+            raise socket.gaierror(socket.EAI_NONAME if kind == "unknown" else socket.EAI_AGAIN, "pretended")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    socket.getaddrinfo = getaddrinfo
+    reach.RESOLVERS = Path(resolv)
 
 
 def serve(kind: str, sock: socket.socket) -> None:
@@ -65,6 +73,9 @@ def main() -> int:
     from agent.cli import main as edge_relay  # noqa: PLC0415 - only the child needs it
 
     kind, *words = sys.argv[1:]
+    if _PRETEND in os.environ:
+        pretend(kind, os.environ[_PRETEND])
+        return edge_relay(words)
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.bind(("127.0.0.1", 53))
     threading.Thread(target=serve, args=(kind, sock), daemon=True).start()
