@@ -47,6 +47,7 @@ GROUPS: Final = {
         "inbound": "agent.cli.inbound",
         "audit": "agent.cli.audit",
         "doctor": "agent.cli.doctor",
+        "bundle": "agent.cli.bundle",
     },
     "the operator's hand": {
         "ack": "agent.cli.acknowledge",
