@@ -15,6 +15,7 @@ from typing import Final, NoReturn
 from agent.clock import Clock
 from agent.config.model import Configuration
 from agent.model import MILLISECOND, SECOND, Json, Link, Quality, Reading, Seen, TagSpec, Value, bad
+from agent.showing.text import told
 from agent.stamps import Reckoning
 from agent.trends import EVERY, Trends
 
@@ -23,7 +24,6 @@ _BURST_OVER: Final = SECOND  # as for the rules: see `agent.rules.history`
 _MOST_FOUND: Final = 10_000  # tags that a source names itself: strangers choose those names
 _STEP: Final = 100 * MILLISECOND
 _LONGEST_TEXT: Final = 200
-_LONGEST_REASON: Final = 500
 _EXACT: Final = 2**53  # beyond, JavaScript rounds
 _MOST_BITS: Final = 512
 _BACK: Final = "its source is connected again, and nothing has come of it since"
@@ -165,8 +165,8 @@ class Board:
     def trends(self, tags: Iterable[str]) -> dict[str, Json]:
         """What these were lately; see `agent.web.tables.Trends`."""
         self._refresh()
-        newest, told = self._trends.of(tags)
-        rows: dict[str, Json] = {tag: list(numbers) for tag, numbers in told.items()}
+        newest, found = self._trends.of(tags)
+        rows: dict[str, Json] = {tag: list(numbers) for tag, numbers in found.items()}
         return {"every_s": EVERY // SECOND, "until": (newest + self._offset) // MILLISECOND, "trends": rows}
 
     def _refresh(self) -> None:
@@ -186,7 +186,7 @@ def _row(reading: Reading, offset: int) -> Json:
         "at": (received + offset) // MILLISECOND,
     }
     if reason:
-        row["reason"] = _text(reason[:_LONGEST_REASON])
+        row["reason"] = _text(told(reason))
     return row
 
 

@@ -115,14 +115,15 @@ def test_only_what_has_come_since_is_told_again():
 
 
 def test_a_tag_that_cannot_be_read_says_why():
-    """Its last value is not shown as if it held."""
+    """Its last value is not shown as if it held; nor is a password, or more than people read."""
     hand = Hand()
     hand.read("T", 1)
-    hand.board.note([bad("T", hand.clock.instant, "the register does not exist" + LONG * 2)])
+    why = "the register does not exist at tcp://user:password@plc:502?token=1 " + LONG * 2
+    hand.board.note([bad("T", hand.clock.instant, why)])
 
     row = hand.board.rows()["T"]
     assert (row["value"], row["quality"]) == (None, "bad")
-    assert row["reason"].startswith("the register does not exist")
+    assert row["reason"].startswith("the register does not exist at tcp://plc:502 x")
     assert len(row["reason"]) == 500
 
 

@@ -39,6 +39,7 @@ class Page:
     def __init__(self, port, *, looks=False):
         self.received = 0
         self.ages = []
+        self.alarms = set()
         self._port = port
         self._looks = looks
 
@@ -56,6 +57,7 @@ class Page:
 
     def _look(self, told, now):
         values = told["tables"].get("values", {})
+        self.alarms |= told["tables"].get("alarms", {}).keys()
         self.ages += [now - row["at"] for row in values.values() if row is not None]
 
 
@@ -103,6 +105,8 @@ async def measure(folder, seconds):
             sent = pages[0].received / (time.monotonic() - began)
         after = await used(agent, seconds)
         ages, memory = pages[0].ages, agent.memory()
+    if len(pages[0].alarms) != ALARMS:
+        raise RuntimeError(f"the page shows {len(pages[0].alarms)} alarms")
     rest = (without + after) / 2
     what = f"{DEVICES * EACH} tags that change each second, {ALARMS} alarms"
     return [
