@@ -5,10 +5,25 @@ Not for the page's port: paths of this machine, and whatever a library wrote int
 
 from collections.abc import Sequence
 
+from typing_extensions import TypedDict
+
 from agent.logs import last_lines
 from agent.model import Json
 from agent.stacks import task_lines, thread_lines
 from agent.web.routes import Asked, Route, question
+
+
+class Stacks(TypedDict):
+    """Lines, of each task and of each thread."""
+
+    tasks: list[str]
+    threads: list[str]
+
+
+class Log(TypedDict):
+    """As it was written."""
+
+    lines: list[str]
 
 
 def inside_routes() -> Sequence[Route]:
@@ -20,8 +35,7 @@ def inside_routes() -> Sequence[Route]:
     async def log(_: Asked) -> Json:
         return {"lines": [*last_lines()]}
 
-    lines = dict[str, list[str]]
     return [
-        question("/api/stacks", "Where every task and every thread stands.", stacks, lines),
-        question("/api/log", "The last lines of the log.", log, lines),
+        question("/api/stacks", "Where every task and every thread stands.", stacks, Stacks),
+        question("/api/log", "The last lines of the log.", log, Log),
     ]

@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any, Final, cast
 
 from pydantic import TypeAdapter
+from typing_extensions import TypedDict
 
 from agent import __version__
 from agent.model import Json
@@ -50,6 +51,18 @@ _OF_QUESTIONS: Final = (400, 401, 403, 503)
 _OF_ORDERS: Final = (*_REFUSALS,)
 
 
+class Document(TypedDict):
+    """OpenAPI 3.1; see https://spec.openapis.org/oas/v3.1.0."""
+
+    openapi: str
+    info: dict[str, object]
+    servers: list[dict[str, object]]
+    security: list[dict[str, object]]
+    tags: list[dict[str, object]]
+    paths: dict[str, object]
+    components: dict[str, object]
+
+
 def with_document(routes: Sequence[Route]) -> Sequence[Route]:
     """Give these routes and the one that tells of them all."""
 
@@ -60,7 +73,7 @@ def with_document(routes: Sequence[Route]) -> Sequence[Route]:
     async def answer(_: Asked) -> Json:
         return described()
 
-    itself = question("/api/openapi.json", "This document.", answer, dict[str, object])
+    itself = question("/api/openapi.json", "This document.", answer, Document)
     everything = [*routes, itself]
     return everything
 

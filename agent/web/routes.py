@@ -11,11 +11,12 @@ declared is refused with what was meant, so the document cannot lie by omission.
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias, get_args, get_origin
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 from pydantic import BaseModel
+from typing_extensions import is_typeddict
 
 from agent.config.messages import did_you_mean
 from agent.desk import UnknownError
@@ -82,7 +83,7 @@ class Route:
     Attributes:
         path: aiohttp's, `{name}` or `{name:PATTERN}`.
         summary: one sentence for people.
-        answers: the type of the answer, of which its schema is made.
+        answers: the type of the answer, of which its schema is made: a TypedDict, or a list of one.
         named, parameters: what stands in the path; what may stand behind the question mark.
         order: the model of the body; None: it takes none.
     """
@@ -123,6 +124,8 @@ def _route(
     parameters: Sequence[Parameter],
     order: type[BaseModel] | None = None,
 ) -> Route:
+    if not is_typeddict(answers) and not (get_origin(answers) is list and is_typeddict(*get_args(answers))):
+        raise TypeError(f"{path} has no type of what it answers: a TypedDict, or a list of one")
     named: list[Parameter] = []
     asked: list[Parameter] = []
     for parameter in parameters:

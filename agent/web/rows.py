@@ -110,7 +110,7 @@ Change = TypedDict(  # a class cannot have the key `from`
         "to": NotRequired[object],
     },
 )
-"""What differs from the configuration that was in force: see `agent.changes`."""
+Change.__doc__ = "What differs from the configuration that was in force: see `agent.changes`."
 
 
 class Reloaded(TypedDict):
