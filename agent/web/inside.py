@@ -4,6 +4,7 @@ Not for the page's port: paths of this machine, and whatever a library wrote int
 """
 
 from collections.abc import Sequence
+from typing import TypedDict
 
 from typing_extensions import TypedDict
 
@@ -22,6 +23,19 @@ class Stacks(TypedDict):
 
 class Log(TypedDict):
     """As it was written."""
+
+    lines: list[str]
+
+
+class Stacks(TypedDict):
+    """Lines: each task and thread by name, and below it where it stands."""
+
+    tasks: list[str]
+    threads: list[str]
+
+
+class Log(TypedDict):
+    """Lines, the oldest first."""
 
     lines: list[str]
 
