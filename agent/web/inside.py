@@ -4,27 +4,12 @@ Not for the page's port: paths of this machine, and whatever a library wrote int
 """
 
 from collections.abc import Sequence
-from typing import TypedDict
-
 from typing_extensions import TypedDict
 
 from agent.logs import last_lines
 from agent.model import Json
 from agent.stacks import task_lines, thread_lines
 from agent.web.routes import Asked, Route, question
-
-
-class Stacks(TypedDict):
-    """Lines, of each task and of each thread."""
-
-    tasks: list[str]
-    threads: list[str]
-
-
-class Log(TypedDict):
-    """As it was written."""
-
-    lines: list[str]
 
 
 class Stacks(TypedDict):
