@@ -44,6 +44,7 @@ def status(agent: "Agent") -> dict[str, Json]:
         "rejected": list(agent.reloader.rejected),
         "samples": agent.recorder.status(),
         "warnings": [str(problem) for problem in agent.configuration.warnings],
+        "attention": list(warnings(agent)),
     }
 
 

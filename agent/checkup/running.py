@@ -28,18 +28,15 @@ def examine_agent(case: Case, silence: str) -> Iterator[Finding]:
     if version != __version__:
         said = f"it runs as version {version}, and this program is {__version__}"
         yield _AGENT.warning("version", said, "restart the agent: `systemctl restart edge-relay`")
-    problems, warnings = _sentences(case.told.get("problems")), _sentences(case.told.get("warnings"))
+    problems, warnings = _sentences(case.told.get("problems")), _sentences(case.told.get("attention"))
+    # What is told with the source itself, or with its certificate, is not told twice.
+    elsewhere = tuple(f"source {name}{end}" for name in case.parts.sources for end in (" is ", ": "))
     for sentence in problems:
-        if not sentence.startswith(
-            tuple(f"source {name} " for name in case.parts.sources)
-        ):  # told with the source
+        if not sentence.startswith(elsewhere):
             yield _AGENT.problem("agent", *parted(sentence, _STATUS))
     for sentence in warnings:
-        yield _AGENT.warning("agent", *parted(sentence, _STATUS))
-    for sentence in _sentences(case.told.get("rejected")):
-        yield _AGENT.warning(
-            "reload", f"a changed configuration is refused, the old one goes on: {sentence}", "edit it"
-        )
+        if not sentence.startswith((*elsewhere, "a certificate of ")):
+            yield _AGENT.warning("agent", *parted(sentence, _STATUS))
     if not problems:
         yield _AGENT.good("agent", f"version {version} runs, and does all of its work")
 

@@ -139,8 +139,8 @@ class Status(TypedDict):
     """What is going on.
 
     `problems`: why the agent does not do all of its work, a sentence each. `rejected`: why a changed
-    configuration is not in force. `warnings`: of the configuration in force. `unwatched`: how many rules
-    there are of which nothing would be told.
+    configuration is not in force. `warnings`: of the configuration in force. `attention`: what somebody should
+    see to although the agent does its work. `unwatched`: how many rules there are of which nothing would be told.
     """
 
     agent: AgentStatus
@@ -155,3 +155,4 @@ class Status(TypedDict):
     rejected: list[str]
     samples: SamplesStatus
     warnings: list[str]
+    attention: list[str]
