@@ -39,21 +39,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--connect",
         action="store_true",
-        help="connect to what the running agent is connected to as well: a device with one connection may "
-        "throw the agent out",
+        help="connect to what the running agent is connected to as well, which a device with one connection "
+        "may answer by throwing it out",
     )
     parser.epilog = """examples:
   edge-relay doctor
-  sudo edge-relay doctor -c /etc/edge-relay       sees all files, and who holds a port
+  sudo edge-relay doctor                  sees all files, and who holds a port
   edge-relay doctor -c config --offline
   edge-relay doctor --json | jq '.findings[] | select(.verdict == "problem")'
 
-It changes nothing, sends no event, opens no store, and works whether the agent runs or not. While it runs its
-word counts for the devices that it is connected to. Receivers are asked OPTIONS, without credentials; what one
-makes of an event shows `edge-relay send-test NAME`.
+It changes nothing, sends no event, opens no store, and works whether the agent
+runs or not. While it runs its word counts for the devices that it is connected
+to. Receivers are asked OPTIONS, without credentials: what one makes of an event
+shows `edge-relay send-test NAME`.
 
-exit status: 0 nothing is wrong (there may be warnings), 1 a problem was found, 2 usage, or a configuration that
-does not even say who the agent is
+exit status: 0 nothing is wrong (there may be warnings), 1 a problem was found,
+2 usage, or a configuration that does not even say who the agent is
 """
 
 

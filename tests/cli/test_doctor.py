@@ -195,6 +195,19 @@ async def test_what_only_the_service_knows_is_no_problem_while_it_runs(tmp_path,
     assert verdicts(during)["agent", "agent"] == "good"
 
 
+async def test_what_the_agent_wants_seen_to_is_a_warning(tmp_path, capsys):
+    """A changed configuration that it refuses: it goes on with the old one, and says so."""
+    path = write(tmp_path)
+    async with AgentProcess(tmp_path) as agent:
+        await agent.start()
+        write(tmp_path, TRIAL + "rules:\n  R: {tag: NONE, high: 1}\n")
+        await run(capsys, "reload", "-c", path)
+        _, document = await doctor(capsys, "--offline", "-c", path)
+    said = [each["said"] for each in document["findings"] if each["subject"] == "agent"]
+
+    assert any("a changed configuration is refused" in each for each in said)
+
+
 @pytest.fixture
 def memory():
     """A folder in memory."""

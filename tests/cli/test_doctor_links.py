@@ -182,9 +182,13 @@ async def test_a_broker_lets_us_in_beside_the_agent_and_refuses_who_is_wrong(tmp
     async with AgentProcess(tmp_path) as agent:
         await agent.start()
         await until(lambda: "as me " in broker.log.read_text(), agent.log)
+        await doctor(capsys, "-c", path)
+        by_its_word = broker.log.read_text()
         status, found = await doctor(capsys, "--connect", "-c", path)
         log = broker.log.read_text()
 
+    assert "as me-" not in by_its_word
+    assert "as me-" in log
     by_name = {
         name: [each for each in found if each["thing"] == name][-1] for name in ("right", "wrong", "out")
     }
