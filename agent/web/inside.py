@@ -4,6 +4,7 @@ Not for the page's port: paths of this machine, and whatever a library wrote int
 """
 
 from collections.abc import Sequence
+
 from typing_extensions import TypedDict
 
 from agent.logs import last_lines
