@@ -68,10 +68,10 @@ export function priority(word) {
   return word ? h("span", { class: "priority", "data-priority": word }, word) : null;
 }
 
-/** A delivery as a chip: `cmms: waiting`. */
-export function chip(delivery) {
+/** A delivery as a chip: `cmms: waiting`; without the name where that stands beside it. */
+export function chip(delivery, named = true) {
   const [word, tone, sign] = STATES[delivery.state] ?? [delivery.state, "quiet", "?"];
-  const el = h("span", { class: "chip", "data-tone": tone, title: reasonOf(delivery) || null }, `${delivery.destination}: ${word}`);
+  const el = h("span", { class: "chip", "data-tone": tone, title: reasonOf(delivery) || null }, named ? `${delivery.destination}: ${word}` : word);
   return toggle(el, "data-sign", sign || null);
 }
 

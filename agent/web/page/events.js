@@ -143,7 +143,7 @@ function writeLine(li, row, key) {
   fill(part.kind, h("span", { class: "what" }, happened(row)), priority(row.data?.priority));
   set(part.text, messageOf(row));
   set(part.about, aboutOf(row));
-  fill(part.chips, row.deliveries.length ? row.deliveries.map(chip) : h("span", { class: "muted" }, "no destination wants it"));
+  fill(part.chips, row.deliveries.length ? row.deliveries.map((each) => chip(each)) : h("span", { class: "muted" }, "no destination wants it"));
   toggle(part.button, "aria-label", `Details of event ${key}: ${happened(row)}`);
   toggle(li, "data-key", key);
 }
@@ -177,5 +177,5 @@ function shownDelivery(delivery) {
     ["Settled", delivery.settled ? moment(delivery.settled) : null], ["Why", reasonOf(delivery)],
     ["Sent again", delivery.resent ? "by hand" : null], ["Attempts", delivery.charged ? `${delivery.charged} that failed, the last ten are kept` : null],
   ]);
-  return h("section", { "aria-label": delivery.destination }, h("h4", {}, delivery.destination, chip(delivery)), facts, delivery.charged || delivery.attempts?.length ? attempts(delivery.attempts) : null);
+  return h("section", { "aria-label": delivery.destination }, h("h4", {}, delivery.destination, chip(delivery, false)), facts, delivery.charged || delivery.attempts?.length ? attempts(delivery.attempts) : null);
 }

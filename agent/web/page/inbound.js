@@ -25,11 +25,6 @@ const KINDS = {
 export const view = {
   id: "inbound",
   title: "Inbound",
-  watches: ["audit"],
-  badge(tables) {
-    const open = [...tables.get("audit").values()].filter((row) => row.outcome === "unknown").length;
-    return open ? { text: open, tone: "warn" } : null;
-  },
   mount(root, page) {
     return new InboundView(root, page);
   },
@@ -45,7 +40,7 @@ class InboundView {
     this.#root = root;
     const tabs = h("div", { class: "actions", role: "tablist", "aria-label": "Inbound" });
     const panels = Object.entries(KINDS).map(([kind, what]) => this.#panel(kind, what, tabs));
-    root.append(h("div", { class: "toolbar" }, tabs), panels);
+    root.append(h("div", { class: "toolbar" }, tabs), ...panels);
     tabs.addEventListener("keydown", (event) => this.#key(event));
     this.#pick("inbound");
     for (const kind of Object.keys(KINDS)) {
@@ -74,7 +69,6 @@ class InboundView {
   #pick(kind) {
     for (const [each, { tab, el }] of Object.entries(this.#panels)) {
       toggle(tab, "aria-selected", String(each === kind));
-      toggle(tab, "aria-pressed", String(each === kind));
       toggle(tab, "tabindex", each === kind ? "0" : "-1");
       toggle(el, "hidden", each !== kind);
     }
@@ -127,9 +121,9 @@ function identity({ at, relay, id, type, action, target, sender }) {
 }
 
 /** The outcome as a chip, in words and shape. */
-function outcome(word, count = 1) {
+function outcome(word) {
   const [text, tone, sign] = OUTCOMES[word] ?? [word, "quiet", "?"];
-  const el = h("span", { class: "chip", "data-tone": tone }, count > 1 ? `${text}, ${count} times` : text);
+  const el = h("span", { class: "chip", "data-tone": tone }, text);
   return toggle(el, "data-sign", sign || null);
 }
 
@@ -162,7 +156,7 @@ function writeMessage(li, row) {
 function writeAudited(li, row) {
   const part = parts.get(li);
   moment(row.at, part.time);
-  fill(part.chip, outcome(row.outcome, row.count));
+  fill(part.chip, outcome(row.outcome), row.count > 1 ? h("span", { class: "about muted" }, `${row.count} times`) : null);
   const change = row.old === null && row.new === null ? null : h("span", { class: "value" }, ` ${said(row.old)} → ${said(row.new)}`);
   fill(part.text, h("strong", {}, `${row.action} ${row.target}`), change);
   set(part.why, row.reason);

@@ -11,6 +11,8 @@ import { fill, h, many, moment, rows, say, set, toggle } from "./ui.js";
 
 const FIRST = 50; // what the live table has
 const MOST = 2_000;
+const SENT = "sent again";
+const GIVEN_UP = "given up for good";
 const REASONS = 6; // of a destination, the most frequent
 
 export const view = {
@@ -106,24 +108,24 @@ class LettersView {
     part.list = rows(list, (key) => makeLetter(key, this.#page), writeLetter);
     const li = h("li", { class: "group", "data-key": name },
       h("div", { class: "group-head" }, h("h3", {}, name, " ", part.count),
-        this.#button(`Send all again…`, `Send all of ${name} again`, part, () => resend(this.#page, { destination: name })),
-        this.#button(`Give all up…`, `Give all of ${name} up`, part, () => drop(this.#page, { destination: name }))),
+        this.#button("Send all again…", `Send all of ${name} again`, part, SENT, () => resend(this.#page, { destination: name })),
+        this.#button("Give all up…", `Give all of ${name} up`, part, GIVEN_UP, () => drop(this.#page, { destination: name }))),
       part.wrong, reasons, list);
     this.#groups.set(li, part);
     return li;
   }
 
-  #button(text, label, part, act) {
+  #button(text, label, part, done, act) {
     const button = h("button", { class: "button small", type: "button", "aria-label": label }, text);
-    button.addEventListener("click", () => carryOut(button, part.wrong, act, (count) => `${many(count, "dead letter")}: done.`));
+    button.addEventListener("click", () => carryOut(button, part.wrong, act, (count) => `${many(count, "dead letter is", "dead letters are")} ${done}.`));
     return button;
   }
 
   #makeReason(destination, reason, part) {
     const selection = { destination, reason };
     return h("li", {}, h("span", {}, reasonOf({ reason })), h("span", { class: "num muted" }),
-      this.#button("Send these again…", `Send again what ${destination} did not take: ${reason}`, part, () => resend(this.#page, selection)),
-      this.#button("Give these up…", `Give up what ${destination} did not take: ${reason}`, part, () => drop(this.#page, selection)));
+      this.#button("Send these again…", `Send again what ${destination} did not take: ${reason}`, part, SENT, () => resend(this.#page, selection)),
+      this.#button("Give these up…", `Give up what ${destination} did not take: ${reason}`, part, GIVEN_UP, () => drop(this.#page, selection)));
   }
 
   #writeGroup(li, letters) {

@@ -149,15 +149,15 @@ function writeWhole(part, plot, name, all) {
   writeFacts(part, all);
 }
 
-function writeTrend(part, plot, { tag, trend }) {
+function writeTrend(part, plot, { tag, value, trend }) {
   sparkline(part.chart, trend);
-  const { lowest, highest, last } = extent(trend?.values ?? []);
+  const { lowest, highest } = extent(trend?.values ?? []);
   const text = (value) => number(value, tag.unit);
   const flat = lowest === highest;
   set(part.high, lowest === null ? "" : text(highest));
   set(part.low, lowest === null || flat ? "" : text(lowest));
   const words = lowest === null ? "No number in the last ten minutes"
-    : `Lowest ${text(lowest)}, highest ${text(highest)}, now ${last === null ? "unknown" : text(last)}`;
+    : `Lowest ${text(lowest)}, highest ${text(highest)}, now ${valueText(tag, value)}`;
   toggle(plot, "aria-label", `Ten minutes: ${words}`);
   set(part.read, part.at === undefined || lowest === null ? words : pointed(part.at, trend, text));
 }

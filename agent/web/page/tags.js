@@ -137,6 +137,7 @@ class TagsView {
     this.#shown = shown;
     const text = shown.length === this.#names.length ? `${counted.format(shown.length)} tags` : `${counted.format(shown.length)} of ${counted.format(this.#names.length)} tags`;
     set(this.el.found, shown.length ? text : "No tag is like that.");
+    toggle(this.el.found, "hidden", shown.length === this.#names.length); // the button for all of them says it
     if (asked) set(this.el.heard, this.el.found.textContent);
   }
 

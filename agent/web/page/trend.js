@@ -103,7 +103,7 @@ function* parts(names) {
   if (part.length > 0) yield part;
 }
 
-/** The lowest, the highest and the last of a line; null where nothing was known. */
+/** The lowest and the highest of a line; null: nothing was known. */
 export function extent(values) {
   let lowest = null;
   let highest = null;
@@ -112,7 +112,7 @@ export function extent(values) {
     if (lowest === null || value < lowest) lowest = value;
     if (highest === null || value > highest) highest = value;
   }
-  return { lowest, highest, last: values.at(-1) ?? null };
+  return { lowest, highest };
 }
 
 /** An <svg> to draw a line into. */
