@@ -172,6 +172,7 @@ async def test_what_cannot_be_stored_is_not_done(tmp_path):
         (b"[]", "the body"),
         (b'{"rules": "loud"}', "rules: Input should be a valid"),
         (b'{"rules": ["loud"], "until": "14:00"}', "until: Extra inputs"),
+        (b'{"rules": ["loud"], "all": true}', "all stands in place of the rules: give one"),
         (b'{"rules": ["loud"], "for_s": -1}', "for_s: Input should be greater than 0"),
     ],
 )

@@ -51,6 +51,12 @@ class Order(BaseModel):
     one_shot: bool = False
     by: Name = ""
 
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if self.all and self.rules:
+            raise ValueError("all stands in place of the rules: give one")
+        return self
+
 
 class PauseOrder(BaseModel):
     """For how long nothing is connected to a device, and for whom."""
