@@ -77,7 +77,7 @@ class Page:
         abort: cuts its connection.
         current: it has been given a state, and every change since.
         waits: it has read all that it was given.
-        stuck_since: when it was given what it has not read yet, seconds of the loop.
+        stuck: it does not read what it was given.
     """
 
     def __init__(self, still: Callable[[], bool], abort: Callable[[], None]) -> None:
@@ -85,7 +85,7 @@ class Page:
         self.abort = abort
         self.current = False
         self.waits = True
-        self.stuck_since: float | None = None
+        self.stuck = False
         self._messages: deque[bytes] = deque()
         self._news = asyncio.Event()
         self._ended = False
@@ -103,7 +103,7 @@ class Page:
         """Let it go, now."""
         self._ended = True
         self._news.set()
-        if self.stuck_since is not None:
+        if self.stuck:
             self.abort()
 
     async def next(self) -> bytes | None:
@@ -167,8 +167,6 @@ class Live:
                     self._tables.clear()
                     self._sent.clear()
         finally:
-            self._tables.clear()
-            self._sent.clear()
             for page in self.pages:
                 page.end()
 
@@ -176,8 +174,7 @@ class Live:
         tables = await self._all_tables()
         at = asyncio.get_running_loop().time()
         for page in self.pages:
-            stuck = page.stuck_since is not None and at - page.stuck_since > _UNREAD_FOR_S
-            if stuck or not page.still():
+            if not page.still():
                 page.end()
         changed = {
             name: b",".join(rows) for name, table in tables.items() if (rows := self._changes(name, table))
@@ -237,13 +234,13 @@ def live_handler(
     async def handle(request: web.Request) -> web.StreamResponse:
         if len(live.pages) >= MOST_PAGES:
             return web.json_response({"error": _TOO_MANY}, status=503, headers={"Retry-After": "10"})
-        transport, may = request.transport, allowed(request)
+        transport, still = request.transport, allowed(request)
         if transport is None:
             return web.Response()  # nobody is there any more to read it
         _bound(transport)
         response = web.StreamResponse(headers=_HEADERS)
         response.force_close()
-        page = live.open(lambda: may() and request.transport is not None, transport.abort)
+        page = live.open(lambda: still() and request.transport is not None, transport.abort)
         try:
             await _serve(request, response, page)
         finally:
@@ -255,13 +252,12 @@ def live_handler(
 
 async def _serve(request: web.Request, response: web.StreamResponse, page: Page) -> None:
     """Send what the page is given until it is let go, or gone."""
-    loop = asyncio.get_running_loop()
     try:
         await response.prepare(request)
         while (message := await page.next()) is not None:
-            page.stuck_since = loop.time()
+            page.stuck = True
             await response.write(message)
-            page.stuck_since = None
+            page.stuck = False
         async with asyncio.timeout(_END_WITHIN_S):
             await response.write_eof()
     except TimeoutError:
@@ -271,7 +267,7 @@ async def _serve(request: web.Request, response: web.StreamResponse, page: Page)
 
 
 def _bound(transport: asyncio.BaseTransport) -> None:
-    """Have the kernel keep little for a page that does not read, and notice one that has vanished."""
+    """Have the kernel keep little for a page that does not read, and close it when it reads nothing for long."""
     connection = transport.get_extra_info("socket")
     if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BUFFER)
