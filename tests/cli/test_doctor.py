@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from rigs.agent_process import AgentProcess, quiet_port
+from rigs.authority import Authority
 from rigs.commissioning import run
 from rigs.source_tree import ROOT
 from rigs.webhook_receiver import WebhookReceiver
@@ -95,6 +96,19 @@ async def test_errors_of_one_part_hide_nothing_of_the_others(tmp_path, capsys):
     assert found["destinations", "cmms"] == "good"
     assert found["destinations", "mes"] == "skipped"
     assert receiver.attempts == {}
+
+
+async def test_a_verified_receiver_says_what_time_it_is(tmp_path, capsys):
+    """Its `Date` is held against this machine's clock, which it proves."""
+    authority = Authority(tmp_path)
+    async with WebhookReceiver(certificate=authority.issue("receiver")) as receiver:
+        tls = f"tls: {{ca: {authority.certificate}}}"
+        text = f"{TRIAL}destinations:\n  cmms: {{url: '{receiver.url('/hook')}', signing: none, {tls}}}\n"
+        _, document = await doctor(capsys, "-c", write(tmp_path, text))
+    said = {each["thing"]: each for each in document["findings"] if each["subject"] == "clock"}
+
+    assert said["time"]["verdict"] == "good"
+    assert "s from that of cmms" in said["offset"]["said"]
 
 
 @pytest.mark.parametrize("text", ["", "agent: {name: line-4}\n", "agent: [\n"])

@@ -128,6 +128,22 @@ async def test_an_agent_that_does_not_answer_keeps_its_devices_too(tmp_path, cap
     assert of(found, "agent")["verdict"] == "warning"
 
 
+async def test_the_agent_of_another_configuration_keeps_its_devices(tmp_path, capsys, monkeypatch):
+    """The service is active, and this is a copy of its configuration: the device may be connected to it."""
+    told = "LoadState=loaded\\nActiveState=active\\nNRestarts=2\\nMainPID=0\\nUser=\\n"
+    (tmp_path / "systemctl").write_text(f"#!/bin/sh\nprintf '{told}'\n")
+    (tmp_path / "systemctl").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    async with ModbusServer() as plc:
+        _, found = await doctor(capsys, "-c", write(tmp_path, modbus("plc", plc.url)))
+
+    assert plc.accepted == 0
+    assert of(found, "plc")["verdict"] == "skipped"
+    assert "--connect" in of(found, "plc")["remedy"]
+    assert "no agent runs with this data directory" in of(found, "service")["said"]
+    assert "2 times" in of(found, "restarts")["said"]
+
+
 async def test_devices_of_one_gateway_share_a_connection(tmp_path, capsys):
     """A gateway with one connection refuses the second: here none is open beside another."""
     most = 0
