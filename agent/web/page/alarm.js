@@ -56,7 +56,7 @@ const parts = new WeakMap();
 export function makeAlarm(key, hand, selected) {
   const id = `alarm-${encodeURIComponent(key)}`;
   const part = {
-    select: h("input", { type: "checkbox", "aria-label": `Select ${key}`, onchange: () => selected(key, part.select.checked) }),
+    select: h("input", { type: "checkbox", tabindex: "-1", "aria-label": `Select ${key}`, onchange: () => selected(key, part.select.checked) }),
     priority: h("span", { class: "priority", id: `${id}-priority` }),
     condition: h("div", { class: "hint" }),
     level: h("span", { class: "muted" }),
@@ -90,8 +90,8 @@ export function updateAlarm(li, row, isSelected) {
   toggle(part.priority, "data-priority", row.priority);
   set(part.priority, capital(row.priority ?? "alarm"));
   set(part.condition, condition(row));
-  set(part.level, row.level && row.level !== "normal" ? row.level : "");
-  set(part.message, row.message ?? "");
+  set(part.level, row.level && row.level !== "normal" ? row.level.replaceAll("_", "-") : "");
+  set(part.message, said(row, li.dataset.key));
   set(part.response, row.response ? `What to do: ${row.response}` : "");
   part.response.hidden = !row.response;
   note(part.notes, notes(row));
@@ -102,6 +102,13 @@ export function updateAlarm(li, row, isSelected) {
   moment(row.since, part.since);
   part.select.checked = isSelected;
   allow(li, part.buttons, possible(row));
+}
+
+/** Its message, without the name that stands before it already. */
+function said(row, key) {
+  const text = row.message ?? "";
+  const lead = [key, row.rule].find((name) => text.startsWith(`${name}: `));
+  return lead ? text.slice(lead.length + 2) : text;
 }
 
 /** Acknowledged or not, active or returned (ISA-18.2's states, in plain words). */
@@ -157,7 +164,7 @@ export function updateCalm(li, row) {
   const part = parts.get(li);
   const open = row.since && !row.why;
   set(part.level, open ? `${row.priority}, ${condition(row)}` : "");
-  set(part.message, open ? row.message ?? "" : "");
+  set(part.message, open ? said(row, li.dataset.key) : "");
   note(part.why, [...worded(row.why ?? []), ...aside(row)]);
   allow(li, part.buttons, possible(row));
 }

@@ -3,20 +3,20 @@
 // Rules for whoever changes this: the worst comes first. Never colour alone: a sign, a word and a sentence.
 // What is shown while nobody is told is old, and that is said before anything else.
 
+import { urgency, waits } from "./alarm.js";
 import { live } from "./stream.js";
 import { age, fill, h, many, moment, sentence, set, toggle, tone } from "./ui.js";
 
 const THEMES = { "": "Theme: auto", light: "Theme: light", dark: "Theme: dark" };
-const LOUDNESS = ["critical", "high", "medium", "low", "journal"];
 const CLOCK_TONES = { trusted: "good", unproven: "warn", wrong: "bad" };
 
 const byId = (id) => document.getElementById(id);
 let title = "Alarms";
 let listed = ""; // the problems that stand in the list now
 
-/** Alarms that nobody has acknowledged and nobody has put aside, by table `alarms`. */
-export function unacknowledged(tables) {
-  return [...tables.get("alarms").values()].filter((row) => !row.acknowledged_by && !row.suppressed_by?.length);
+/** Alarms that wait for a person, the most urgent first. */
+function waiting(tables) {
+  return [...tables.get("alarms")].filter(([, row]) => waits(row)).sort(urgency);
 }
 
 export function viewIs(name) {
@@ -28,6 +28,7 @@ export function viewIs(name) {
 export function begin(signIn) {
   live.on("agent", showAgent);
   live.on("alarms", showState);
+  live.on("alarms", announce);
   live.on("connection", () => showConnection(signIn));
   byId("state").addEventListener("toggle", showState);
   byId("theme").addEventListener("click", nextTheme);
@@ -63,11 +64,13 @@ function showState() {
 /** The tone, the sentence, and how many more there are. */
 export function standing(agent, tables) {
   const { problems, warnings } = agent;
-  const loud = unacknowledged(tables);
+  const loud = waiting(tables);
   if (problems.length) return ["bad", capital(problems[0]), problems.length - 1 + warnings.length];
   if (loud.length) {
-    const worst = LOUDNESS.find((word) => loud.some((row) => row.priority === word));
-    const wait = `${many(loud.length, "alarm waits", "alarms wait")} to be acknowledged, the loudest is ${worst}.`;
+    const [[name, { priority }]] = loud;
+    const wait = loud.length === 1
+      ? `${name} waits to be acknowledged; its priority is ${priority}.`
+      : `${loud.length} alarms wait to be acknowledged: ${name} (${priority}) and ${loud.length - 1} more.`;
     return ["alarm", wait, warnings.length];
   }
   if (agent.next_step) return ["quiet", "There is nothing to watch yet."];
@@ -120,6 +123,18 @@ function room(row) {
   return `${size(row.store_bytes)}${of}${row.filling ? ", filling up" : ""}`;
 }
 
+let known = null; // keys of alarms that wait; null: nothing was told yet
+
+/** Who does not see the page hears of what is new; a flood is one sentence. */
+function announce() {
+  const now = waiting(live.tables);
+  const fresh = known ? now.filter(([key]) => !known.has(key)) : [];
+  known = live.standing === "live" ? new Set(now.map(([key]) => key)) : null;
+  if (!fresh.length) return;
+  const [[name, { priority, message }]] = fresh;
+  set(byId("said"), fresh.length > 1 ? `${fresh.length} new alarms, the first: ${name}, ${priority}` : `New alarm, ${priority}: ${message ?? name}`);
+}
+
 // --- whether it is told ---------------------------------------------------------------------------
 
 function showConnection(signIn) {
@@ -152,7 +167,7 @@ let painted = "";
 
 function showTitle() {
   const site = live.tables.get("agent").get("agent")?.site ?? "Edge Relay";
-  const loud = unacknowledged(live.tables);
+  const loud = waiting(live.tables);
   const lead = live.standing === "lost" ? "Not connected: " : loud.length ? `(${loud.length}) ` : "";
   const wanted = `${lead}${title} · ${site}`;
   if (document.title !== wanted) document.title = wanted;

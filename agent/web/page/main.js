@@ -4,7 +4,7 @@
 //
 //   export const view = { id, title, watches: ["dead_letters"], badge(tables) -> { text, tone } | null, mount(root, page) }
 //
-// `badge` stands in the navigation; it is asked again, at most once a second, when a table that it watches has
+// `badge` stands in the navigation; it is asked again, at most twice a second, when a table that it watches has
 // changed. `mount` is called once, when the view is first shown; `root` is an empty element below a heading (h2)
 // with the title, so headings in it begin with h3. It may give { show(rest) }, called whenever the view is shown,
 // with what stands in the address behind `#ID/`. `page` is
@@ -32,7 +32,7 @@ const VIEWS = {
   alarms: "Alarms", tags: "Tags", sources: "Sources", destinations: "Destinations",
   events: "Events", letters: "Dead letters", inbound: "Inbound", configuration: "Configuration",
 };
-const BADGES_EVERY = 1_000;
+const BADGES_EVERY = 500;
 
 const frames = new Map(Object.entries(VIEWS).map(([id, title]) => [id, frame(id, title)]));
 let current = null;

@@ -9,7 +9,7 @@
 //   age(el?, stamp, (text) => `for ${text}`) -> el     "12 s", "in 3 min": counted by the agent's clock, one timer
 //   moment(stamp) -> <time>              local time of day, with the date when it is not today; UTC in the title
 //   number(value, unit) -> "12.5 bar";   stamps: text as in the events, or milliseconds since 1970 UTC
-//   sentence(text) -> nodes              what stands in `backticks`, a command, becomes <code>
+//   sentence(text) -> nodes              what stands in `backticks`, a command, becomes <code>, a stamp local time
 //   tone(text, "bad") -> a chip          tones: bad, warn, good, quiet; never colour alone, so text is not optional
 //
 // Rules for whoever changes this: text becomes textContent and never markup, whoever wrote it (a relay's stranger
@@ -202,11 +202,17 @@ export function many(count, one, more = `${one}s`) {
   return `${count} ${count === 1 ? one : more}`;
 }
 
-/** A sentence of the agent, in which commands stand in backticks. */
+const STAMP = /(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)/;
+
+/** A sentence of the agent: commands stand in backticks, moments are UTC there and local here. */
 export function sentence(text) {
   const parts = String(text ?? "").split("`");
   const paired = parts.length % 2 === 1;
-  return parts.map((part, index) => (paired && index % 2 ? h("code", {}, part) : part));
+  return parts.map((part, index) => (paired && index % 2 ? h("code", {}, part) : timed(part)));
+}
+
+function timed(text) {
+  return text.split(STAMP).map((part, index) => (index % 2 ? moment(part) : part));
 }
 
 /** A word with a tone; without an element, a new chip. */
