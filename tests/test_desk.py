@@ -55,6 +55,33 @@ async def test_what_a_stranger_has_sent_is_not_listed(tmp_path):
         assert (listed["data"]["message_id"], listed["data"]["bytes"]) == ("msg_1", 9)
 
 
+async def test_an_event_is_shown_with_each_attempt_of_each_delivery(tmp_path):
+    """Of each destination its own, oldest first; of one that is not kept any more, why it is not."""
+    async with opened(tmp_path / "store.db", "a", "b") as store:
+        await store.commit(step(1, to=("a", "b")))
+        await store.commit(step(2, to=("a",)))
+        for seq, status in ((1, 503), (1, 502), (2, 500)):
+            store.mark(MarkCharged("a", seq, Attempt(5, status, 0.25, "later"), 9))
+        store.mark(MarkDead("b", 1, 6, "refused", Attempt(6, None, 1.0, "no answer")))
+        shown = await desk(store).event(1)
+        tried = {
+            each["destination"]: [attempt["status"] for attempt in each["attempts"]]
+            for each in shown["deliveries"]
+        }
+        assert tried == {"a": [503, 502], "b": [None]}
+        assert (shown["seq"], shown["id"], shown["data"]["seq"]) == (1, "evt_1", 1)
+
+        await store.letters.drop(Selection())
+        store.mark(MarkDelivered("a", 1, 7))
+        await store.commit(step(3, to=("a", "b")))
+        await store.prune(0)
+        with pytest.raises(UnknownError, match=r"event 1 is not kept any more: .* for 7 d \(store: keep_del"):
+            await desk(store).event(1)
+        for seq in (0, 4, 2**63 - 1):
+            with pytest.raises(UnknownError, match=f"there is no event {seq}: the newest is 3"):
+                await desk(store).event(seq)
+
+
 async def test_a_letter_is_shown_in_the_format_of_its_destination(tmp_path):
     """As it goes out, not as others get it."""
     async with opened(tmp_path / "store.db") as store:

@@ -19,7 +19,8 @@ from agent.store.records import (
 @pytest.fixture(autouse=True)
 def small_bites(monkeypatch):
     """Every walk takes more than one bite."""
-    monkeypatch.setattr(queries, "_BITE_FLOOR", queries._BITE_FLOOR.replace("LIMIT 2000", "LIMIT 2"))
+    for name in ("_BITE_FLOOR", "_BITE_CEILING"):
+        monkeypatch.setattr(queries, name, getattr(queries, name).replace("LIMIT 2000", "LIMIT 2"))
 
 
 async def filled(store):
@@ -46,10 +47,16 @@ async def filled(store):
         (EventFilter(state=DeliveryState.DELIVERED), 100, None, [1]),
         (EventFilter(state=DeliveryState.DEAD), 100, None, [2]),
         (EventFilter(state=DeliveryState.PENDING, rule="rule-1"), 100, None, [1, 4, 7]),
+        (EventFilter(after=0), 3, None, [1, 2, 3]),
+        (EventFilter(after=3), 100, None, [4, 5, 6, 7, 8, 9]),
+        (EventFilter(after=3), 100, 7, [4, 5, 6]),
+        (EventFilter(after=4, rule="rule-1"), 1, None, [7]),
+        (EventFilter(after=9), 100, None, []),
+        (EventFilter(after=2**63 - 1), 100, None, []),
     ],
 )
 async def test_the_newest_that_match_are_listed_oldest_first(tmp_path, wanted, limit, before, expected):
-    """However far back they are."""
+    """However far back they are; `after` a number, the first that match."""
     async with opened(tmp_path / "store.db", "a", "b") as store:
         await filled(store)
         listed = await store.events(wanted, limit, *(() if before is None else (before,)))
