@@ -39,7 +39,7 @@ class ConfigurationView {
     const el = {
       standing: h("p", {}), since: h("p", { class: "muted" }), verdict: h("section", { class: "card verdict", "aria-label": "What is in force" }),
       wrong: h("p", { class: "wrong", role: "alert" }), changes: h("ul", { class: "plain", role: "status" }),
-      problems: h("ol", { class: "problems", "aria-label": "Problems of the changed configuration" }),
+      problems: h("ol", { class: "problems" }),
       reload: h("button", { class: "button primary", type: "button", onclick: () => this.#reload() }, "Reload"),
       check: h("code"), found: h("p", { class: "muted", role: "status" }), lost: h("p", { class: "wrong", role: "alert" }),
       search: h("input", { class: "input", type: "search", autocomplete: "off", spellcheck: "false", placeholder: "Search in the rules", "aria-label": "Search in the rules", oninput: () => this.#paintRules() }),
@@ -68,13 +68,14 @@ class ConfigurationView {
     toggle(this.el.verdict, "data-tone", refused ? "bad" : "good");
     fill(this.el.standing, refused
       ? [tone("✕ The last change is refused", "bad"), " The old one goes on: nothing has stopped. Mend the lines below, and reload."]
-      : [tone("In force", "good"), ` ${row.summary}`]);
+      : [tone("In force", "good"), ` ${row.summary}${row.problems.length ? `; ${many(row.problems.length, "warning")}` : ""}`]);
     fill(this.el.since, h("code", {}, row.path), ", loaded ", moment(row.loaded), row.refused_at && row.refused ? [", refused ", moment(row.refused_at)] : null, refused ? `. Still in force: ${row.summary}` : null);
     set(this.el.check, `edge-relay check -c ${quoted(row.path)}`);
     const problems = row.problems.length ? row.problems : this.#said;
     const errorsFirst = [...problems].sort((one, other) => Number(one.severity === "warning") - Number(other.severity === "warning"));
     this.problems(errorsFirst.map((problem, index) => [String(index), problem]));
     toggle(this.el.problems, "hidden", problems.length === 0);
+    toggle(this.el.problems, "aria-label", refused ? "Problems of the changed configuration" : "Warnings of what is in force");
   }
 
   async #reload() {
