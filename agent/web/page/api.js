@@ -34,14 +34,17 @@ export function keep(token, remember = false) {
   if (token) write(remember ? localStorage : sessionStorage, token);
 }
 
-export function get(path, query = {}) {
-  const asked = new URLSearchParams(Object.entries(query).filter(([, value]) => value != null && value !== ""));
-  return ask("GET", asked.size ? `${path}?${asked}` : path);
+export function get(path, query) {
+  return ask("GET", asked(path, query));
 }
 
-export function post(path, body, query = {}) {
-  const asked = new URLSearchParams(Object.entries(query).filter(([, value]) => value != null && value !== ""));
-  return ask("POST", asked.size ? `${path}?${asked}` : path, body ?? {});
+export function post(path, body, query) {
+  return ask("POST", asked(path, query), body ?? {});
+}
+
+function asked(path, query = {}) {
+  const text = String(new URLSearchParams(Object.entries(query).filter(([, value]) => value != null && value !== "")));
+  return text ? `${path}?${text}` : path;
 }
 
 /** What went wrong, as a sentence, whatever it was. */

@@ -100,7 +100,7 @@ function update(li, row) {
   const part = parts.get(li);
   stands(li, part, row, STATES[row.state] ?? [row.state, "warn"]);
   set(part.waiting, row.waiting);
-  count(part.oldest, row.oldest, "none");
+  count(part.oldest, row.oldest, "none", (text) => `${text} ago`);
   count(part.retry, row.retry_at, NO_RETRY[row.state] ?? "at once", (text) => (text.startsWith("in ") ? text : "now"));
   set(part.dead, row.dead ? many(row.dead, "dead letter") : "none");
   set(part.success, success(row));
@@ -140,7 +140,7 @@ function makeRelay(name) {
 function updateRelay(li, row) {
   const part = parts.get(li);
   stands(li, part, row, RELAY_STATES[row.state] ?? [row.state, "warn"]);
-  age(part.lasts, row.since);
+  age(part.lasts, row.since, (text) => `${text} ago`);
   set(part.taken, row.taken);
   set(part.unusable, row.unusable || "none");
 }

@@ -33,7 +33,6 @@ export function begin(signIn) {
   byId("state").addEventListener("toggle", showState);
   byId("theme").addEventListener("click", nextTheme);
   showTheme();
-  setInterval(() => live.standing !== "live" && showConnection(signIn), 1_000);
 }
 
 // --- the state ------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@
 // Rules for whoever changes this: a token is never shown, never in an address, and not kept on the device unless
 // the person wants it so. Who may do what is the agent's to say (GET /api/whoami); here it is only told.
 
-import { get, keep, whenRefused } from "./api.js";
+import { credentials, get, keep, whenRefused } from "./api.js";
 import { ask, tell } from "./dialogs.js";
 import { live } from "./stream.js";
 import { fill, h, say } from "./ui.js";
@@ -32,14 +32,22 @@ export async function mayOperate() {
 
 export function begin() {
   whenRefused(() => {
-    who = null;
-    signIn("That token is not accepted any more.");
+    if (asking) return; // it is said there
+    forget();
+    signIn("The token is not accepted any more. Type another, or close this to go on reading where that is allowed.");
   });
   live.on("connection", () => {
     if (live.standing === "live" && !who) look();
-    if (live.standing === "refused") signIn();
+    if (live.standing === "refused" && !forget()) signIn();
   });
   look();
+}
+
+/** Go on without a token that is not accepted; false: there was none. */
+function forget() {
+  if (!credentials().Authorization) return false;
+  signOut("You are signed out: the token is not accepted any more.");
+  return true;
 }
 
 export function signIn(text = "Type the token that your administrator has given you. It is kept until this tab is closed.") {
@@ -56,10 +64,10 @@ export function signIn(text = "Type the token that your administrator has given 
   return asking;
 }
 
-export function signOut() {
+export function signOut(text = "You are signed out.") {
   keep(null);
   who = null;
-  say("You are signed out.");
+  say(text);
   look();
   live.again();
 }
@@ -96,7 +104,7 @@ function show() {
   if (!who) return fill(place);
   if (who.by) {
     return fill(place, h("span", { class: "muted" }, who.by),
-      h("button", { class: "button small", type: "button", onclick: signOut }, "Sign out"));
+      h("button", { class: "button small", type: "button", onclick: () => signOut() }, "Sign out"));
   }
   if (who.tokens) {
     return fill(place, h("span", { class: "chip", "data-tone": "quiet" }, { operate: "May operate", read: "Read only", token: "Not signed in" }[who.may]),

@@ -70,7 +70,7 @@ function update(li, row) {
   toggle(li, "data-tone", worn ? "warn" : kind === "good" ? null : kind);
   toggle(li, "data-state", row.state);
   set(part.type, row.type);
-  age(part.lasts, row.since);
+  age(part.lasts, row.since, (text) => `${text} ago`);
   write(part.reason, row.state === "up" ? "" : row.reason);
   write(part.first, row.first_bad);
   set(part.tags, row.tags);
