@@ -10,9 +10,12 @@ from agent.alarms import open_alarms, unwatched
 from agent.config.load import load
 from agent.delivery.judge import Delivered, Fault, Retry
 from agent.dispatch.attempts import Attempts
+from agent.errors import Problem
 from agent.model import SECOND, Action, Answer, Command, Link, NoAnswer, Priority, Quality, Reading, TagSpec
 from agent.rules.engine import Engine
 from agent.showing.guide import next_step
+from agent.showing.keeping import kept
+from agent.showing.settled import InForce
 from agent.showing.text import cut, cut_data, told
 from agent.showing.watching import Watching
 
@@ -222,17 +225,78 @@ def test_of_many_alarms_the_most_urgent_are_shown():
     assert {f"T{number}" for number in range(650, 700)} <= watching.open.table.keys()
 
 
-def test_a_reload_and_a_long_look_away_begin_anew():
-    """Nothing of the former rules is left; what happened while nobody looked is there at the first look."""
+def read_all(engine, clock, value=100):
+    show(engine, clock, *(reading(name, value, clock) for name in engine.runs))
+
+
+def test_what_a_person_does_is_there_at_the_next_look():
+    """Among two thousand rules, of which a look takes but some in turn."""
+    engine, clock = plant(2000)
+    read_all(engine, clock)
+    watching = Watching()
+    watching.look(engine, clock.now, OFFSET)
+    watching.look(engine, clock.now, OFFSET)
+    show(engine, clock, Command("T1999", Action.SHELVE, clock.now, "anna", "seal", clock.now + 60 * SECOND))
+    watching.look(engine, clock.now, OFFSET)
+    assert watching.unwatched.table["T1999"]["why"] == ["shelved"]
+    show(engine, clock, Command("T1999", Action.UNSHELVE, clock.now, "anna", ""))
+    watching.look(engine, clock.now, OFFSET)
+    assert watching.unwatched.table == {}
+
+
+def test_a_reload_a_clock_that_is_set_and_a_long_look_away_begin_anew():
+    """Nothing of the former rules is left, every stamp has moved, and what went stale unseen is there at once."""
     engine, clock = plant(300)
     watching = Watching()
     watching.look(engine, clock.now, OFFSET)
-    other, _ = plant(3)
+    other, _ = plant(200)
+    read_all(other, clock, 171)
     watching.look(other, clock.now, OFFSET)
-    assert watching.unwatched.table.keys() == {"T0", "T1", "T2"}
+    assert (watching.unwatched.table, len(watching.open.table)) == ({}, 200)
+    before = watching.open.table
+    watching.look(other, clock.now, OFFSET + SECOND)
+    assert all(row["since"] > before[name]["since"] for name, row in watching.open.table.items())
+
+    engine, _ = plant(1000)
+    read_all(engine, clock)
+    watching.look(engine, clock.now, OFFSET)
     clock.now += 3600 * SECOND
-    show(
-        other, clock, Link("plc", up=True, at=clock.now), *(reading(name, 100, clock) for name in other.runs)
+    watching.look(engine, clock.now, OFFSET)
+    assert len(watching.unwatched) == 1000
+
+
+# --- what has not changed, and the configuration --------------------------------------------------------------
+
+
+def test_what_says_the_same_is_the_very_object_of_before():
+    """The table, and beside a row that has changed all others: they are not looked into again."""
+    before = {"a": {"n": 1}, "b": {"n": 2}}
+    assert kept(before, {"a": {"n": 1}, "b": {"n": 2}}) is before
+    after = kept(before, {"a": {"n": 1}, "b": {"n": 3}})
+    assert after == {"a": {"n": 1}, "b": {"n": 3}}
+    assert after["a"] is before["a"]
+
+
+def test_errors_come_before_warnings_and_each_refusal_is_shown(tmp_path):
+    """Of three hundred problems two hundred, none of the errors left out; a second refusal is another row."""
+    file = tmp_path / "plant.yaml"
+    file.write_text(HEAD)
+    configuration, in_force = load(file), InForce()
+    warnings = [Problem("f", line, 1, "w", "warning") for line in range(300)]
+    reloader = SimpleNamespace(path=file, loaded=1, rejected_at=0, rejected=(), problems=())
+
+    def row():
+        return in_force.look(configuration, reloader, 0)["configuration"]
+
+    assert row() is row()
+    reloader.rejected, reloader.problems, reloader.rejected_at = (
+        ["e"],
+        [*warnings, Problem("f", 300, 1, "e")],
+        5,
     )
-    watching.look(other, clock.now, OFFSET)
-    assert watching.unwatched.table == {}
+    problems = row()["problems"]
+    assert (len(problems), problems[0]["text"], problems[1]["line"]) == (200, "e", 0)
+    reloader.problems, reloader.rejected_at = [Problem("f", 7, 1, "another")], 6
+    assert [each["line"] for each in row()["problems"]] == [7]
+    reloader.rejected, reloader.loaded = (), SECOND
+    assert (row()["refused"], row()["loaded"]) == (False, "1970-01-01T00:00:01.000Z")
