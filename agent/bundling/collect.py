@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 from agent.bundling.archive import Archive
 from agent.bundling.asked import Asked, Condition, MissingError
 from agent.bundling.outside import journal, output_of, process_facts, store_facts, unit, versions
-from agent.bundling.redact import known_secrets, redacted
+from agent.bundling.redact import files_of, known_secrets, redacted, text_of
 from agent.cli.opened import opened_desk
 from agent.clock import Clock
 from agent.config.agent_section import AgentSection, load_agent
@@ -102,7 +102,7 @@ def _section(path: Path) -> AgentSection:
     try:
         return load_agent(path)
     except ConfigError:
-        texts = [_text(file) for file in _files(path)]
+        texts = [text_of(file) for file in files_of(path)]
         found = next((match[1] for text in texts if (match := _DATA_DIR.search(text))), None)
         if found is None:
             return _UNUSED
@@ -110,29 +110,15 @@ def _section(path: Path) -> AgentSection:
         return _UNUSED.model_copy(update={"data_dir": folder / found})
 
 
-def _files(path: Path) -> list[Path]:
-    try:
-        return sorted(path.glob("*.y*ml")) if path.is_dir() else [path]
-    except OSError:
-        return []
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_bytes().decode(errors="backslashreplace")
-    except OSError:
-        return ""
-
-
 def _add_files(archive: Archive, path: Path) -> None:
     """The configuration without its secrets; of all else beside it the names."""
-    for file in _files(path):
+    for file in files_of(path):
         name = f"configuration/{file.name}"
-        if text := _text(file):
+        if text := text_of(file):
             archive.add(name, "as it is on disk, secrets struck out (***)", redacted(text))
         else:
             archive.leave_out(name, "it is empty, or cannot be read by you: use sudo")
-    if not _files(path):
+    if not files_of(path):
         archive.leave_out("configuration", f"there is no file at {path}, or none that you may see: use sudo")
 
 

@@ -39,8 +39,9 @@ _MIXED: Final = 0.42  # of neighbours that are of different kinds: words have fe
 _PEM: Final = re.compile(r"-----(BEGIN|END) [A-Z ]+-----")
 
 
-def redacted(text: str) -> str:
-    """A file of a configuration, in which nothing is left that may be a secret."""
+def redacted(text: str, struck: set[str] | None = None) -> str:
+    """A file of a configuration, in which nothing is left that may be a secret; `struck` is told what stood there."""
+    struck = set() if struck is None else struck
     lines: list[str] = []
     under: int | None = None  # where the key of a secret stands, whose value goes on below
     pem = False
@@ -56,26 +57,29 @@ def redacted(text: str) -> str:
         elif pem or _PEM.search(line):
             lines.append(line[: len(line) - len(line.lstrip())] + HIDDEN)
         elif under is not None and (indent > under or (plain.lstrip().startswith("- ") and indent >= under)):
-            lines.append(line[: len(line) - len(line.lstrip(" #-\t"))] + _hidden(line.lstrip(" #-\t")))
+            lines.append(
+                line[: len(line) - len(line.lstrip(" #-\t"))] + _hidden(line.lstrip(" #-\t"), struck)
+            )
         else:
-            written, is_secret = _line(line)
+            written, is_secret = _line(line, struck)
             lines.append(written)
             under = indent if is_secret else None
     return "\n".join(lines) + "\n"
 
 
-def _line(line: str) -> tuple[str, bool]:
+def _line(line: str, struck: set[str]) -> tuple[str, bool]:
     """One line, and whether it ends in the value of a secret's key."""
     for key in _KEY.finditer(line):
         if is_secret_key(key[2]):
             before, after = line[: key.end()], line[key.end() :]
-            return _struck(before) + (f" {_hidden(after)}" if after.strip() else ""), True
+            return _struck(before) + (f" {_hidden(after, struck)}" if after.strip() else ""), True
     return _struck(line), False
 
 
-def _hidden(value: str) -> str:
+def _hidden(value: str, struck: set[str]) -> str:
     """A secret's value: its references, and stars for what stands beside them."""
     beside = _REFERENCE.sub("", value).strip(" \"'[]{},|>")
+    struck.add(beside)
     return value.strip() if not beside else HIDDEN + "".join(_REFERENCE.findall(value))
 
 
@@ -128,25 +132,37 @@ def _is_secret(schema: Json) -> bool:
     return any(_is_secret(schema.get(key)) for key in ("anyOf", "oneOf", "items", "additionalProperties"))
 
 
+def files_of(path: Path) -> list[Path]:
+    """The files of a configuration, a file or a folder; none where they cannot be seen."""
+    try:
+        return sorted(path.glob("*.y*ml")) if path.is_dir() else [path]
+    except OSError:
+        return []
+
+
+def text_of(path: Path) -> str:
+    """A file, whatever is in it; empty where it cannot be read."""
+    try:
+        return path.read_bytes().decode(errors="backslashreplace")
+    except OSError:
+        return ""
+
+
 def known_secrets(path: Path) -> list[str]:
     """Every secret that the files of a configuration hold or refer to, as far as they can be read; the longest first."""
-    try:
-        document = read_files(path)
-    except ConfigError:
-        return []
+    found: set[str] = set()
+    with suppress(ConfigError):
+        found.update(_written(read_files(path).data, under=False))
     places = SecretPlaces(folder=path if path.is_dir() else path.parent)
-    found = set(_written(document.data, under=False))
-    for text in [*document.texts.values(), *found]:
+    for text in map(text_of, files_of(path)):
+        redacted(text, found)
         for reference in _REFERENCE.findall(text):
             with suppress(ValueError):
                 found.add(resolve(reference, places).reveal())
     parts = {part.strip() for text in found for part in (text, *_REFERENCE.split(text), *text.splitlines())}
     parts |= {json.dumps(part)[1:-1] for part in parts}
-    return sorted(
-        (part for part in parts if len(part) >= _SHORTEST and not _REFERENCE.fullmatch(part)),
-        key=len,
-        reverse=True,
-    )
+    secrets = (part for part in parts if len(part) >= _SHORTEST and not _REFERENCE.fullmatch(part))
+    return sorted(secrets, key=len, reverse=True)
 
 
 def _written(data: Plain, *, under: bool) -> Iterator[str]:
