@@ -88,16 +88,22 @@ def _data_dir(case: Case, user: User) -> Iterator[Finding]:
         said = f"everybody may write there (mode {mode:04o}): anyone on this machine can replace the store"
         yield _FILES.warning(str(folder), said, f"chmod o-w {folder}")
     else:
-        yield _FILES.good(str(folder), f"belongs to {user.name}'s agent (mode {mode:04o})")
+        yield _FILES.good(
+            str(folder), f"{user.name}, as whom the agent runs, may write there (mode {mode:04o})"
+        )
     yield _space(folder, case.parts.store.max_size)
-    yield from _store(case, folder)
+    try:
+        yield from _store(case, folder)
+    except PermissionError:
+        yield _FILES.skipped(str(folder / STORE), "you may not look at it", "use sudo")
 
 
 def _space(folder: Path, limit: int) -> Finding:
     room = os.statvfs(folder)
     free = room.f_bavail * room.f_frsize
     taken = sum(file.stat().st_size for file in folder.glob(f"{STORE}*") if file.is_file())
-    said = f"{size_text(free)} free; the store has {size_text(taken)} and may take {size_text(limit)}"
+    has = f"has {size_text(taken)} and " if os.access(folder, os.R_OK | os.X_OK) else ""
+    said = f"{size_text(free)} free; the store {has}may take {size_text(limit)}"
     if room.f_files and room.f_favail < _LEAST_INODES:
         said = f"only {room.f_favail} more files can be made there (inodes)"
         return _FILES.problem(

@@ -204,9 +204,11 @@ async def _presented(config: OpcUaSource) -> x509.Certificate | None:
 def _is_trusted(config: OpcUaSource, presented: x509.Certificate) -> bool:
     """Whether a person, or perhaps an authority, has trusted it; what cannot be read from here is not judged."""
     security = config.security
-    if security.server_certificate is not None or (
-        security.pki.exists() and not os.access(security.pki, os.X_OK)
-    ):
+    try:
+        readable = not security.pki.exists() or os.access(security.pki, os.R_OK | os.X_OK)
+    except PermissionError:
+        readable = False
+    if security.server_certificate is not None or not readable:
         return True
     store = TrustStore(security.pki)
     return bool(store.kept(ISSUERS)) or presented in [each.certificate for each in store.kept(TRUSTED)]

@@ -76,7 +76,7 @@ def timed(took: Sequence[int]) -> Timed:
 def judge_syncs(found: Timed, medium: Medium | None) -> Iterator[Finding]:
     """Say what the times mean; `medium` None: it is not known what the data lies on."""
     rate = SECOND // max(found.median, 1)
-    said = f"{_ms(found.median)} in the middle of {found.count}, {_ms(found.slowest)} at worst"
+    said = f"median {_ms(found.median)}, worst {_ms(found.slowest)}"
     if found.median < _LIES and (medium is None or not medium.quick):
         what = "its disk" if medium is None else f"{medium.name} ({medium.kind})"
         yield _DISK.warning(

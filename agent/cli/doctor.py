@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from agent.checkup.case import Case
     from agent.checkup.finding import Finding
 
-SUMMARY = "say what is wrong with clock, disk, names, links and certificates, and what to do"
+SUMMARY = "say what is wrong around the agent, and what to do"
 _WIDTH: Final = 80
 _COLOURS: Final = {"good": "32", "warning": "33", "problem": "31", "skipped": "2"}
 _UNUSABLE: Final = 2
@@ -128,7 +128,8 @@ def show(found: Sequence["Finding"], *, width: int, coloured: bool) -> None:
     for subject, group in groupby(found, lambda finding: finding.subject):
         print(subject)
         for finding in group:
-            _print(f"  {word(finding.verdict)}  ", f"{finding.thing}: {finding.said}", width, 11)
+            how = f": {finding.remedy}" if finding.verdict == "skipped" and finding.remedy else ""
+            _print(f"  {word(finding.verdict)}  ", f"{finding.thing}: {finding.said}{how}", width, 11)
         print()
     wrong = [each for verdict in ("problem", "warning") for each in found if each.verdict == verdict]
     for finding in wrong:
