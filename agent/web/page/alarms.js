@@ -146,7 +146,9 @@ class AlarmsView {
   #section(name, entries, changed) {
     const { el, count } = this.el.sections[name];
     el.hidden = entries.length === 0;
-    set(count, `(${entries.length})`);
+    const total = this.#page.tables.get("agent").get("agent")?.unwatched_total ?? 0;
+    const more = name === "unwatched" && total > this.#page.tables.get("unwatched").size; // they come as the first 500
+    set(count, more ? `(${entries.length} of ${total})` : `(${entries.length})`);
     el.ontoggle = () => this.#section(name, entries, null);
     this.lists[name](el.open ? entries : [], changed);
     this.#rove();

@@ -68,7 +68,7 @@ async function mount(each) {
 function pageFor(each) {
   return {
     tables: live.tables, now: () => live.now(), get, say, order, may: login.may,
-    go: (place) => (location.hash = `#${place}`),
+    go: (where) => (location.hash = `#${where}`),
     on(table, fn) {
       const missed = { keys: new Set(), any: false, fn };
       each.missed.push(missed);
@@ -85,8 +85,18 @@ async function order(path, body, query) {
   return (await login.mayOperate()) ? ((await post(path, body, query)) ?? {}) : null;
 }
 
+/** What stands in the address; of what cannot be read, as much as there is. */
+function place() {
+  const written = location.hash.slice(1);
+  try {
+    return decodeURIComponent(written).split("/");
+  } catch {
+    return written.split("/");
+  }
+}
+
 async function show() {
-  const [id, ...rest] = decodeURIComponent(location.hash.slice(1)).split("/");
+  const [id, ...rest] = place();
   const each = frames.get(id) ?? frames.get("alarms");
   if (current !== each) {
     for (const other of frames.values()) {

@@ -15,6 +15,7 @@
 import { credentials, problemOf } from "./api.js";
 
 const SILENT_AFTER = 12_000; // the agent speaks each 5 s; two of these may be late
+const AT_ONCE = 300;
 const FIRST_WAIT = 1_000;
 const LONGEST_WAIT = 10_000;
 
@@ -28,6 +29,7 @@ class Live {
   #wait = FIRST_WAIT;
   #abort = null;
   #again = false;
+  #parted = false; // the connection has ended, and is looked for once before anybody is told
   #wake = null;
   #listeners = new Map();
   #changed = new Map();
@@ -92,6 +94,7 @@ class Live {
     this.#ahead = now - this.#heard;
     this.told = Date.now();
     this.#wait = FIRST_WAIT;
+    this.#parted = false;
     if (name === "state") this.#begin(tables);
     else if (name === "change") this.#change(tables);
     this.#stands("live", "");
@@ -154,6 +157,11 @@ class Live {
 
   #lost(why, refused = false) {
     if (refused) this.#begin({}); // what one may see is not left for the next
+    if (!refused && this.standing === "live" && !this.#parted) {
+      this.#parted = true;
+      this.#wait = AT_ONCE;
+      return;
+    }
     this.#stands(refused ? "refused" : this.told === null && !why ? "connecting" : "lost", why);
   }
 
