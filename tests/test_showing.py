@@ -300,3 +300,5 @@ def test_errors_come_before_warnings_and_each_refusal_is_shown(tmp_path):
     assert [each["line"] for each in row()["problems"]] == [7]
     reloader.rejected, reloader.loaded = (), SECOND
     assert (row()["refused"], row()["loaded"]) == (False, "1970-01-01T00:00:01.000Z")
+    reloader.loaded = 2 * SECOND  # nothing was changed, and it was found good again
+    assert row()["loaded"] == "1970-01-01T00:00:02.000Z"
