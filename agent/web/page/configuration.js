@@ -165,12 +165,18 @@ function quoted(path) {
   return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
 
+/** What a rule does: an alarm a line, without the name that stands beside it. */
+function clauses(rule, text) {
+  const own = text.startsWith(`${rule}: `) ? text.slice(rule.length + 2) : text;
+  return own.split(/; (?=alarm )/).map((clause) => h("p", { class: "prose" }, sentence(clause)));
+}
+
 function makeRule(key) {
   return h("li", { class: "line rule", "data-key": key });
 }
 
 function writeRule(li, { rule, sentence: text, enabled, tag, instances = [] }) {
   const about = instances.length > 1 ? `${instances.length} instances: ${instances.join(", ")}` : tag;
-  fill(li, h("strong", {}, rule), h("div", {}, sentence(text), about ? h("span", { class: "about muted" }, about) : null),
+  fill(li, h("strong", {}, rule), h("div", {}, clauses(rule, text), about ? h("span", { class: "about muted" }, about) : null),
     enabled ? h("span", { class: "chip" }, "on") : tone("switched off", "warn"));
 }

@@ -34,6 +34,9 @@ export const STATES = {
   dropped: ["dropped", "quiet", "–"],
 };
 
+/** What is the same in every event: it comes last. */
+const ENVELOPE = new Set(["schema", "id", "site", "agent", "epoch", "seq", "severity", "rules_hash"]);
+
 const MEANT = {
   expired: "it had waited longer than max_age",
   destination_removed: "the configuration has no destination of that name any more",
@@ -85,7 +88,9 @@ export function pairs(entries) {
 
 /** The data of an event as a list that can be read: nested names with a dot between them. */
 export function dataPairs(data) {
-  return pairs([...walked(data)]);
+  const entries = Object.entries(data);
+  const [own, common] = [false, true].map((common) => Object.fromEntries(entries.filter(([name]) => ENVELOPE.has(name) === common)));
+  return pairs([...walked(own), ...walked(common)]);
 }
 
 function* walked(data, before = "") {

@@ -77,7 +77,8 @@ export class Grid {
     if (height > 0 && height !== this.#height) {
       this.#height = height;
       this.#stretch();
-      for (const row of this.#rows) row.index = -1;
+      for (const row of this.#rows) row.index = -1; // each stands elsewhere now
+      this.#look(true);
     }
     this.#soon();
   }

@@ -33,12 +33,17 @@ export function whyNot(state, tag, value, source) {
     case "none":
       return link || "nothing has come yet";
     case "stale":
-      return link || `nothing new has come for longer than ${elapsed(tag.stale_after_ms)}`;
+      return link || `nothing new has come for longer than ${lasting(tag.stale_after_ms)}`;
     case "good":
       return "";
     default:
       return value.reason || link || "the device does not say why";
   }
+}
+
+/** A stretch that is configured, which may be a part of a second. */
+function lasting(ms) {
+  return ms < 60_000 ? `${ms / 1000} s` : elapsed(ms);
 }
 
 /** The value as it is read. */
@@ -173,7 +178,7 @@ function writeFacts(part, { tag, value, now }) {
   const bounds = tag.low === null && tag.high === null ? "not given" : `${number(tag.low ?? "…")} to ${number(tag.high ?? "…", tag.unit)}`;
   const wanted = [
     ["Source", tag.source], ["Unit", tag.unit || "none"], ["Range", bounds],
-    ["Stale after", tag.stale_after_ms === null ? "its source is lost" : elapsed(tag.stale_after_ms)],
+    ["Stale after", tag.stale_after_ms === null ? "its source is lost" : lasting(tag.stale_after_ms)],
     ["Value in full", exact(tag, value) || "unknown"], ["Quality", value?.quality ?? "none yet"],
     ["Received", value === undefined ? "never" : moment(value.at)],
     ["Age", value === undefined ? "" : elapsed(Math.max(0, now - instant(value.at)))],

@@ -32,10 +32,8 @@ export const view = {
 class TagsView {
   #page;
   #root;
-  #names = null; // all, by name; null: to be sorted anew
-  #texts = new Map(); // what is searched in, by name
-  #states = new Map();
-  #shown = [];
+  #all = []; // {name, tag, text, state, value}, by name: looked up once, for there may be 50,000
+  #shown = []; // the names of those that are shown
   #opened = null;
   #moved = -Infinity;
 
@@ -60,6 +58,7 @@ class TagsView {
   /** `rest`: what to look for. */
   show(rest) {
     if (rest) this.el.search.value = rest;
+    this.#judge();
     this.#arrange();
     this.#want(this.seen ?? []);
   }
@@ -99,18 +98,20 @@ class TagsView {
 
   #tagsChanged() {
     const tags = this.#page.tables.get("tags");
-    this.#names = [...tags.keys()].sort(natural.compare);
-    this.#texts = new Map([...tags].map(([name, { source, unit }]) => [name, `${name}\n${source}\n${unit}`.toLowerCase()]));
+    const text = (name, { source, unit }) => `${name}\n${source}\n${unit}`.toLowerCase();
+    this.#all = [...tags].map(([name, tag]) => ({ name, tag, text: text(name, tag), state: "none", value: undefined }));
+    this.#all.sort((one, other) => natural.compare(one.name, other.name));
     const sources = [...new Set([...tags.values()].map((tag) => tag.source))].sort(natural.compare);
     const chosen = this.el.source.value;
     fill(this.el.source, h("option", { value: "" }, "All sources"), sources.map((name) => h("option", { value: name }, name)));
     this.el.source.value = sources.includes(chosen) ? chosen : "";
     this.#empty();
+    this.#judge();
     this.#arrange();
   }
 
   #empty() {
-    const none = this.#names.length === 0;
+    const none = this.#all.length === 0;
     toggle(this.el.empty, "hidden", !none);
     toggle(this.el.bar, "hidden", none);
     toggle(this.grid.el, "hidden", none);
@@ -121,36 +122,31 @@ class TagsView {
 
   /** What is shown, and in which order; `asked`: by a person, who is told how many there are. */
   #arrange(asked = false) {
-    this.#judge();
-    const { tables } = this.#page;
     const words = this.el.search.value.trim().toLowerCase().split(/\s+/).filter(Boolean);
     const source = this.el.source.value;
     const picked = this.#picked;
-    const shown = this.#names.filter((name) =>
-      (picked === "all" || this.#states.get(name) === picked) &&
-      (!source || tables.get("tags").get(name)?.source === source) &&
-      words.every((word) => this.#texts.get(name).includes(word)));
-    this.#sort(shown);
+    const found = this.#all.filter(({ tag, text, state }) =>
+      (picked === "all" || state === picked) && (!source || tag.source === source) && words.every((word) => text.includes(word)));
+    const shown = this.#sorted(found).map(({ name }) => name);
     const same = shown.length === this.#shown.length && shown.every((name, index) => name === this.#shown[index]);
     if (!same || asked) this.grid.show(shown);
     else this.grid.refresh();
     this.#shown = shown;
-    const text = shown.length === this.#names.length ? `${counted.format(shown.length)} tags` : `${counted.format(shown.length)} of ${counted.format(this.#names.length)} tags`;
+    const text = shown.length === this.#all.length ? `${counted.format(shown.length)} tags` : `${counted.format(shown.length)} of ${counted.format(this.#all.length)} tags`;
     set(this.el.found, shown.length ? text : "No tag is like that.");
-    toggle(this.el.found, "hidden", shown.length === this.#names.length); // the button for all of them says it
+    toggle(this.el.found, "hidden", shown.length === this.#all.length); // the button for all of them says it
     if (asked) set(this.el.heard, this.el.found.textContent);
   }
 
   /** How each tag stands now, and how many of each kind. */
   #judge() {
     const { tables } = this.#page;
-    const [tags, values, sources, now] = [tables.get("tags"), tables.get("values"), tables.get("sources"), this.#page.now()];
-    const counts = { all: this.#names.length };
-    for (const name of this.#names) {
-      const tag = tags.get(name);
-      const state = stateOf(tag, values.get(name), sources.get(tag.source), now);
-      this.#states.set(name, state);
-      counts[state] = (counts[state] ?? 0) + 1;
+    const [values, sources, now] = [tables.get("values"), tables.get("sources"), this.#page.now()];
+    const counts = { all: this.#all.length };
+    for (const each of this.#all) {
+      each.value = values.get(each.name);
+      each.state = stateOf(each.tag, each.value, sources.get(each.tag.source), now);
+      counts[each.state] = (counts[each.state] ?? 0) + 1;
     }
     for (const button of this.el.buttons) {
       const count = counts[button.dataset.state] ?? 0;
@@ -159,11 +155,11 @@ class TagsView {
     }
   }
 
-  #sort(names) {
+  #sorted(found) {
     const order = this.el.order.value;
-    const values = this.#page.tables.get("values");
-    if (order === "quality") names.sort((one, other) => RANKS[this.#states.get(one)] - RANKS[this.#states.get(other)]);
-    if (order === "age") names.sort((one, other) => (values.get(one)?.at ?? 0) - (values.get(other)?.at ?? 0));
+    if (order === "quality") found.sort((one, other) => RANKS[one.state] - RANKS[other.state]);
+    if (order === "age") found.sort((one, other) => (one.value?.at ?? 0) - (other.value?.at ?? 0));
+    return found;
   }
 
   #tick() {
@@ -171,12 +167,12 @@ class TagsView {
       if (!document.hidden) this.trends.stop();
       return;
     }
-    if (document.hidden || this.#names.length === 0) return;
+    if (document.hidden || this.#all.length === 0) return;
     const rests = performance.now() - this.#moved > HELD_FOR;
     const moves = this.el.order.value !== "name" || this.#picked !== "all";
-    if (moves && rests) return this.#arrange();
     this.#judge();
-    this.grid.refresh();
+    if (moves && rests) this.#arrange();
+    else this.grid.refresh();
   }
 
   // --- a row ------------------------------------------------------------------------------------------
