@@ -31,7 +31,8 @@ Say = Callable[[str], None]
 
 _UNUSED: Final = AgentSection(site="unknown", name="unknown")
 _DATA_DIR: Final = re.compile(r"""data_dir:\s*["']?([^\s"',}#]+)""")
-_COMMAND_WITHIN_S: Final = 60.0
+_COMMAND_WITHIN_S: Final = 90.0
+_WITH_A_HUNG_AGENT_S: Final = 20.0  # a command that asks it waits for longer than anybody has
 _STORE_WITHIN_S: Final = 60.0
 _LARGEST_STORE: Final = 500_000_000
 _ROWS: Final = "1000"
@@ -57,7 +58,7 @@ async def collect(path: Path, clock: Clock, say: Say) -> Archive:
     say(f"the agent with the data directory {section.data_dir}: {asked.condition.value}")
     archive.first.append(f"the agent (data directory {section.data_dir}): {asked.condition.value}")
     _add_files(archive, path)
-    parts = [*_machine(asked), *_commands(path), *_from_agent(asked), *_rows(asked, section)]
+    parts = [*_machine(asked), *_commands(path, asked.condition), *_from_agent(asked), *_rows(asked, section)]
     made = await asyncio.gather(*(part.make() for part in parts), return_exceptions=True)
     for part, text in zip(parts, made, strict=True):
         _take(archive, part, text, say)
@@ -141,12 +142,12 @@ def _machine(asked: Asked) -> list[Part]:
     ]
 
 
-def _commands(path: Path) -> list[Part]:
+def _commands(path: Path, condition: Condition) -> list[Part]:
+    within = _WITH_A_HUNG_AGENT_S if condition is Condition.HANGS else _COMMAND_WITHIN_S
+
     def command(*words: str) -> Callable[[], Awaitable[str]]:
         # A process of its own: whatever it runs into, the bundle is made.
-        return lambda: output_of(
-            [sys.executable, "-m", "agent", *words, "-c", str(path.absolute())], _COMMAND_WITHIN_S
-        )
+        return lambda: output_of([sys.executable, "-m", "agent", *words, "-c", str(path.absolute())], within)
 
     return [
         Part(
