@@ -170,8 +170,6 @@ def _check(route: Route, request: web.Request) -> None:
         if len(request.query.getall(name)) > 1:
             raise MalformedError(f"{name}: given more than once")
         _check_text(known[name], request.query[name])
-    for parameter in route.named:
-        _check_text(parameter, request.match_info[parameter.name])
 
 
 def _check_text(parameter: Parameter, written: str) -> None:

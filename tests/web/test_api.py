@@ -280,9 +280,12 @@ def test_who_goes_away_mid_order_leaves_nothing_behind(plant, caplog):
     server = urlsplit(plant.url)
     for promised in ("Transfer-Encoding: chunked", "Content-Length: 5000"):
         with socket.create_connection((server.hostname, server.port), timeout=30) as connection:
-            head = f"POST /api/replay HTTP/1.1\r\nHost: agent\r\n{promised}\r\n\r\n"
-            connection.sendall(head.encode() + b'5\r\n{"si')
-    assert plant.ask("/api/status")[0] == 200
+            head = f"POST /api/replay HTTP/1.1\r\nHost: agent\r\n{promised}\r\nExpect: 100-continue\r\n\r\n"
+            connection.sendall(head.encode())
+            assert connection.recv(100).startswith(b"HTTP/1.1 100 Continue"), "it waits for the body now"
+            connection.sendall(b'5\r\n{"si')
+    for _ in range(3):  # and has seen by then that nobody is there any more
+        assert plant.ask("/api/status")[0] == 200
     assert not [each for each in caplog.records if each.levelname == "ERROR"]
 
 
