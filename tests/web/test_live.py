@@ -212,7 +212,7 @@ async def test_nothing_is_done_while_nobody_looks():
         async with pages(port) as [(told, _)]:
             await eventually(lambda: told.states)
         await eventually(lambda: not live.pages)
-        await eventually(lambda: not live._wanted.is_set())
+        await eventually(lambda: not live._sent)
         asked = tables.asked
         await asyncio.sleep(1.2)
         assert tables.asked == asked
