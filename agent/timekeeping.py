@@ -72,7 +72,7 @@ def judge(now: int, offset: int, evidence: Evidence) -> Judgement:
     """How far a clock is believed that stands `offset` nanoseconds ahead of the monotonic one, at instant `now`."""
     wall = now + offset
     if wall < RELEASED:
-        why = f"it says {utc_text(max(wall, 0))}, and this program was released on {__released__}: set it"
+        why = f"it says {utc_text(max(wall, 0))[:10]}, and this program was released on {__released__}: set it"
         return Judgement(Standing.WRONG, why)
     if evidence.written:
         return Judgement(Standing.TRUSTED, "`clock: trusted` is written in the configuration")
