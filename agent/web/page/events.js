@@ -35,7 +35,6 @@ class EventsView {
     this.el = this.#build(root);
     this.list = rows(this.el.list, (key) => makeLine(() => openEvent(key, page)), writeLine);
     page.on("events", (keys) => this.#told(keys));
-    page.on("destinations", () => this.paint(new Set()));
     this.paint();
   }
 
