@@ -161,6 +161,7 @@ async function loadOthers() {
 function begin() {
   const tabs = document.getElementById("tabs");
   const main = document.getElementById("main");
+  document.head.append(h("link", { rel: "stylesheet", href: "views.css" })); // nothing of it is needed to begin with
   fill(tabs, [...frames.values()].map((each) => h("li", {}, each.link)));
   fill(main, [...frames.values()].map((each) => each.section));
   head.begin(() => login.signIn());
