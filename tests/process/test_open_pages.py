@@ -7,14 +7,13 @@ from rigs.agent_process import until
 from rigs.live import pages
 from rigs.small_plant import HEALTHY, small_plant
 
-from agent.web.live import MOST_PAGES
-
+PAGES = 10
 MORE = "  second: {{type: modbus, url: {plc}, poll_every: 50ms, tags: {{S: {{area: holding, offset: 2, type: uint16}}}}}}\nrules:"
 
 
 async def test_an_open_page_shows_what_the_plant_does(tmp_path):
     """Values, an alarm, a tag that a reload brings, a PLC that is lost; at the stop it is let go at once."""
-    async with small_plant(tmp_path) as (plc, _, agent), pages(agent.port, MOST_PAGES) as opened:
+    async with small_plant(tmp_path) as (plc, _, agent), pages(agent.port, PAGES) as opened:
         told, task = opened[0]
         await until(lambda: told.tables and told.tables["values"].get("H", {}).get("value") == 1, agent.log)
         assert {"agent", "tags", "alarms", "sources", "destinations", "events"} <= told.tables.keys()
