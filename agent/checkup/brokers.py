@@ -10,12 +10,11 @@ import ssl
 from contextlib import suppress
 from typing import Final
 
-from cryptography import x509
 from paho.mqtt.client import Client, ConnectFlags
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from agent.checkup.certificates import lifetime, shown
+from agent.checkup.certificates import lifetime, parsed, shown
 from agent.checkup.finding import Finding, Subject, parted
 from agent.checkup.reach import HaltedError, Steps, connect
 from agent.clock import Clock
@@ -59,8 +58,7 @@ async def examine_broker(
         )
         return steps.bad(said + other, remedy)
     steps.end("TLS and MQTT" if config.url.tls else "MQTT")
-    if encoded:
-        certificate = x509.load_der_x509_certificate(encoded)
+    if certificate := parsed(encoded):
         steps.more += shown(subject, thing, certificate, clock.wall())
         steps.done.append(f"certificate {lifetime(certificate, clock.wall())}")
     return steps.good("the broker lets us in")

@@ -37,6 +37,14 @@ def ends_soon(certificate: x509.Certificate, wall: int) -> bool:
     return end - _moment(wall) <= min(_SOON, (end - certificate.not_valid_before_utc) / 3)
 
 
+def parsed(encoded: bytes | None) -> x509.Certificate | None:
+    """Read what OpenSSL has accepted; None: there is none, or it is odder than this library takes."""
+    try:
+        return None if encoded is None else x509.load_der_x509_certificate(encoded)
+    except ValueError:
+        return None
+
+
 def shown(subject: Subject, thing: str, certificate: x509.Certificate, wall: int) -> Iterator[Finding]:
     """Say when the certificate of somebody else is about to end."""
     if ends_soon(certificate, wall):

@@ -22,7 +22,7 @@ import aiohttp
 from cryptography import x509
 
 from agent import __version__
-from agent.checkup.certificates import lifetime, shown
+from agent.checkup.certificates import lifetime, parsed, shown
 from agent.checkup.finding import Finding, Subject, Verdict, parted
 from agent.checkup.reach import HaltedError, Steps, connect
 from agent.clock import Clock
@@ -84,8 +84,7 @@ async def examine_address(subject: Subject, thing: str, address: Address, clock:
     except HaltedError as halted:
         return Answered(steps.bad(halted.said, halted.remedy))
     steps.end("TLS and HTTP" if way.encrypted else "HTTP")
-    if certificates:
-        certificate = x509.load_der_x509_certificate(certificates[0])
+    if certificate := parsed(certificates[0] if certificates else None):
         steps.more += shown(subject, thing, certificate, clock.wall())
         steps.done.append(f"certificate {lifetime(certificate, clock.wall())}")
     told = receiver_time(date) if certificates else None

@@ -3,6 +3,7 @@
 Rules for whoever changes this: the folder of sysfs is handed in; a file that is not there says nothing.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ _DISK: Final = Subject("disk")
 _VIRTUAL: Final = ("vd", "xvd", "zram", "nbd", "rbd")
 _HYPERVISORS: Final = ("qemu", "vmware", "vbox", "virtual", "msft", "google", "amazon")
 _FEW_ERRORS: Final = 20  # of a SCSI device, whose counter has what it was asked and cannot do as well
+_HEX: Final = re.compile(r"0x[0-9A-Fa-f]+")
 _WORN: Final = 9  # eMMC 5.0, EXT_CSD 268 and 269: 0x09 is 80 to 90 % of its life, 0x0B beyond it
 _WORN_OUT: Final = 11
 _URGENT: Final = 3  # PRE_EOL_INFO: 2 is 80 % of the reserved blocks consumed, 3 is 90 %
@@ -90,7 +92,7 @@ def _of_device(medium: Medium) -> Iterator[Finding]:
         yield _DISK.warning(
             "errors of the medium", said, "look at `dmesg` and `smartctl -a`; replace it in time"
         )
-    ages = [int(each, 16) for each in _text(device / "life_time").split() if each.startswith("0x")]
+    ages = [int(each, 16) for each in _text(device / "life_time").split() if _HEX.fullmatch(each)]
     reserve = _number(device / "pre_eol_info")
     if max(ages, default=0) >= _WORN_OUT or reserve >= _URGENT:
         said = f"{medium.name} is worn out by its own word (life_time {max(ages, default=0) * 10} %)"

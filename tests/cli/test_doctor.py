@@ -192,6 +192,19 @@ async def test_a_secret_that_everybody_may_read_is_a_problem(tmp_path, capsys):
     assert verdicts(document)["files", f"{tmp_path}/closed"] == "good"
 
 
+async def test_a_receiver_whose_secret_is_not_here_is_reached_all_the_same(tmp_path, capsys):
+    """The way there needs none; that it is missing is told as what it is."""
+    async with WebhookReceiver() as receiver:
+        secret = "signing: {secret: '${env:NOT_ON_THIS_MACHINE}'}"
+        text = f"{TRIAL}destinations:\n  cmms: {{url: '{receiver.url('/hook')}', {secret}}}\n"
+        path = write(tmp_path, text)
+        status, document = await doctor(capsys, "-c", path)
+    found = verdicts(document)
+
+    assert (status, found["configuration", f"{path}:6"]) == (1, "problem")
+    assert found["destinations", "cmms"] == "good"
+
+
 async def test_what_only_the_service_knows_is_no_problem_while_it_runs(tmp_path, capsys):
     """The agent was started with a variable that this command has not: it runs, and that is said."""
     port = quiet_port()

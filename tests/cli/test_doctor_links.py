@@ -217,20 +217,42 @@ async def test_a_broker_lets_us_in_beside_the_agent_and_refuses_who_is_wrong(tmp
     assert "already connected" not in log
 
 
-async def test_what_is_no_broker_and_no_nats_is_told(tmp_path, capsys):
-    """It takes connections and says nothing: each wait ends."""
+async def mute(rig, reader, writer):
+    await reader.read()
 
-    async def mute(rig, reader, writer):
-        await reader.read()
 
-    async with raw_server(mute) as other:
-        sources = f"  broker: {{type: mqtt, url: 'mqtt://127.0.0.1:{other.port}', keep_session: false, timeout: 1s, tags: {{F: {{topic: a/b}}}}}}\n"
-        destinations = f"  bus: {{type: nats, servers: ['nats://127.0.0.1:{other.port}']}}\n"
+async def talk(rig, reader, writer):
+    writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+    await reader.read()
+
+
+@pytest.mark.parametrize("other", [mute, talk], ids=lambda each: each.__name__)
+async def test_what_speaks_something_else_is_told(tmp_path, capsys, other):
+    """It takes connections and says nothing, or nonsense: each wait ends, each has its problem and its remedy."""
+    async with raw_server(other) as server:
+        place = f"127.0.0.1:{server.port}"
+        sources = f"""\
+  broker: {{type: mqtt, url: 'mqtt://{place}', keep_session: false, timeout: 1s, tags: {{F: {{topic: a/b}}}}}}
+  over-tls: {{type: mqtt, url: 'mqtts://{place}', keep_session: false, timeout: 1s, tags: {{G: {{topic: a/b}}}}}}
+  boiler: {{type: opcua, url: 'opc.tcp://{place}', security: none, timeout: 1s, tags: {{B: {{node: i=2258}}}}}}
+"""
+        sources += modbus("plc", f"tcp://{place}")
+        destinations = f"  bus: {{type: nats, servers: ['nats://{place}', 'tls://{place}']}}\n"
+        destinations += f"  cmms: {{url: 'https://{place}/', signing: none}}\n"
         status, found = await doctor(capsys, "-c", write(tmp_path, sources, destinations))
 
+    problems = [each for each in found if each["verdict"] == "problem"]
     assert status == 1
-    assert "did not answer" in of(found, "broker")["said"]
-    assert "says nothing" in of(found, "bus")["said"]
+    assert [each["thing"] for each in problems] == [
+        "broker",
+        "over-tls",
+        "boiler",
+        "plc",
+        "bus",
+        "bus",
+        "cmms",
+    ]
+    assert all(place in each["said"] and each["remedy"] for each in problems)
 
 
 async def test_each_nats_server_is_asked(tmp_path, capsys, free_port):
