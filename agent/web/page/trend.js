@@ -65,7 +65,8 @@ export class Trends {
     try {
       for (const part of parts(due)) this.#keep(part, await this.#get("api/trends", { tags: JSON.stringify(part) }));
       if (due.length > 0) this.#drawn();
-    } catch {
+    } catch (error) {
+      this.#stopped ||= error.status === 401; // asked again with another token, not to ask for one again and again
       wait = 5000; // what is wrong with the agent, the frame says
     }
     this.#asking = false;
