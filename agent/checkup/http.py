@@ -39,6 +39,8 @@ _ANSWER_S: Final = 5.0
 _LOOK: Final = "look at the receiver, and at proxies on the way"
 _PROXIES: Final = ("https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY")
 _PROXY_AUTHENTICATION: Final = 407
+_NOT_IMPLEMENTED: Final = 501
+"""What small servers say to OPTIONS."""
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -125,7 +127,7 @@ def _judged(status: int, steps: Steps, way: Way) -> list[Finding]:
     answered = f"it answers {status} to a question without content"
     if status == _PROXY_AUTHENTICATION:
         return steps.bad(*_of_proxy(way))
-    if status >= 500:  # noqa: PLR2004 - speaks in statuses
+    if status >= 500 and status != _NOT_IMPLEMENTED:  # noqa: PLR2004 - speaks in statuses
         remedy = "look at the receiver's own log; of 502, 503 and 504 at what stands before it"
         return steps.bad(f"reached, but {answered}", remedy, Verdict.WARNING)
     if 300 <= status < 400:  # noqa: PLR2004 - as above

@@ -19,7 +19,7 @@ from cryptography import x509
 from agent.checkup.brokers import examine_broker
 from agent.checkup.case import Case
 from agent.checkup.certificates import lifetime, shown
-from agent.checkup.finding import Finding, Subject, parted
+from agent.checkup.finding import Finding, Subject, Verdict, parted, worst
 from agent.checkup.processes import holders
 from agent.checkup.reach import HaltedError, Steps, connect, look_up
 from agent.checkup.users import User, group_name
@@ -55,13 +55,15 @@ async def examine_source(
     secret = f"source {name}" in case.parts.without_secrets
     match config:
         case ModbusSource():
-            return [*found, *await _modbus(name, config, user, clock)]
+            asked = await _modbus(name, config, user, clock)
         case OpcUaSource():
-            return [*found, *await _opcua(name, config, clock)]
+            asked = await _opcua(name, config, clock)
         case MqttSource() | SparkplugSource():
-            return [*found, *await examine_broker(SOURCES, name, config, clock, secret=secret)]
+            asked = await examine_broker(SOURCES, name, config, clock, secret=secret)
         case _:
             assert_never(config)
+    # That it is down is said once: by the step that fails now, if one does, else by the agent alone.
+    return asked if state == "down" and worst(asked) is Verdict.PROBLEM else [*found, *asked]
 
 
 def _told(case: Case, name: str) -> dict[str, Json] | None:

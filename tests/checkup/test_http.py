@@ -64,6 +64,7 @@ async def one(url, tls=None, proxy=None):
         (405, Verdict.GOOD, "it answers 405"),
         (302, Verdict.WARNING, "redirect"),
         (407, Verdict.PROBLEM, "407"),
+        (501, Verdict.GOOD, "it answers 501"),
         (500, Verdict.WARNING, "it answers 500"),
         (503, Verdict.WARNING, "it answers 503"),
     ],

@@ -255,6 +255,20 @@ async def test_what_speaks_something_else_is_told(tmp_path, capsys, other):
     assert all(place in each["said"] and each["remedy"] for each in problems)
 
 
+async def test_a_server_that_the_agent_misses_is_told_once(tmp_path, capsys, free_port):
+    """It is asked again, being no device with one connection, and the step that fails says what to do."""
+    tags = "tags: {B: {node: i=2258}}"
+    source = f"  boiler: {{type: opcua, url: 'opc.tcp://127.0.0.1:{free_port()}', security: none, {tags}}}\n"
+    async with AgentProcess(tmp_path) as agent:
+        path = write(tmp_path, source)
+        await agent.start()
+        await until(lambda: agent.said("source boiler is down"), agent.log)
+        _, found = await doctor(capsys, "-c", path)
+
+    assert of(found, "boiler")["verdict"] == "problem"
+    assert "TCP: 127.0.0.1:" in of(found, "boiler")["said"]
+
+
 async def test_each_nats_server_is_asked(tmp_path, capsys, free_port):
     """One of two is away: the events go by the other, and the one that is missing is named."""
     away = free_port()
