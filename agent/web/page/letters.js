@@ -43,9 +43,10 @@ class LettersView {
     const list = h("ul", { class: "plain", "aria-label": "Destinations with dead letters" });
     root.append(h("div", { class: "toolbar" }, found, all), wrong, empty, list);
     this.el = { empty, found, wrong, all, list };
-    this.groups = rows(list, (name) => this.#makeGroup(name), (li, letters) => this.#writeGroup(li, letters));
+    this.groups = rows(list, (name) => this.#makeGroup(name), (li, letters, name) => this.#writeGroup(li, letters, name));
     page.on("dead_letters", (keys) => this.#told(keys));
     page.on("agent", () => this.#count());
+    page.on("destinations", () => this.paint());
     this.paint();
   }
 
@@ -94,6 +95,7 @@ class LettersView {
       if (!groups.has(letter.destination)) groups.set(letter.destination, []);
       groups.get(letter.destination).push([key, letter]);
     }
+    for (const [name, { dead }] of this.#page.tables.get("destinations")) if (dead && !groups.has(name)) groups.set(name, []); // older than what is shown
     this.groups([...groups].sort(([one], [other]) => one.localeCompare(other)));
     this.#count();
   }
@@ -101,13 +103,13 @@ class LettersView {
   // --- a destination ------------------------------------------------------------------------------------
 
   #makeGroup(name) {
-    const part = { count: h("span", { class: "badge", "data-tone": "bad" }), wrong: h("p", { class: "wrong", role: "alert" }) };
+    const part = { count: h("span", { class: "badge", "data-tone": "bad" }), shown: h("span", { class: "muted" }), wrong: h("p", { class: "wrong", role: "alert" }) };
     const reasons = h("ul", { class: "plain reasons-of", "aria-label": `Why, at ${name}` });
     const list = h("ul", { class: "lines", "aria-label": `Dead letters of ${name}` });
     part.reasons = rows(reasons, (reason) => this.#makeReason(name, reason, part), writeReason);
     part.list = rows(list, (key) => makeLetter(key, this.#page), writeLetter);
     const li = h("li", { class: "group", "data-key": name },
-      h("div", { class: "group-head" }, h("h3", {}, name, " ", part.count),
+      h("div", { class: "group-head" }, h("h3", {}, name, " ", part.count), part.shown,
         this.#button("Send all again…", `Send all of ${name} again`, part, SENT, () => resend(this.#page, { destination: name })),
         this.#button("Give all up…", `Give all of ${name} up`, part, GIVEN_UP, () => drop(this.#page, { destination: name }))),
       part.wrong, reasons, list);
@@ -128,19 +130,21 @@ class LettersView {
       this.#button("Give these up…", `Give up what ${destination} did not take: ${reason}`, part, GIVEN_UP, () => drop(this.#page, selection)));
   }
 
-  #writeGroup(li, letters) {
+  #writeGroup(li, letters, name) {
     const part = this.#groups.get(li);
     const counts = new Map();
     for (const [, { reason }] of letters) if (reason) counts.set(reason, (counts.get(reason) ?? 0) + 1);
     const often = [...counts].sort(([, one], [, other]) => other - one).slice(0, REASONS);
     part.reasons(often);
     part.list(letters);
-    set(part.count, letters.length);
+    const dead = Math.max(letters.length, this.#page.tables.get("destinations").get(name)?.dead ?? 0);
+    set(part.count, dead);
+    set(part.shown, dead === letters.length ? "" : letters.length ? `the newest ${letters.length} are shown` : "older than those that are shown");
   }
 }
 
 function writeReason(li, count) {
-  set(li.children[1], many(count, "letter"));
+  set(li.children[1], `${count} of those shown`);
 }
 
 // --- a letter -------------------------------------------------------------------------------------------
