@@ -74,11 +74,12 @@ def test_journald_gets_the_priority_on_every_line_and_no_stamp(pipe, monkeypatch
     ]
 
 
-@pytest.mark.parametrize("stream", ["", "8:1", "nonsense"])
+@pytest.mark.parametrize("stream", ["", "8:1", "nonsense", "8:{inode}", "{device}:1"])
 def test_who_is_not_journald_gets_the_stamp(pipe, monkeypatch, stream):
     """A stderr that is not the one that JOURNAL_STREAM names (a pipe to less, a file) is one for people."""
     reader, writer = pipe
-    monkeypatch.setenv("JOURNAL_STREAM", stream)
+    is_now = os.fstat(writer)
+    monkeypatch.setenv("JOURNAL_STREAM", stream.format(device=is_now.st_dev, inode=is_now.st_ino))
 
     with logging_to(writer):
         _log.warning("source %s is down", "press")

@@ -56,7 +56,7 @@ def redacted(text: str, struck: set[str] | None = None) -> str:
             lines.append(line)
         elif pem or _PEM.search(line):
             lines.append(line[: len(line) - len(line.lstrip())] + HIDDEN)
-        elif under is not None and (indent > under or (plain.lstrip().startswith("- ") and indent >= under)):
+        elif under is not None and indent > under:
             lines.append(
                 line[: len(line) - len(line.lstrip(" #-\t"))] + _hidden(line.lstrip(" #-\t"), struck)
             )

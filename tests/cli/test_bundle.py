@@ -142,6 +142,13 @@ def test_a_line(line, shown):
         assert told == shown
 
 
+def test_what_follows_a_secret_is_shown():
+    """A list under its key is hidden, at the key's own column too; the next key, and the next of a list, are not."""
+    text = "a:\n- secret: x1\n- name: y\nsecrets:\n- z1\n- z2\nsite: d\n"
+
+    assert redacted(text) == "a:\n- secret: ***\n- name: y\nsecrets:\n- ***\n- ***\nsite: d\n"
+
+
 def test_a_key_in_a_file_is_struck_out_wherever_it_stands():
     """PEM, under a key that says nothing."""
     text = "a: |\n  -----BEGIN PRIVATE KEY-----\n  aGVsbG8gd29ybGQ\n  -----END PRIVATE KEY-----\nb: 1\n"
