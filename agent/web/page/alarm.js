@@ -1,6 +1,6 @@
 // One alarm as a row: what it is, what the operator is to do, and the buttons for it.
 //
-//   makeAlarm(key, hand) -> li, updateAlarm(li, row)     an open alarm; `hand(action, key, button)` gives the order
+//   makeAlarm(key, hand) -> li, updateAlarm(li, row)     an open alarm; `hand(action, key)` gives the order
 //   makeCalm(key, hand), updateCalm(li, row)             a rule of which nothing is told now, and why
 //   waits(row)                                           it wants a person: not acknowledged, not put aside
 //   urgency(a, b)                                        what waits first, then the louder, then the newer
@@ -56,7 +56,9 @@ const parts = new WeakMap();
 export function makeAlarm(key, hand, selected) {
   const id = `alarm-${encodeURIComponent(key)}`;
   const part = {
-    select: h("input", { type: "checkbox", tabindex: "-1", "aria-label": `Select ${key}`, onchange: () => selected(key, part.select.checked) }),
+    select: h("input", {
+      type: "checkbox", tabindex: "-1", "aria-label": `Select ${key}`, onchange: () => selected(key, part.select.checked),
+    }),
     priority: h("span", { class: "priority", id: `${id}-priority` }),
     condition: h("div", { class: "hint" }),
     level: h("span", { class: "muted" }),
@@ -71,10 +73,12 @@ export function makeAlarm(key, hand, selected) {
     buttons: buttons(key, hand),
     wrong: h("p", { class: "wrong", role: "alert" }),
   };
-  const li = h("li", { class: "row alarm", tabindex: "-1", "data-key": key, "aria-labelledby": `${id}-priority ${id}-name ${id}-message` },
+  const named = `${id}-priority ${id}-name ${id}-message`;
+  const li = h("li", { class: "row alarm", tabindex: "-1", "data-key": key, "aria-labelledby": named },
     h("label", { class: "check" }, part.select),
     h("div", {}, part.priority, part.condition),
-    h("div", { class: "what" }, h("span", { class: "name", id: `${id}-name` }, key), " ", part.level, part.message, part.response, part.notes),
+    h("div", { class: "what" },
+      h("span", { class: "name", id: `${id}-name` }, key), " ", part.level, part.message, part.response, part.notes),
     h("div", { class: "measured" }, part.value, part.limit, part.peak),
     h("div", { class: "since" }, part.lasts, part.since),
     h("div", { class: "actions" }, Object.values(part.buttons)),
@@ -136,7 +140,8 @@ function aside(row) {
   const found = [];
   if (row.shelved) {
     const { until, reason, by, one_shot: once } = row.shelved;
-    found.push(h("span", {}, "shelved until ", moment(until), " (", age(null, until), ")", once ? " or its return" : "", ` by ${by}: ${reason}`));
+    const end = once ? " or its return" : "";
+    found.push(h("span", {}, "shelved until ", moment(until), " (", age(null, until), `)${end} by ${by}: ${reason}`));
   }
   if (row.out_of_service) found.push(`out of service: ${row.out_of_service}`);
   return found;
@@ -153,9 +158,13 @@ function note(el, found) {
 // --- a rule of which nothing is told --------------------------------------------------------------
 
 export function makeCalm(key, hand) {
-  const part = { level: h("span", { class: "muted" }), message: h("div"), why: h("div", { class: "notes" }), buttons: buttons(key, hand), wrong: h("p", { class: "wrong", role: "alert" }) };
+  const part = {
+    level: h("span", { class: "muted" }), message: h("div"), why: h("div", { class: "notes" }),
+    buttons: buttons(key, hand), wrong: h("p", { class: "wrong", role: "alert" }),
+  };
   const li = h("li", { class: "row alarm calm", tabindex: "-1", "data-key": key, "aria-label": key },
-    h("div", {}, h("span", { class: "name" }, key), " ", part.level, part.message, part.why), h("div", { class: "actions" }, Object.values(part.buttons)), part.wrong);
+    h("div", {}, h("span", { class: "name" }, key), " ", part.level, part.message, part.why),
+    h("div", { class: "actions" }, Object.values(part.buttons)), part.wrong);
   parts.set(li, part);
   return li;
 }
@@ -173,8 +182,10 @@ export function updateCalm(li, row) {
 
 function buttons(key, hand) {
   return Object.fromEntries(Object.entries(ACTIONS).map(([action, [label, kind]]) => {
-    const onclick = (event) => hand(action, key, event.currentTarget);
-    const button = h("button", { class: `button ${kind}`, type: "button", "data-action": action, tabindex: "-1", onclick, "aria-label": `${label.replace("…", "")} ${key}` }, label);
+    const button = h("button", {
+      class: `button ${kind}`, type: "button", "data-action": action, tabindex: "-1",
+      "aria-label": `${label.replace("…", "")} ${key}`, onclick: () => hand(action, key),
+    }, label);
     return [action, button];
   }));
 }

@@ -4,13 +4,13 @@
 // that jumps is how the wrong alarm is acknowledged. `All` means all that the person sees, never what came since.
 
 import { makeAlarm, makeCalm, possible, putAside, refuse, updateAlarm, updateCalm, urgency, waits } from "./alarm.js";
-import { ask, confirm } from "./dialogs.js";
+import { confirm } from "./dialogs.js";
 import { shortcutsOn } from "./keys.js";
+import { askShelf } from "./shelving.js";
 import { h, many, rows, say, sentence, set } from "./ui.js";
 
 const HELD_FOR = 1_500; // after the last move of the pointer
 const HELD_AT_MOST = 6_000;
-const LONGEST_SHELF = 7 * 86_400;
 const DONE = {
   acknowledge: "acknowledged", reset: "reset", shelve: "shelved", unshelve: "not shelved any more",
   out_of_service: "out of service", in_service: "back in service",
@@ -66,15 +66,17 @@ class AlarmsView {
     const section = (id, title) => {
       const count = h("span", {});
       const list = h("ul", { class: "list", "aria-labelledby": id });
-      return { list, count, el: h("details", { class: "fold", hidden: true }, h("summary", {}, h("h3", { id }, title, " ", count)), list) };
+      const summary = h("summary", {}, h("h3", { id }, title, " ", count));
+      return { list, count, el: h("details", { class: "fold", hidden: true }, summary, list) };
     };
     const filter = h("input", { class: "input", type: "search", "aria-label": "Filter alarms", placeholder: "Filter by name or text" });
     filter.addEventListener("input", () => {
       this.#filter = filter.value.trim().toLowerCase();
       this.paint();
     });
-    const some = h("button", { class: "button", type: "button", hidden: true, onclick: () => this.act("acknowledge", [...this.selected]) }, "Acknowledge selected");
-    const all = h("button", { class: "button", type: "button", onclick: () => this.#acknowledgeAll() }, "Acknowledge all shown…");
+    const button = (text, onclick, hidden) => h("button", { class: "button", type: "button", hidden, onclick }, text);
+    const some = button("", () => this.act("acknowledge", [...this.selected]), true);
+    const all = button("Acknowledge all shown…", () => this.#acknowledgeAll(), false);
     const shown = h("span", { class: "muted", role: "status" });
     const bar = h("div", { class: "toolbar", role: "group", "aria-label": "Alarms shown" }, filter, all, shown, some);
     const wrong = h("p", { class: "wrong", role: "alert" });
@@ -84,7 +86,8 @@ class AlarmsView {
     const unwatched = section("alarms-unwatched", "Not watched now");
     aside.el.open = true;
     root.append(bar, wrong, empty, open, aside.el, unwatched.el);
-    return { bar, filter, some, all, shown, wrong, empty, open, aside: aside.list, unwatched: unwatched.list, sections: { aside, unwatched } };
+    const sections = { aside, unwatched };
+    return { bar, filter, some, all, shown, wrong, empty, open, aside: aside.list, unwatched: unwatched.list, sections };
   }
 
   // --- what is shown ------------------------------------------------------------------------------
@@ -192,7 +195,7 @@ class AlarmsView {
     set(this.el.wrong, "");
     keys.forEach((key) => this.#busy.add(key));
     try {
-      const answer = action === "shelve" ? await this.#shelve(keys) : await this.#give(action, { rules: keys });
+      const answer = action === "shelve" ? await askShelf(keys, (order, what) => this.#give(order, what)) : await this.#give(action, { rules: keys });
       if (answer) this.#obeyed(answer, keys);
     } catch (error) {
       this.#refused(error.message, keys);
@@ -224,24 +227,8 @@ class AlarmsView {
     const table = this.#page.tables.get("alarms");
     const keys = this.#order.filter((key) => table.has(key) && !table.get(key).acknowledged_by);
     const text = "Those that are shown now, and none that comes meanwhile. Your name stands in the event of each.";
-    if (keys.length && (await confirm(`Acknowledge ${many(keys.length, "alarm")}?`, text, "Acknowledge"))) await this.act("acknowledge", keys);
-  }
-
-  /** A shelf has an end and a reason; without an end it is out of service, which is another order. */
-  #shelve(keys) {
-    return ask({
-      title: `Shelve ${keys.length === 1 ? keys[0] : many(keys.length, "alarm")}`,
-      text: "Nothing is announced meanwhile; it goes on being watched. If it is active at the end, it is announced then.",
-      submit: "Shelve",
-      fields: [
-        { name: "reason", label: "Reason", required: true, maxlength: 500, why: "for whoever wonders at the next shift", hint: "It stands in the event, with your name." },
-        { name: "for_s", label: "For how long", type: "duration", endless: "No end: out of service", most: LONGEST_SHELF, tooLong: "a week at most; what is to be longer is out of service" },
-        { name: "one_shot", label: "Or until it returns to normal, if that is sooner", type: "checkbox" },
-      ],
-      send: ({ reason, for_s, one_shot }) => for_s === null
-        ? this.#give("out_of_service", { rules: keys, reason })
-        : this.#give("shelve", { rules: keys, reason, for_s, one_shot }),
-    }).then((given) => (given === true ? null : given));
+    const sure = keys.length && (await confirm(`Acknowledge ${many(keys.length, "alarm")}?`, text, "Acknowledge"));
+    if (sure) await this.act("acknowledge", keys);
   }
 
   // --- by keyboard --------------------------------------------------------------------------------

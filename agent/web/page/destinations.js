@@ -63,6 +63,13 @@ function worstFirst([a, one], [b, other]) {
 
 const parts = new WeakMap();
 
+function common() {
+  return {
+    type: h("span", { class: "muted" }), state: h("span", { class: "chip" }),
+    reason: h("p", { class: "reason" }), wrong: h("p", { class: "wrong", role: "alert" }),
+  };
+}
+
 function card(name, part, facts, buttons) {
   const fact = ([word, el]) => h("div", {}, h("dt", {}, word), h("dd", {}, el));
   const li = h("li", { class: "card", "data-key": name, "aria-label": name },
@@ -83,12 +90,13 @@ function stands(li, part, row, [word, kind]) {
 // --- a destination --------------------------------------------------------------------------------
 
 function make(name, page) {
-  const button = (action, label, kind) =>
-    h("button", { class: `button ${kind}`, type: "button", "aria-label": `${label.replace("…", "")} ${name}`, onclick: () => give(action, name, page, part) }, label);
+  const button = (action, label, kind) => h("button", {
+    class: `button ${kind}`, type: "button", "aria-label": `${label.replace("…", "")} ${name}`,
+    onclick: () => give(action, name, page, part),
+  }, label);
   const part = {
-    type: h("span", { class: "muted" }), state: h("span", { class: "chip" }), reason: h("p", { class: "reason" }), wrong: h("p", { class: "wrong", role: "alert" }),
-    waiting: h("span", { class: "value" }), oldest: h("time", { class: "age" }), dead: h("a", { href: "#letters" }), success: h("span"), latency: h("span"),
-    retry: h("time", { class: "age" }),
+    ...common(), waiting: h("span", { class: "value" }), oldest: h("time", { class: "age" }), retry: h("time", { class: "age" }),
+    dead: h("a", { href: "#letters" }), success: h("span"), latency: h("span"),
     pause: button("pause", "Pause…", ""), resume: button("resume", "Resume", "primary"), enable: button("enable", "Try now", "primary"),
   };
   const facts = [["Waiting", part.waiting], ["Oldest that waits", part.oldest], ["Next attempt", part.retry],
@@ -131,8 +139,7 @@ function latency(ms) {
 
 function makeRelay(name) {
   const part = {
-    type: h("span", { class: "muted" }), state: h("span", { class: "chip" }), reason: h("p", { class: "reason" }), wrong: h("p", { class: "wrong" }),
-    lasts: h("time", { class: "age" }), taken: h("a", { href: "#inbound", class: "value" }), unusable: h("span"),
+    ...common(), lasts: h("time", { class: "age" }), taken: h("a", { href: "#inbound", class: "value" }), unusable: h("span"),
   };
   return card(name, part, [["Since", part.lasts], ["Messages taken", part.taken], ["Not usable", part.unusable]], []);
 }

@@ -42,8 +42,6 @@ export function ask({ title, text, fields = [], submit = "OK", danger = false, s
       h("button", { class: "button", type: "button", onclick: () => dialog.close() }, "Cancel"), go));
   form.addEventListener("input", () => fill(wrong));
   dialog.append(form);
-  document.body.append(dialog);
-  const before = document.activeElement;
   return new Promise((done) => {
     let given = null;
     form.addEventListener("submit", async (event) => {
@@ -60,12 +58,7 @@ export function ask({ title, text, fields = [], submit = "OK", danger = false, s
         go.disabled = false;
       }
     });
-    dialog.addEventListener("close", () => {
-      dialog.remove();
-      if (before?.isConnected) before.focus({ preventScroll: true });
-      done(given);
-    });
-    dialog.showModal();
+    open(dialog, () => done(given));
     (form.querySelector("[data-first]") ?? go).focus();
   });
 }
@@ -74,13 +67,19 @@ export function ask({ title, text, fields = [], submit = "OK", danger = false, s
 export function tell(title, ...children) {
   const titled = `dialog-${++numbers}`;
   const dialog = h("dialog", { class: "dialog", "aria-labelledby": titled });
-  const before = document.activeElement;
   dialog.append(h("h2", { id: titled }, title), ...children,
     h("div", { class: "actions end" },
       h("button", { class: "button primary", type: "button", autofocus: true, onclick: () => dialog.close() }, "Close")));
+  open(dialog);
+}
+
+/** Show it; once it is closed the focus goes back to where it was. */
+function open(dialog, closed = () => {}) {
+  const before = document.activeElement;
   dialog.addEventListener("close", () => {
     dialog.remove();
     if (before?.isConnected) before.focus({ preventScroll: true });
+    closed();
   });
   document.body.append(dialog);
   dialog.showModal();
@@ -114,7 +113,9 @@ function text(field, id, first, hint) {
 }
 
 function checkbox(field, id, first, hint) {
-  const input = h("input", { id, type: "checkbox", name: field.name, checked: field.value === true, "data-first": first, "aria-describedby": hint?.id });
+  const input = h("input", {
+    id, type: "checkbox", name: field.name, checked: field.value === true, "data-first": first, "aria-describedby": hint?.id,
+  });
   return {
     el: h("div", { class: "field" }, h("label", { class: "check", for: id }, input, h("span", {}, field.label)), hint),
     value: () => input.checked,
@@ -135,7 +136,9 @@ function choice(field, id, first, hint, extra = null) {
 function duration(field, id, first, hint) {
   const endless = field.endless ? [["", field.endless]] : [];
   const options = [...DURATIONS, ...endless, ["other", "Other"]];
-  const input = h("input", { class: "input short", type: "text", "aria-label": "Other duration, such as 2h30m", placeholder: "2h30m", autocomplete: "off" });
+  const input = h("input", {
+    class: "input short", type: "text", "aria-label": "Other duration, such as 2h30m", placeholder: "2h30m", autocomplete: "off",
+  });
   const made = choice({ ...field, options, value: field.value ?? "3600" }, id, first, hint, input);
   const other = made.el.querySelector("input[value=other]");
   input.addEventListener("input", () => (other.checked = true));

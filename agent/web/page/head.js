@@ -10,6 +10,10 @@ import { age, fill, h, many, moment, sentence, set, toggle, tone } from "./ui.js
 const THEMES = { "": "Theme: auto", light: "Theme: light", dark: "Theme: dark" };
 const CLOCK_TONES = { trusted: "good", unproven: "warn", wrong: "bad" };
 
+const CONNECTIONS = {
+  connecting: ["Connecting", "quiet"], live: ["Live", "good"], lost: ["Not connected", "bad"], refused: ["Not signed in", "quiet"],
+};
+
 const byId = (id) => document.getElementById(id);
 let title = "Alarms";
 let listed = ""; // the problems that stand in the list now
@@ -131,7 +135,8 @@ function announce() {
   known = live.standing === "live" ? new Set(now.map(([key]) => key)) : null;
   if (!fresh.length) return;
   const [[name, { priority, message }]] = fresh;
-  set(byId("said"), fresh.length > 1 ? `${fresh.length} new alarms, the first: ${name}, ${priority}` : `New alarm, ${priority}: ${message ?? name}`);
+  const one = `New alarm, ${priority}: ${message ?? name}`;
+  set(byId("said"), fresh.length === 1 ? one : `${fresh.length} new alarms, the first: ${name}, ${priority}`);
 }
 
 // --- whether it is told ---------------------------------------------------------------------------
@@ -140,14 +145,14 @@ function showConnection(signIn) {
   const { standing: now, told, why } = live;
   toggle(document.documentElement, "data-standing", now);
   toggle(document.documentElement, "data-told", told !== null && now !== "refused");
-  const words = { connecting: ["Connecting", "quiet"], live: ["Live", "good"], lost: ["Not connected", "bad"], refused: ["Not signed in", "quiet"] };
-  tone(...words[now], byId("connection"));
+  tone(...CONNECTIONS[now], byId("connection"));
   toggle(byId("old"), "hidden", now !== "lost");
   if (now === "lost") set(byId("old"), lost(told, why));
   if (now === "refused" && byId("sentence").dataset.said !== now) {
     byId("sentence").dataset.said = now;
     toggle(byId("state"), "data-tone", "quiet");
-    fill(byId("sentence"), "This agent shows nothing without a token. ", h("button", { class: "button small", type: "button", onclick: () => signIn() }, "Sign in"));
+    const button = h("button", { class: "button small", type: "button", onclick: () => signIn() }, "Sign in");
+    fill(byId("sentence"), "This agent shows nothing without a token. ", button);
     fill(byId("particulars"));
     listed = "";
   }
@@ -181,7 +186,8 @@ function showTitle() {
 function icon(color, text) {
   const inner = text === ""
     ? '<path d="M8 17l6 6 10-13" fill="none" stroke="#fff" stroke-width="4"/>'
-    : `<text x="16" y="23" font-family="sans-serif" font-weight="700" font-size="${String(text).length > 1 ? 17 : 21}" text-anchor="middle" fill="#fff">${text}</text>`;
+    : `<text x="16" y="23" font-family="sans-serif" font-weight="700" font-size="${String(text).length > 1 ? 17 : 21}"`
+      + ` text-anchor="middle" fill="#fff">${text}</text>`;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="${color}"/>${inner}</svg>`;
 }
 

@@ -107,7 +107,8 @@ function show() {
       h("button", { class: "button small", type: "button", onclick: () => signOut() }, "Sign out"));
   }
   if (who.tokens) {
-    return fill(place, h("span", { class: "chip", "data-tone": "quiet" }, { operate: "May operate", read: "Read only", token: "Not signed in" }[who.may]),
+    const words = { operate: "May operate", read: "Read only", token: "Not signed in" };
+    return fill(place, h("span", { class: "chip", "data-tone": "quiet" }, words[who.may]),
       h("button", { class: "button small", type: "button", onclick: () => signIn() }, "Sign in"));
   }
   if (may()) return fill(place);
@@ -119,8 +120,8 @@ function readOnly() {
     h("p", { class: "prose" }, "No token is configured, so nobody can be told apart, and nothing can be changed from here. ",
       "Orders can be given on the machine itself: ", h("code", {}, "edge-relay ack"), ", ", h("code", {}, "edge-relay shelve"), ", ",
       h("code", {}, "edge-relay pause"), "."),
-    h("p", { class: "prose" }, "To give orders here, make a token for each person with ", h("code", {}, "edge-relay keygen --token --out anna.token"),
-      ", name it in the configuration, and reload that:"),
+    h("p", { class: "prose" }, "To give orders here, make a token for each person with ",
+      h("code", {}, "edge-relay keygen --token --out anna.token"), ", name it in the configuration, and reload that:"),
     h("pre", { class: "code" }, 'http:\n  tokens:\n    anna: "${file:anna.token}"'),
     h("p", { class: "prose" }, "Then choose “Sign in”, and type the token."));
 }

@@ -46,17 +46,20 @@ const parts = new WeakMap();
 
 function make(name, page) {
   const fact = (word, el) => h("div", {}, h("dt", {}, word), h("dd", {}, el));
+  const button = (label, kind, onclick) =>
+    h("button", { class: `button ${kind}`, type: "button", "aria-label": `${label.replace("…", "")} ${name}`, onclick }, label);
   const part = {
-    state: h("span", { class: "chip" }), lasts: h("time", { class: "age" }), type: h("span", { class: "muted" }),
-    reason: h("p", { class: "reason" }), tags: h("span", { class: "value" }), trouble: h("span"), first: h("p", { class: "reason" }),
-    skew: h("span"), wrong: h("p", { class: "wrong", role: "alert" }),
-    pause: h("button", { class: "button", type: "button", "aria-label": `Pause ${name}`, onclick: () => pause(name, page, part) }, "Pause…"),
-    resume: h("button", { class: "button primary", type: "button", "aria-label": `Resume ${name}`, onclick: () => resume(name, page, part) }, "Resume"),
+    type: h("span", { class: "muted" }), state: h("span", { class: "chip" }), lasts: h("time", { class: "age" }),
+    reason: h("p", { class: "reason" }), first: h("p", { class: "reason" }), tags: h("span", { class: "value" }),
+    trouble: h("span"), skew: h("span"), wrong: h("p", { class: "wrong", role: "alert" }),
+    pause: button("Pause…", "", () => pause(name, page, part)),
+    resume: button("Resume", "primary", () => resume(name, page, part)),
   };
   const li = h("li", { class: "card", "data-key": name, "aria-label": name },
     h("div", { class: "card-head" }, h("h3", {}, name), part.type, part.state),
     part.reason, part.first,
-    h("dl", { class: "facts" }, fact("Since", part.lasts), fact("Tags", part.tags), fact("Not read", part.trouble), fact("Its clock", part.skew)),
+    h("dl", { class: "facts" },
+      fact("Since", part.lasts), fact("Tags", part.tags), fact("Not read", part.trouble), fact("Its clock", part.skew)),
     h("div", { class: "actions" }, part.pause, part.resume), part.wrong);
   parts.set(li, part);
   return li;
@@ -116,9 +119,10 @@ async function pause(name, page, part) {
   const row = page.tables.get("sources").get(name);
   const given = await ask({
     title: `Pause ${name}`,
-    text: `Nothing is connected to the device meanwhile, and ${many(row?.tags ?? 0, "tag is", "tags are")} not read: no alarm comes of them.`,
+    text: `Nothing is connected to the device, and ${many(row?.tags ?? 0, "tag is", "tags are")} not read: no alarm comes of them.`,
     submit: "Pause",
-    fields: [{ name: "for_s", label: "For how long", type: "duration", most: DAY, tooLong: "a day at most; a pause that somebody forgot must not last" }],
+    fields: [{ name: "for_s", label: "For how long", type: "duration", most: DAY,
+      tooLong: "a day at most; a pause that somebody forgot must not last" }],
     send: ({ for_s }) => page.order(`api/sources/${encodeURIComponent(name)}/pause`, { for_s }),
   });
   if (given && given !== true) say(`${name} is paused.`, "good");
