@@ -158,7 +158,7 @@ function writeAudited(li, row) {
   moment(row.at, part.time);
   fill(part.chip, outcome(row.outcome), row.count > 1 ? h("span", { class: "about muted" }, `${row.count} times`) : null);
   const change = row.old === null && row.new === null ? null : h("span", { class: "value" }, ` ${said(row.old)} → ${said(row.new)}`);
-  fill(part.text, h("strong", {}, `${row.action} ${row.target}`), change);
+  fill(part.text, h("strong", {}, `${row.action} ${row.target}`.trim() || "A message"), change);
   set(part.why, row.reason);
   fill(part.who, h("span", { class: "about" }, `${row.sender || "nobody we know"}, by relay ${row.relay}`), h("span", { class: "about mono" }, row.id));
 }
