@@ -196,6 +196,8 @@ def test_a_reload_forgets_what_is_gone():
     hand = Hand()
     for tag in ("T", "U", "line.1"):
         hand.read(tag, 1)
+    sampled(hand)
+    assert trend(hand, "U") is not None
     hand.board.changed()
     hand.board.watch(configuration(TagSpec("T", "plc"), TagSpec("W", "plc"), plc=Plc()))
     hand.read("U", 2)  # of the source that is about to be ended
