@@ -34,7 +34,7 @@ async def monitored(folder):
         )
         for path in ("/health", "/metrics", "/live", "/ready"):
             status, text = await agent.get(path, Host=f"evil.example:{agent.port}")
-            assert status == 403
+            assert status == 421
             assert "edge_relay" not in text
         assert await agent.stop() <= 5
         assert not (agent.folder / "data" / "control.sock").exists()
