@@ -32,7 +32,7 @@ class Recent:
     """
 
     def __init__(self, desk: Desk) -> None:
-        self.tables: Mapping[str, Mapping[str, Json]] = dict.fromkeys(_TABLES, {})
+        self.tables: Mapping[str, Mapping[str, Json]] = {name: {} for name in _TABLES}
         self._desk = desk
         self._seen: int | None = None
         self._wanted = asyncio.Event()
