@@ -195,7 +195,8 @@ class AlarmsView {
     set(this.el.wrong, "");
     keys.forEach((key) => this.#busy.add(key));
     try {
-      const answer = action === "shelve" ? await askShelf(keys, (order, what) => this.#give(order, what)) : await this.#give(action, { rules: keys });
+      const give = (which, order) => this.#give(which, order);
+      const answer = action === "shelve" ? await askShelf(keys, give) : await give(action, { rules: keys });
       if (answer) this.#obeyed(answer, keys);
     } catch (error) {
       this.#refused(error.message, keys);
