@@ -56,7 +56,8 @@ function showState() {
   if (!row) return;
   const [kind, text, rest = 0] = standing(row, live.tables);
   toggle(byId("state"), "data-tone", kind);
-  set(byId("more"), byId("state").open ? "Close" : rest ? `and ${rest} more` : "Details");
+  const more = kind === "alarm" ? many(rest, "warning") : `and ${rest} more`;
+  set(byId("more"), byId("state").open ? "Close" : rest ? more : "Details");
   if (byId("sentence").dataset.said !== text) {
     byId("sentence").dataset.said = text;
     fill(byId("sentence"), sentence(text));
