@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from agent.cli.arguments import duration
-from agent.cli.keygen import new_secret
+from agent.cli.keygen import new_secret, new_token
 from agent.clock import SystemClock
 from agent.errors import EdgeRelayError
 
@@ -31,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--port",
         type=int,
         default=None,
-        help=f"of health and metrics (default: {_PAGE_PORT}, or a free one if that is taken)",
+        help=f"of the page (default: {_PAGE_PORT}, or a free one if that is taken)",
     )
     parser.add_argument(
         "--outage",
@@ -41,7 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="receiver's absence (default: %(default)s)",
     )
     parser.epilog = """examples:
-  edge-relay demo                          plays until Ctrl-C
+  edge-relay demo                          plays until Ctrl-C; the page: http://127.0.0.1:8470/
   edge-relay demo --directory ./demo       keeps the folder: edit its rules.yaml and play again
   edge-relay demo --once --outage 5s       for scripts
 """
@@ -61,15 +61,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _play(arguments: argparse.Namespace, directory: Path) -> bool | None:
     from agent.cli.foreground import run_until_stopped, say
-    from agent.demo.configuration import Stage
+    from agent.demo.configuration import Keys, Stage
     from agent.demo.plant import free_port
     from agent.demo.play import Wishes, play
 
     page_port = arguments.port or (_PAGE_PORT if _is_free(_PAGE_PORT) else free_port())
     stage = Stage(directory, page_port, free_port())
-    return run_until_stopped(
-        play(stage, new_secret(), SystemClock(), Wishes(arguments.outage, arguments.once), say)
-    )
+    wishes = Wishes(arguments.outage, arguments.once)
+    return run_until_stopped(play(stage, Keys(new_secret(), new_token()), SystemClock(), wishes, say))
 
 
 def _is_free(port: int) -> bool:

@@ -34,5 +34,5 @@ def run(arguments: argparse.Namespace) -> int:
     print(
         f"next: edit them, then `edge-relay check -c {folder}`, `edge-relay test {folder}/tests/*.yaml`, and"
     )
-    print(f"`edge-relay run -c {folder}`")
+    print(f"`edge-relay run -c {folder}`, whose page is http://127.0.0.1:8470/")
     return 0

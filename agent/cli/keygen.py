@@ -106,6 +106,11 @@ def new_secret() -> str:
     return encode_secret(secrets.token_bytes(_BYTES))
 
 
+def new_token() -> str:
+    """A token of 256 random bits, in letters that a header takes."""
+    return secrets.token_urlsafe(_BYTES)
+
+
 def _make(arguments: argparse.Namespace) -> _Made:
     if arguments.hex:
         return _Made(secrets.token_hex(_BYTES), "secret", "signing: {scheme: hex, secret: %s}")
@@ -115,7 +120,7 @@ def _make(arguments: argparse.Namespace) -> _Made:
         return _Made(encode_signing_key(key), "signing_key", section, str(key.public))
     if arguments.token:
         name = arguments.out.stem if arguments.out else "NAME"
-        return _Made(secrets.token_urlsafe(_BYTES), "token", f"http: {{tokens: {{{name}: %s}}}}")
+        return _Made(new_token(), "token", f"http: {{tokens: {{{name}: %s}}}}")
     return _Made(new_secret(), "secret", "signing: {secret: %s}")
 
 

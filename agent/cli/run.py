@@ -34,6 +34,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
   edge-relay run -c config
   systemctl start edge-relay       as a service; SIGHUP or `edge-relay reload` loads the configuration anew
 
+Its page is http://127.0.0.1:8470/, unless `http: {listen: ...}` says another address.
+
 A line that comes again and again is told three times, then every ten minutes with its count; with --debug
 every time.
 

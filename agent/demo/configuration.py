@@ -11,6 +11,7 @@ from typing import Final
 
 DESTINATION: Final = "receiver"
 KEY_FILE: Final = "receiver.key"
+_SIGN_IN_FILE: Final = "page.token"
 
 RULES_YAML: Final = """\
 # The plant engineer's file. While the demo plays, change a limit, save it, and say
@@ -33,10 +34,23 @@ rules:
     tag: COMP1.CURRENT
     high: 40
     deadband: 5%
-  P101-stopped: {tag: P101.RUN, is: false, priority: low}
+  P101-stopped: {tag: P101.RUN, is: false, priority: low, acknowledge: true}   # stays until somebody has seen it
   TANK1-level: {tag: TANK1.LT, change: {deadband: 10%, at_most_every: 5s}}
 """
 """What the plant's signals cross; the numbers belong to `agent.demo.signals`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What this run's secrets are.
+
+    Attributes:
+        secret: signs the webhooks.
+        token: with it the visitor may operate on the page.
+    """
+
+    secret: str
+    token: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +59,7 @@ class Stage:
 
     Attributes:
         directory: the folder.
-        page_port: where the agent's health and metrics are.
+        page_port: where the agent's page is.
         receiver_port: where the agent delivers to.
     """
 
@@ -57,6 +71,16 @@ class Stage:
     def data_dir(self) -> Path:
         """The agent's store and control socket."""
         return self.directory / "data"
+
+    @property
+    def page(self) -> str:
+        """The page's address."""
+        return f"http://127.0.0.1:{self.page_port}/"
+
+    @property
+    def token_file(self) -> Path:
+        """With what is in it the visitor signs in there."""
+        return self.directory / _SIGN_IN_FILE
 
     @property
     def agent_log(self) -> Path:
@@ -74,19 +98,20 @@ class Stage:
         return f"""\
 # Written anew at each start of the demo.
 agent: {{site: demo, name: line-1, data_dir: {json.dumps(str(self.data_dir))}}}
-http: {{listen: "127.0.0.1:{self.page_port}"}}
+http: {{listen: "127.0.0.1:{self.page_port}", tokens: {{visitor: "${{file:{_SIGN_IN_FILE}}}"}}}}
 destinations:
   {DESTINATION}:
     url: http://127.0.0.1:{self.receiver_port}/events
     signing: {{secret: "${{file:{KEY_FILE}}}"}}
 """
 
-    def write(self, sources_yaml: str, secret: str) -> None:
-        """Write the configuration; the secret is readable by its owner alone."""
+    def write(self, sources_yaml: str, keys: Keys) -> None:
+        """Write the configuration; the keys are readable by their owner alone."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
-        key_file = self.directory / KEY_FILE
-        key_file.touch(mode=0o600)
-        key_file.write_text(f"{secret}\n")
+        for name, text in ((KEY_FILE, keys.secret), (_SIGN_IN_FILE, keys.token)):
+            key_file = self.directory / name
+            key_file.touch(mode=0o600)
+            key_file.write_text(f"{text}\n")
         (self.directory / "agent.yaml").write_text(self.agent_yaml, encoding="utf-8")
         (self.directory / "sources.yaml").write_text(sources_yaml, encoding="utf-8")
         rules = self.directory / "rules.yaml"

@@ -14,7 +14,7 @@ from agent.clock import Clock
 from agent.config.fields import format_duration
 from agent.demo import DemoError
 from agent.demo.agent_process import AgentProcess, Status, running_agent
-from agent.demo.configuration import Stage
+from agent.demo.configuration import Keys, Stage
 from agent.demo.ledger import Ledger, audit
 from agent.demo.lines import Tone, data_of, tone_of, way_line
 from agent.demo.plant import HOST, STEAM, TOPIC, Plant, Ports, free_port, open_plant
@@ -53,7 +53,7 @@ class Wishes:
     once: bool
 
 
-async def play(stage: Stage, secret: str, clock: Clock, wishes: Wishes, say: Say) -> bool:
+async def play(stage: Stage, keys: Keys, clock: Clock, wishes: Wishes, say: Say) -> bool:
     """Set the stage and play; everything started here has ended when it returns or raises.
 
     Returns:
@@ -62,14 +62,14 @@ async def play(stage: Stage, secret: str, clock: Clock, wishes: Wishes, say: Say
     Raises:
         DemoError: a part of it cannot go on; the message says which, and what to look at.
     """
-    show = _Show(stage, secret, clock, say)
+    show = _Show(stage, keys.secret, clock, say)
     say(f"The configuration is in {stage.directory}: rules.yaml is yours to edit.", Tone.SCENE)
     try:
         async with (
             open_plant(clock, Ports(free_port(), free_port(), free_port())) as plant,
             show.listening_receiver(),
         ):
-            stage.write(plant.sources_yaml(), secret)
+            stage.write(plant.sources_yaml(), keys)
             async with running_agent(stage) as agent, asyncio.TaskGroup() as tasks:
                 others = [
                     tasks.create_task(plant.live(), name="plant"),
@@ -107,7 +107,9 @@ class _Show:
         """Play all scenes; True if the ledger is exact."""
         self._started = self._clock.monotonic()
         self._say(
-            f"The agent is started; how it does: http://{HOST}:{self._stage.page_port}/health", Tone.SCENE
+            f"The agent is started. Its page: {self._stage.page} (to acknowledge there, sign in with what is in "
+            f"{self._stage.token_file}).",
+            Tone.SCENE,
         )
         await self._first_alarms()
         await self._outage(agent, wishes.outage)
