@@ -9,7 +9,7 @@ from pathlib import Path
 from agent.cli.arguments import add_config_option
 from agent.clock import SystemClock
 
-SUMMARY = "collect what support needs to see into one file, without secrets"
+SUMMARY = "collect what support needs into one file, without secrets"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self, cast
 if TYPE_CHECKING:
     from agent.web.api import Controlled
 
-SUMMARY = "print the schema of the configuration, for editors, of the events, for receivers, or of the API"
+SUMMARY = "print the schema of the configuration, the events, or the API"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

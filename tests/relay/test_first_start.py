@@ -121,7 +121,7 @@ def test_with_a_certificate_of_its_own_it_serves_and_the_section_for_the_plant_l
     ("arguments", "text"),
     [
         (["--listen", "0.0.0.0:8471"], "tokens would travel in clear: add --tls"),
-        (["--listen", "relay.example.com:8471"], "expected an IP address and a port"),
+        (["--listen", "relay.example.com:8471"], "expected an IP address before the port"),
         (["--listen", "0.0.0.0:8471", "--tls", "no.pem", "no.key"], "there is no file"),
         (["--url", "ftp://relay.example.com"], "expected https://HOST"),
         (["--url", "https://relay.example.com/?token=1"], "expected https://HOST"),
