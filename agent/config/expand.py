@@ -63,7 +63,10 @@ def wrong_use(entry: Plain) -> Iterator[tuple[Keys, str]]:
     names = entry.get("for_each")
     used = [path for path, text in texts_in(entry, ()) if EACH in str(text)]
     if "for_each" not in entry:
-        yield from ((path, f"{EACH} stands for nothing without for_each: [P101, P102]") for path in used[:1])
+        yield from (
+            (path, f"{EACH} stands for nothing without for_each: add for_each: [P101, P102]")
+            for path in used[:1]
+        )
     elif isinstance(names, list):
         if not used and len(names) > 1:
             yield ("for_each",), f'it makes equal rules: write {EACH} where the name belongs: "{EACH}.FLOW"'

@@ -69,7 +69,9 @@ class KnownTags(Mapping[str, TagSpec]):
             return ": it stands for many tags: name those that are meant, each with what its topic gives"
         if not (self._known or patterns):
             return ": there is no tag yet"
-        guess = did_you_mean(name, [*self._known, *patterns]) or did_you_mean(name, patterns)
+        guess = did_you_mean(name, [*self._known, *patterns], "") or did_you_mean(
+            name, patterns or self._known
+        )
         return f"{guess} ({{1}} stands for what its topic gives)" if PLACE.search(guess) else guess
 
     def doubts(self) -> Iterator[tuple[str, str, str]]:

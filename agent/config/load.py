@@ -62,8 +62,8 @@ _TABLES: Final = {
 }  # compared on their own; the latter hold secrets
 _ANY_RANGE: Final = (0.0, 100.0)  # of a tag with errors, so that a rule over it is not wrong as well
 _KEEP_IT: Final = "put it into a file that only edge-relay may read, and write ${file:PATH} here"
-_PLAIN: Final = "a reference such as ${env:NAME} is looked up in fields for secrets only"
-_IN_A_TEMPLATE: Final = ": write it under `secrets`, and {{ secrets.NAME }} here"
+_PLAIN: Final = "a reference such as ${env:NAME} is looked up in fields for secrets only: "
+_IN_A_TEMPLATE: Final = "write it under `secrets`, and {{ secrets.NAME }} here"
 _REFERENCE: Final = re.compile(r"\$\{(?:env|file|insecure_file|credential):")
 
 
@@ -265,4 +265,5 @@ class _Loading(LoadingRules):
                 if text.exposed:
                     self.report(path, f"a secret {text.exposed}: {_KEEP_IT}", "warning")
             elif _REFERENCE.search(text):
-                self.report(path, _PLAIN + (_IN_A_TEMPLATE if path[2:] == ("template",) else ""))
+                remedy = _IN_A_TEMPLATE if path[2:] == ("template",) else "write the text itself"
+                self.report(path, _PLAIN + remedy)

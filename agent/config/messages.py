@@ -56,6 +56,13 @@ _TEMPLATES: Final = {
     "string_pattern_mismatch": "text of the form {pattern}",
 }
 _REMEDIES: Final = {
+    "at": "add the value itself, such as at: 80",
+    "client_secret": "add client_secret: ${file:PATH}",
+    "file": "name it, such as file: registers.csv",
+    "over": "add the time that is looked at, such as over: 10m",
+    "reason": "add why, whoever looks for an alarm reads it",
+    "servers": "add where they are, such as servers: [tls://nats.plant:4222]",
+    "site": "add what the plant is called, such as site: plant-7; every event carries it",
     "signing": 'write {secret: "${file:PATH}"}, or `signing: none` if the receiver cannot check a signature',
 }
 """Of what is missing, how it is written, where its name does not tell."""
@@ -69,6 +76,7 @@ _EXAMPLES: Final = {
     "tls": "{ca: plant-ca.pem}",
 }
 """Of maps for which people write one value, by their key."""
+_NOTHING_LIKE_IT: Final = ": nothing here is called like it, check how it is written"
 _BOUNDS: Final = frozenset({"gt", "ge", "lt", "le"})
 _QUOTED: Final = re.compile(r"'([^']*)'")
 _LONGEST_WORD: Final = 80
@@ -93,14 +101,19 @@ class Finding:
     at_key: bool = False
 
 
-def did_you_mean(word: object, known: Collection[str]) -> str:
-    """Give `: did you mean ...?` for a misspelt word, else the words that are known, if they are few."""
+def did_you_mean(word: object, known: Collection[str], otherwise: str = _NOTHING_LIKE_IT) -> str:
+    """Give `: did you mean ...?` for a misspelt word, else the words that are known, if they are few.
+
+    Of many words none of which is near: `otherwise`. Of none at all: an empty text.
+    """
     begin_so = [other for other in known if other.startswith(str(word)) and word]
     if 1 < len(begin_so) <= _MANY_WORDS:  # `float`: the wrong one of two would be worse than none
         return f": expected {_one_of(begin_so)}"
     if (meant := _closest(str(word), known)) is not None:
         return f": did you mean `{meant}`?"
-    return f": expected {_one_of(known)}" if 0 < len(known) <= _MANY_WORDS else ""
+    if len(known) > _MANY_WORDS:
+        return otherwise
+    return f": expected {_one_of(known)}" if known else ""
 
 
 def _closest(word: str, known: Collection[str]) -> str | None:
@@ -205,12 +218,12 @@ def _unknown_key(key: str, known: Collection[str]) -> str:
     if key in known:  # of another member of the union: this one has words of its own
         return f"`{key}` has no meaning for this kind: delete it"
     if key.partition(":")[0] in known:
-        return f"unknown key `{key}`: a space belongs after `:`"
+        return f"unknown key `{key}`: a space belongs after `:`, write it"
     if key.isdecimal():
-        return f"unknown key `{key}`: a decimal number has a point, not a comma"
+        return f"unknown key `{key}`: write a decimal number with a point, not a comma"
     if other := other_name(key, known):
         return f"unknown key `{key}`: {other}"
-    return f"unknown key `{key}`{did_you_mean(key, known)}"
+    return f"unknown key `{key}`{did_you_mean(key, known, ': nothing here is called like it, delete it')}"
 
 
 def _missing(path: Keys, data: Plain, adapter: TypeAdapter[Validated]) -> Finding:
@@ -219,7 +232,9 @@ def _missing(path: Keys, data: Plain, adapter: TypeAdapter[Validated]) -> Findin
     if remedy := _REMEDIES.get(str(path[-1])):
         return Finding(path[:-1], f"`{path[-1]}` is missing: {remedy}")
     words = known_words(adapter, path, data)
-    return Finding(path[:-1], f"`{path[-1]}` is missing" + (f": expected {_one_of(words)}" if words else ""))
+    return Finding(
+        path[:-1], f"`{path[-1]}` is missing: " + (f"expected {_one_of(words)}" if words else "add it")
+    )
 
 
 def _text(details: Sequence[ErrorDetails], path: Keys) -> str:

@@ -156,9 +156,9 @@ def _from_file(name: str, places: SecretPlaces, *, open_to_all: bool) -> str:
     try:
         mode = path.stat().st_mode
     except OSError as error:
-        raise ValueError(f"cannot read the secret file {path}: {error.strerror}") from None
+        raise ValueError(_unreadable(path, error)) from None
     if not stat.S_ISREG(mode):
-        raise ValueError(f"cannot read the secret file {path}: it is not a file")
+        raise ValueError(f"cannot read the secret file {path}: it is not a file, write the path of one")
     if mode & stat.S_IROTH and not open_to_all:
         raise ValueError(
             f"the secret file {path} is readable by everyone: chmod o-rwx {path} "
@@ -167,18 +167,27 @@ def _from_file(name: str, places: SecretPlaces, *, open_to_all: bool) -> str:
     return _read(path)
 
 
+def _unreadable(path: Path, error: OSError) -> str:
+    return (
+        f"cannot read the secret file {path} ({error.strerror}): check the path, and that the user that "
+        "edge-relay runs as may read it"
+    )
+
+
 def _read(path: Path) -> str:
     try:
         with path.open("rb") as file:
             content = file.read(_LARGEST_FILE + 1)
     except OSError as error:
-        raise ValueError(f"cannot read the secret file {path}: {error.strerror}") from None
+        raise ValueError(_unreadable(path, error)) from None
     if len(content) > _LARGEST_FILE:
         raise ValueError(f"the secret file {path} is larger than {_LARGEST_FILE} bytes: is it the right one?")
     try:
         text = content.decode()
     except UnicodeDecodeError:
-        raise ValueError(f"the secret file {path} is not UTF-8 text") from None
+        raise ValueError(
+            f"the secret file {path} is not UTF-8 text: write the secret into it as text"
+        ) from None
     if not (text := text.removesuffix("\n").removesuffix("\r")):
-        raise ValueError(f"the secret file {path} is empty")
+        raise ValueError(f"the secret file {path} is empty: write the secret into it")
     return text

@@ -22,7 +22,7 @@ def _check_token(token: Secret) -> Secret:
             f"a token of less than {_SHORTEST_TOKEN} characters can be guessed: make one with `edge-relay keygen --token`"
         )
     if not _PRINTABLE.fullmatch(text):
-        raise ValueError("a token has printable ASCII without blanks, in one line")
+        raise ValueError("expected a token of printable ASCII without blanks, in one line")
     return token
 
 

@@ -154,7 +154,9 @@ class Expanding(Checking):
             return {}
         templates = self.named("templates")
         if name not in templates:
-            known = did_you_mean(name, templates) if templates else ": there is no section `templates:`"
+            known = (
+                did_you_mean(name, templates) if templates else ": there is no section `templates:`, add it"
+            )
             self.report((*path, "template"), f"there is no template `{name}`{known}")
         template = templates.get(name)
         return (
@@ -243,10 +245,16 @@ class Expanding(Checking):
                 continue
             for key in sorted(_USE_KEYS & entry.keys()):
                 self.report(
-                    (*path, key), f"`{key}` belongs to the sources that use the template", at_key=True
+                    (*path, key),
+                    f"`{key}` belongs to the sources that use the template: write it there",
+                    at_key=True,
                 )
             if name not in used:
-                self.report(path, f"no source has `template: {name}`", "warning")
+                self.report(
+                    path,
+                    f"no source has `template: {name}`: write that at one, or delete the template",
+                    "warning",
+                )
                 self._check_alone(path, name)
 
     def _check_alone(self, path: Keys, name: str) -> None:

@@ -33,7 +33,7 @@ def zone_of(name: str) -> tzinfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         known = available_timezones()
-        remedy = did_you_mean(name, known) if "/" in name else ""
+        remedy = did_you_mean(name, known, "") if "/" in name else ""
         if not known:
             remedy = ": install the package tzdata"
         raise ValueError(
@@ -80,7 +80,9 @@ def parse_moment(value: object) -> datetime:
         try:
             return datetime.fromisoformat(value)
         except ValueError as error:
-            raise ValueError(f"no calendar has this date: {error}") from None
+            raise ValueError(
+                f"no calendar has this date ({error}): expected one such as 2026-12-01"
+            ) from None
     raise ValueError("expected a date and a time such as 2026-12-01T06:00")
 
 

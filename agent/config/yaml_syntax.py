@@ -18,7 +18,10 @@ _MESSAGES: Final = (
         "mapping values are not allowed",
         "a second `: ` here: check the indentation, or put the text in quotes",
     ),
-    ("quoted scalar: found unexpected", "the quote that opens in line {opened} is never closed"),
+    (
+        "quoted scalar: found unexpected",
+        "the quote that opens in line {opened} is never closed: add it at the end of the text",
+    ),
     ("unknown escape", "an unknown escape after `\\`: use single quotes for a text with backslashes"),
     ("parsing a flow mapping", "expected `,` or `}}`: the map `{{` opens in line {opened}"),
     ("parsing a flow sequence", "expected `,` or `]`: the list `[` opens in line {opened}"),
@@ -42,7 +45,7 @@ def explain(error: yaml.MarkedYAMLError, file: str, text: str) -> Problem:
     """Say where a text stops being YAML, and what to look at."""
     mark = error.problem_mark or error.context_mark
     if mark is None:
-        return Problem(file, 0, 0, f"not YAML: {error.problem}")
+        return Problem(file, 0, 0, f"not YAML ({error.problem}): check indentation, quotes and brackets")
     opened = (error.context_mark or mark).line + 1
     column = mark.column + 1
     lines = [*_LINE_ENDS.split(text), ""]  # by the parser's idea of lines; the mark may be at the end
@@ -55,7 +58,7 @@ def explain(error: yaml.MarkedYAMLError, file: str, text: str) -> Problem:
         column = brace
         message = "a text that begins with `{{` needs quotes"
     elif any(words in said for words in _BEGAN_BEFORE) and (before := _without_space(lines[: mark.line])):
-        message = f"a space belongs after `:` in line {before}"
+        message = f"a space belongs after `:` in line {before}: write it"
     else:
         known = (message for words, message in _MESSAGES if words in said)
         message = next(known, "not YAML: " + str(error.problem).replace("{", "{{").replace("}", "}}"))

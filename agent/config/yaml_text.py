@@ -209,7 +209,7 @@ class _Reader:
         if not isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent):
             return None  # the beginning or end of a document
         if len(path) > _DEEPEST:
-            self.stop(event, f"nested more than {_DEEPEST} deep")
+            self.stop(event, f"nested more than {_DEEPEST} deep: check the indentation and the brackets")
         if event.tag not in _PLAIN_TAGS:
             self.note(event, "a text that begins with `!` needs quotes")
         data = self.content(event, path)

@@ -56,9 +56,11 @@ class Template:
         if not all(words):
             raise ValueError(f"a word is empty: two `{separator}` in a row, or one at an end")
         if wrong := next((word for word in words if self._delicate.search(word)), ""):
-            raise ValueError(f"`{wrong}`: no blank and no wildcard may stand in what is published to")
+            raise ValueError(
+                f"`{wrong}`: no blank and no wildcard may stand in what is published to: leave it out"
+            )
         if text.startswith("$"):
-            raise ValueError("what begins with `$` is the broker's own")
+            raise ValueError("what begins with `$` is the broker's own: begin with something else")
 
 
 def _parts(text: str) -> list[tuple[str, str]]:

@@ -106,7 +106,10 @@ def _of_template(section: FormatSection, text: str, trial: Trial) -> Iterator[Mi
         found = list(slips(Sandbox(json=True), text, section.secrets))
         formatter = None if found else open_format(shown(section), trial.identity)
     except (SyntaxError, RecursionError):  # also of the code that is made of it
-        yield Mistake(("template",), "loops, conditions or brackets stand within each other too deep")
+        yield Mistake(
+            ("template",),
+            "loops, conditions or brackets stand within each other too deep: write it with fewer of them",
+        )
         return
     for slip in sorted(found):
         yield Mistake(("template",), f"line {slip.line}: {slip.text}", _column(text, slip.line, slip.word))

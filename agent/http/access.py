@@ -26,7 +26,7 @@ _HEX_PIN: Final = re.compile(r"[0-9a-f]{64}")
 
 def _check_header_value(value: Secret) -> Secret:
     if not _VALUE.fullmatch(value.reveal()):
-        raise ValueError("a header takes printable ASCII in one line only")
+        raise ValueError("expected printable ASCII in one line, all that a header takes")
     return value
 
 

@@ -122,7 +122,9 @@ def _check_host(host: str) -> None:
     try:
         host.encode("idna")  # what the resolver does with it
     except UnicodeError:
-        raise ValueError("no host can be called so: two dots in a row, or a part that is too long?") from None
+        raise ValueError(
+            "no host can be called so: look for two dots in a row, or a part that is too long"
+        ) from None
     if why := _refused(host):
         raise ValueError(why)
 
@@ -133,7 +135,11 @@ def _refused(host: str) -> str:
         return forbidden(ip_address(host))
     except ValueError:
         # The resolver reads 10.0.8 as 10.0.0.8, and 2852039166 as a metadata service.
-        return "an address in numbers has four of them, up to 255" if _NUMERIC.fullmatch(host) else ""
+        return (
+            "expected four numbers up to 255, such as 192.168.0.10, or a name"
+            if _NUMERIC.fullmatch(host)
+            else ""
+        )
 
 
 def _split(url: str) -> SplitResult:
@@ -143,7 +149,7 @@ def _split(url: str) -> SplitResult:
         ValueError: it is none.
     """
     if not url.isprintable() or " " in url:
-        raise ValueError("a blank or an invisible character stands in the address")
+        raise ValueError("a blank or an invisible character stands in the address: delete it")
     try:
         parts = urlsplit(url)
         _ = parts.port  # raises when it is no number

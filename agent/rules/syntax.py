@@ -54,7 +54,7 @@ class Parser:
             ExpressionError: with the column and the remedy.
         """
         if self._next.kind == "end":
-            raise ExpressionError("the expression is empty", 1)
+            raise ExpressionError("the expression is empty: write a condition such as TT1 > 5", 1)
         term = self._term(OR, 1)
         if self._next.kind != "end":
             raise self._superfluous()
@@ -183,7 +183,7 @@ class Parser:
         if self._sign == ")":
             self._take()
         elif self._next.kind == "end":
-            raise ExpressionError("this `(` is never closed: a `)` is missing", opening.column)
+            raise ExpressionError("this `(` is never closed: a `)` is missing, add it", opening.column)
         else:
             raise self._superfluous()
 
@@ -202,9 +202,9 @@ class Parser:
         before = self._tokens[self._at - 1]
         match token.kind, token.text:
             case "sign", ")":
-                return ExpressionError("this `)` closes nothing", token.column)
+                return ExpressionError("this `)` closes nothing: delete it, or add its `(`", token.column)
             case "sign", "," if before.kind == "number":
-                return ExpressionError("a decimal fraction is written with a point: 0.5", token.column)
+                return ExpressionError("write a decimal fraction with a point: 0.5", token.column)
             case "name", "is":
                 return ExpressionError("write `==` instead of `is`", token.column)
             case _:
@@ -220,8 +220,10 @@ class Parser:
         before = self._tokens[self._at - 2].text if self._at > 1 else ""
         after = f" after `{before}`" if before else ""
         if token.kind == "end":
-            return ExpressionError(f"a value is missing{after}", token.column)
-        return ExpressionError(f"a value is missing{after}, before `{token.text}`", token.column)
+            return ExpressionError(f"a value is missing{after}: write a tag or a number", token.column)
+        return ExpressionError(
+            f"a value is missing{after}, before `{token.text}`: write a tag or a number", token.column
+        )
 
 
 def _joined(sign: str, power: int, parts: list[Term]) -> tuple[Kind, Evaluate]:

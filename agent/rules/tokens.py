@@ -141,12 +141,14 @@ def _number(word: str, column: int) -> float:
     except OverflowError:
         number = None
     if number is None:
-        raise ExpressionError(f"`{word}` is too large a number", column)
+        raise ExpressionError(f"`{word}` is too large a number: write a smaller one", column)
     return number
 
 
 def _unreadable(text: str, at: int) -> ExpressionError:
     sign = text[at]
     if sign in "\"'":
-        return ExpressionError(f"the text that begins here is never closed: a {sign} is missing", at + 1)
+        return ExpressionError(
+            f"the text that begins here is never closed: a {sign} is missing, add it", at + 1
+        )
     return ExpressionError(f'`{sign}` means nothing here; a name that has it is quoted: tag("...")', at + 1)

@@ -108,4 +108,7 @@ class SourceSection(Section):
         """Give the tags whose names cannot be, as they are written, and why."""
         for name in self.tags:
             if PLACE.search(name):
-                yield name, "{1} stands for what a wildcard in an MQTT topic matched; there is none here"
+                yield (
+                    name,
+                    "{1} stands for what a wildcard in an MQTT topic matched; there is none here: leave it out",
+                )

@@ -118,7 +118,7 @@ def test_mistakes_are_usage(folder, capsys):
     assert (status, out) == (2, "")
     assert err.splitlines() == [
         "plant.yaml:5:35: error: rule R1-temperature: unknown key `hihg`: did you mean `high`?",
-        "other.yaml:1:1: error: `tests` is missing",
+        "other.yaml:1:1: error: `tests` is missing: add it",
         "nowhere.yaml:0:0: error: cannot be read: No such file or directory",
     ]
 

@@ -274,7 +274,10 @@ def test_a_pattern_that_names_nobody_is_a_warning(rules):
     more = 'maintenance:\n  - {match: "X*", from: 2026-12-01, to: 2026-12-02, reason: seal}\n'
     [warning] = rules.configuration("  P101: {tag: TT1, high: 5, deadband: 1}", more).warnings
 
-    assert warning.text == "maintenance, match: no rule is called X*: nothing is held back by it"
+    assert (
+        warning.text
+        == "maintenance, match: no rule is called X*: nothing is held back by it, check the pattern"
+    )
 
 
 def test_the_keys_of_the_event(rules):

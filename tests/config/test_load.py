@@ -100,7 +100,7 @@ def test_all_files_are_checked_in_one_run(folder):
     )
 
     assert refused(plant) == [
-        "plant/a.yaml:1:1: error: agent: `name` is missing",
+        "plant/a.yaml:1:1: error: agent: `name` is missing: add it",
         "plant/b.yaml:2:19: error: rule hot, high: expected a map, got a list",
         "plant/c.yaml:3:1: error: expected `,` or `}`: the map `{` opens in line 2",
     ]
@@ -142,8 +142,8 @@ def test_nothing_to_read_is_an_error(folder, path, text):
 def test_a_configuration_without_an_agent_says_what_it_needs(folder):
     """It has no place in a file, so the folder is named."""
     assert refused(folder(a=SOURCES)) == [
-        "plant:0:0: error: agent: `site` is missing",
-        "plant:0:0: error: agent: `name` is missing",
+        "plant:0:0: error: agent: `site` is missing: add what the plant is called, such as site: plant-7; every event carries it",
+        "plant:0:0: error: agent: `name` is missing: add it",
     ]
 
 

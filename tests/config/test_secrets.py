@@ -71,7 +71,7 @@ def test_a_file_that_everyone_may_read_is_refused(places):
     ("reference", "message"),
     [
         ("${env:NOBODY}", "the environment variable NOBODY is not set"),
-        ("${file:nobody}", "cannot read the secret file .*nobody: No such file"),
+        ("${file:nobody}", "cannot read the secret file .*nobody \\(No such file"),
         ("${file:.}", "it is not a file"),
         ("${file:empty}", "the secret file .*empty is empty"),
         ("${file:picture}", "the secret file .*picture is not UTF-8 text"),

@@ -128,7 +128,7 @@ def test_a_missing_url_is_missing_in_the_source(plant):
         template=TEMPLATE.replace("    url: tcp://192.168.10.40:502\n", ""),
     )
 
-    assert problems == ["12: source vfd1: `url` is missing"]
+    assert problems == ["12: source vfd1: `url` is missing: add it"]
 
 
 def test_a_key_without_a_value_in_a_template_is_told_once(plant):

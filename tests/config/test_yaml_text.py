@@ -164,8 +164,8 @@ BOMB = b"a: &a [x,x,x,x,x,x,x,x,x]\n" + b"".join(
     ("content", "text"),
     [
         (BOMB, "aliases repeat too much: write it out"),
-        (b"a: " + b"[" * 100_000, "nested more than 32 deep"),
-        (b"- " * 100_000, "nested more than 32 deep"),
+        (b"a: " + b"[" * 100_000, "nested more than 32 deep: check the indentation and the brackets"),
+        (b"- " * 100_000, "nested more than 32 deep: check the indentation and the brackets"),
         (b"a: &a [*a]\n", "no `&a` stands before this: a text that begins with `*` needs quotes"),
         (b"a: " + b"9" * 100_000, "this number is larger than 64 bits: put it in quotes if it is text"),
         (b"#" * (16 * 1024 * 1024 + 1), "larger than 16777216 bytes: is it the right file?"),

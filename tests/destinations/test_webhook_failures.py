@@ -241,12 +241,12 @@ def test_a_name_that_is_not_found(run):
         ("[::ffff:a9fe:a9fe]", "nothing is sent to link-local addresses"),
         ("[fe80::1]", "nothing is sent to link-local addresses"),
         ("[fd00:ec2::254]", "nothing is sent to metadata addresses"),
-        ("2852039166", "an address in numbers has four of them"),
-        ("0xA9FEA9FE", "an address in numbers has four of them"),
-        ("169.254.43518", "an address in numbers has four of them"),
-        ("10.0.8", "an address in numbers has four of them"),
-        ("10.0.8.400", "an address in numbers has four of them"),
-        ("10.0.8.4.", "an address in numbers has four of them"),
+        ("2852039166", "expected four numbers up to 255"),
+        ("0xA9FEA9FE", "expected four numbers up to 255"),
+        ("169.254.43518", "expected four numbers up to 255"),
+        ("10.0.8", "expected four numbers up to 255"),
+        ("10.0.8.400", "expected four numbers up to 255"),
+        ("10.0.8.4.", "expected four numbers up to 255"),
     ],
 )
 def test_no_spelling_of_an_address_leads_elsewhere(host, why):

@@ -47,7 +47,7 @@ def test_any_text_is_a_template_or_is_refused_in_words(template):
 def test_what_is_endless_is_refused(template):
     """In one sentence, and not by an exception of the interpreter."""
     assert [mistake.text for mistake in told(template)] == [
-        "loops, conditions or brackets stand within each other too deep"
+        "loops, conditions or brackets stand within each other too deep: write it with fewer of them"
     ]
 
 

@@ -50,7 +50,7 @@ EXPECT = "    expect: []\n"
     ("text", "problem"),
     [
         ("    expcet: []", "6:5: unknown key `expcet`: did you mean `expect`?"),
-        ("", "3:5: `expect` is missing"),
+        ("", "3:5: `expect` is missing: add it"),
         ("    expect: [{at: 3s, rasied: R1-temperature}]", "6:14: what is told? did you mean `raised`?"),
         (
             "    expect: [{raised: R1-temprature}]",
@@ -189,7 +189,7 @@ def test_a_file_must_say_which_rules(tmp_path):
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("rules: plant.yaml\n", "1:1: `tests` is missing"),
+        ("rules: plant.yaml\n", "1:1: `tests` is missing: add it"),
         ("rules: plant.yaml\ntests: []\n", "2:1: expected 1 or more entries"),
         ("tests: [\n", "2:1: "),
         (

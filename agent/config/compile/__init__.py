@@ -77,7 +77,10 @@ def _check_former_names(rules: Iterable[Written], plant: Plant) -> None:
             if before in plant.rules:
                 plant.report(path, f"{before} is the name of a rule still: delete that rule, or this line")
             elif claimed.setdefault(before, written.rule) != written.rule:
-                plant.report(path, f"{before} is what {claimed[before]} was: an alarm has one heir")
+                plant.report(
+                    path,
+                    f"{before} is what {claimed[before]} was: an alarm has one heir, delete one of the two",
+                )
 
 
 def _specs(draft: Draft) -> list[RuleSpec]:

@@ -97,7 +97,8 @@ def _expected(kind: Kind, value: Value) -> str:
 def _check_bits(draft: Draft, watched: Subject) -> None:
     if watched.kind in {Kind.NUMBER, *_NO_NUMBER} and not watched.measures:
         draft.error(
-            f"bits are those of a whole number, and {watched.called} is {A_KIND[watched.kind]}", "bits"
+            f"bits are those of a whole number, and {watched.called} is {A_KIND[watched.kind]}: name another tag",
+            "bits",
         )
     names = list((draft.section.bits or {}).values())
     for name in {name for name in names if names.count(name) > 1}:
@@ -148,7 +149,7 @@ def _without_unit(watched: Subject, written: str, number: str) -> str:
     tag = watched.tag
     if written.endswith("%") and tag is not None and tag.unit != "%" and tag.range and not watched.measures:
         low, high = tag.range
-        return f"{amount:g} % of the range of {tag.name} is {low + amount * (high - low) / 100:g}"
+        return f"write {low + amount * (high - low) / 100:g}, {amount:g} % of the range of {tag.name}"
     return f"write {amount:g}"
 
 

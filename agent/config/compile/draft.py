@@ -95,7 +95,7 @@ class Plant:
 
     def _no_alarm(self, name: str) -> str:
         if name in self.reports:
-            return f"{name} reports changes and has no alarm that could be active"
+            return f"{name} reports changes and has no alarm that could be active: name a rule that has"
         if name in self.rules or name.partition("/")[0] in self.unsure:
             return ""
         return unknown("rule", name, self.rules)
@@ -119,7 +119,9 @@ class Plant:
 
 def unknown(kind: str, name: str, known: Collection[str]) -> str:
     """Say of a name that nothing has which one was probably meant."""
-    return f"unknown {kind} {name!r}" + (did_you_mean(name, known) if known else f": there is no {kind} yet")
+    return f"unknown {kind} {name!r}" + (
+        did_you_mean(name, known) if known else f": there is no {kind} yet, add it"
+    )
 
 
 class Draft:

@@ -25,7 +25,7 @@ def gate(draft: Draft, name: str) -> Gate:
         draft.error("settle is the time after `when` became true: write when, or leave it out", "settle")
     if when is not None and section.tag in when.tags:
         draft.doubt(
-            f"it asks for {section.tag}, which the rule watches: the alarm returns as soon as this is false",
+            f"it asks for {section.tag}, which the rule watches: the alarm returns as soon as this is false; ask for another tag, unless that is meant",
             "when",
         )
     return Gate(
@@ -48,7 +48,7 @@ def check_maintenance(plant: Plant) -> None:
             if text := doubtful(moment, plant.zone):
                 plant.report(("maintenance", index, key), text, "warning")
         if not any(fnmatchcase(name, section.match) for name in plant.rules):
-            text = f"no rule is called {section.match}: nothing is held back by it"
+            text = f"no rule is called {section.match}: nothing is held back by it, check the pattern"
             plant.report(("maintenance", index, "match"), text, "warning")
 
 

@@ -62,9 +62,9 @@ def _report_cycle(specs: Sequence[RuleSpec], cycle: Sequence[int], report: Repor
     path = ("rules", first.rule_id, key)
     report(
         path,
-        f"these rules wait for one another: {asks}"
+        f"these rules wait for one another: {asks}; take one of these out"
         if len(rules) > 1
-        else "a rule cannot wait for its own alarm",
+        else "a rule cannot wait for its own alarm: name another one",
     )
     return ring[0]
 

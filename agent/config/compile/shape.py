@@ -31,12 +31,15 @@ def check_shape(draft: Draft) -> None:
     elif section.change is not None:
         _check_change(draft, section.change)
     elif kinds and section.deadband is not None and kinds[0] in {"is", "is_not", "bits"}:
-        draft.error(f"deadband has no meaning beside {kinds[0]}: off_delay keeps a return back", "deadband")
+        draft.error(
+            f"deadband has no meaning beside {kinds[0]}: off_delay keeps a return back, write that",
+            "deadband",
+        )
     if section.change is not None or _priority(draft) == "journal":
         what = "a report of changes" if section.change is not None else "an event of priority journal"
         for key, reason in _FOR_ALARMS.items():
             if getattr(section, key):
-                draft.error(f"{key} is for alarms, and this is {what}: {reason}", key)
+                draft.error(f"{key} is for alarms, and this is {what}: {reason}; leave it out", key)
 
 
 def _priority(draft: Draft) -> str | None:
@@ -46,7 +49,7 @@ def _priority(draft: Draft) -> str | None:
 def _check_change(draft: Draft, change: ChangeSection) -> None:
     for key, hint in _BESIDE_CHANGE.items():
         if getattr(draft.section, key) is not None:
-            draft.error(f"{key} has no meaning beside change: {hint}", key)
+            draft.error(f"{key} has no meaning beside change: {hint}; leave it out", key)
     if change.at_least_every is not None and change.at_least_every <= change.at_most_every:
         draft.error("expected at_least_every to be longer than at_most_every", "change", "at_least_every")
 
@@ -66,6 +69,6 @@ def _check_expect(draft: Draft, expect: ExpectSection) -> None:
         if getattr(section, key) is not None:
             draft.error(f"expect has its delay in within: leave {key} out", key)
     if (expect.change is not None or expect.increase is not None) and section.off_delay is not None:
-        draft.error("off_delay has no meaning here: the first move is the return", "off_delay")
+        draft.error("off_delay has no meaning here: the first move is the return; leave it out", "off_delay")
     if section.deadband is not None:
         draft.error("deadband has no meaning beside expect: leave it out", "deadband")

@@ -45,6 +45,6 @@ def _codes(draft: Draft, watched: Subject) -> dict[Value, str]:
         ("expect", "nothing that is absent has a code"),
     ):
         if getattr(draft.section, key) is not None:
-            draft.error(f"codes have no meaning beside {key}: {reason}", "codes")
+            draft.error(f"codes have no meaning beside {key}: {reason}; leave them out", "codes")
     switch = {} if watched.kind is Kind.TEXT else _SWITCH
     return {switch.get(str(code), code): text for code, text in draft.section.codes.items()}

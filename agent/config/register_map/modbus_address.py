@@ -18,7 +18,8 @@ def read_address(reader: RowReader, decided: Decided) -> tuple[Place, Area] | No
     place = None if cell is None else read_place(cell.text, decided.notation)
     area = decided.area(where)
     if cell is None or place is None:
-        reader.refuse("the address is missing" if cell is None else f"`{cell.text}` is no address", cell)
+        wrong = "the address is missing" if cell is None else f"`{cell.text}` is no address"
+        reader.refuse(f"{wrong}: write a number such as 40011 or 10", cell)
     elif where is not None and area is None:
         reader.refuse(
             f"`{where.text}` is no kind of register: expected holding, input, coil or discrete, or the code of a "

@@ -29,7 +29,9 @@ def read_value(reader: RowReader, decided: Decided, place: Place, area: Area) ->
         if cell is not None and (word is None or word.name != "bit"):
             reader.refuse(f"a {area.value} is one bit, no `{cell.text}`: is the area another?", cell)
     elif cell is None:
-        reader.refuse("the type is missing, and registers do not tell it")
+        reader.refuse(
+            "the type is missing, and registers do not tell it: write it as the manual says, such as INT16"
+        )
     elif word is None:
         reader.refuse(f"unknown type `{cell.text}`: write {_KNOWN}", cell)
     elif word.name == "bit" or (bit is not None and word.name in {"bit", "uint16"}):

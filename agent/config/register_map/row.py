@@ -133,11 +133,11 @@ class RowReader:
             return
         low, high = ends
         if not low < high:
-            self.doubt(f"the range is left out: {low:g} is not below {high:g}", cell)
+            self.doubt(f"the range is left out: {low:g} is not below {high:g}, check both", cell)
         elif reach is not None and not reach[0] <= low < high <= reach[1]:
             self.doubt(
                 f"the range is left out: a value of this type and scaling is within [{reach[0]:g}, {reach[1]:g}], "
-                f"so [{low:g}, {high:g}] are raw values, or the scaling is another",
+                f"so [{low:g}, {high:g}] are raw values, or the scaling is another: check both",
                 cell,
             )
         else:

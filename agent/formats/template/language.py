@@ -67,9 +67,9 @@ def _wrong(node: nodes.Node, sandbox: Sandbox, secrets: Collection[str]) -> Iter
     line = node.lineno
     match node:
         case nodes.Pow():
-            yield Slip(line, "**", "`**` is not for bodies")
+            yield Slip(line, "**", "`**` is not for bodies: leave it out")
         case nodes.For(recursive=True):
-            yield Slip(line, "recursive", "a loop within itself is not for bodies")
+            yield Slip(line, "recursive", "a loop within itself is not for bodies: leave `recursive` out")
         case nodes.Filter(name=name) if name not in sandbox.filters:
             yield Slip(
                 line, name, f"there is no filter `{name}`{did_you_mean(name, _public(sandbox.filters))}"
@@ -89,7 +89,7 @@ def _wrong(node: nodes.Node, sandbox: Sandbox, secrets: Collection[str]) -> Iter
             yield Slip(line, name, f"no event has `data.{name}`{did_you_mean(name, FIELDS)}")
         case _ if not isinstance(node, _LAWFUL) and not isinstance(node, nodes.Helper):
             word = type(node).__name__.lower()
-            yield Slip(line, "", f"`{word}` is not for bodies: for, if and set are")
+            yield Slip(line, "", f"`{word}` is not for bodies: use for, if and set")
 
 
 def _public(names: Collection[str]) -> list[str]:

@@ -182,12 +182,12 @@ class ModbusTag(TagSection):
             case "bit":
                 self._refuse((*_KEYS_OF_NUMBERS, *_KEYS_OF_TEXTS), "type bit is true or false")
                 if self.bit is None:
-                    raise ValueError("`bit` is missing: 0 (the least significant) to 15")
+                    raise ValueError("`bit` is missing: add which one, 0 (the least significant) to 15")
                 return BitField(self.bit, order)
             case "string":
                 self._refuse((*_KEYS_OF_NUMBERS, "bit"), "type string is a text")
                 if self.length is None:
-                    raise ValueError("`length` is missing: how many characters the text has at most")
+                    raise ValueError("`length` is missing: add how many characters the text has at most")
                 return TextField(self.length, self.encoding, order, self.string_bytes)
             case _:
                 self._refuse((*_KEYS_OF_TEXTS, "bit"), f"type {self.type} is a number")
@@ -198,7 +198,7 @@ class ModbusTag(TagSection):
 
     def _refuse(self, keys: tuple[str, ...], because: str) -> None:
         if wrong := [key for key in keys if key in self.model_fields_set]:
-            raise ValueError(f"{because}: `{wrong[0]}` has no meaning there")
+            raise ValueError(f"{because}: `{wrong[0]}` has no meaning there, delete it")
 
     def _linear(self) -> Linear | None:
         if self.raw_range is None:

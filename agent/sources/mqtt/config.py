@@ -131,7 +131,9 @@ class MqttTag(TagSection):
         if holds != "json":
             self._refuse(_OF_JSON, f"a payload that is {holds} has no names in it")
         if holds == "binary" and self.type not in _PACKED:
-            raise ValueError(f"`type` says how a binary payload is packed: one of {', '.join(_PACKED)}")
+            raise ValueError(
+                f"`type` says how a binary payload is packed: expected one of {', '.join(_PACKED)}"
+            )
         if holds != "binary":
             self._refuse(_OF_BINARY, f"a payload that is {holds} has no bytes to be counted")
             if self.type in _PACKED:
@@ -146,7 +148,7 @@ class MqttTag(TagSection):
 
     def _refuse(self, keys: tuple[str, ...], because: str) -> None:
         if wrong := [key for key in keys if key in self.model_fields_set]:
-            raise ValueError(f"{because}: `{wrong[0]}` has no meaning there")
+            raise ValueError(f"{because}: `{wrong[0]}` has no meaning there, delete it")
 
     @property
     def holds(self) -> Payload:

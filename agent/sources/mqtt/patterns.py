@@ -47,7 +47,7 @@ def name_problem(name: str, topic: str) -> str:
     places = [int(place[1]) for place in PLACE.findall(name)]
     if extra := [place for place in places if place > count]:
         has = f"has only {count}" if count else "has none"
-        return f"{{{extra[0]}}} stands for what wildcard {extra[0]} of the topic matched, and {topic} {has}"
+        return f"{{{extra[0]}}} stands for what wildcard {extra[0]} of the topic matched, and {topic} {has}: leave it out"
     if missing := sorted(set(range(1, count + 1)) - set(places)):
         return (
             f"every wildcard of {topic} has its place in the name, or several topics would be one tag: "

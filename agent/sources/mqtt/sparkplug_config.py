@@ -66,9 +66,13 @@ def _a_value(metric: str) -> str:
     if not metric or "\0" in metric:
         raise ValueError("expected the name of a metric as its birth certificate has it: Temperature/T1")
     if metric == "bdSeq":
-        raise ValueError("bdSeq numbers the sessions of the edge node, it is no value of the plant")
+        raise ValueError(
+            "bdSeq numbers the sessions of the edge node, it is no value of the plant: name another metric"
+        )
     if metric.startswith(("Node Control/", "Device Control/")):
-        raise ValueError(f"{metric} is a command that the edge node takes, not a value that it gives")
+        raise ValueError(
+            f"{metric} is a command that the edge node takes, not a value that it gives: name another metric"
+        )
     return metric
 
 

@@ -211,23 +211,23 @@ def test_types_may_be_written_as_in_the_plc_program(iec, ours):
         (
             {"address": "40011", "type": "bit"},
             "tags.T",
-            "`bit` is missing: 0 (the least significant) to 15",
+            "`bit` is missing: add which one, 0 (the least significant) to 15",
         ),
         (
             {"address": "40011", "type": "string"},
             "tags.T",
-            "`length` is missing: how many characters the text has at most",
+            "`length` is missing: add how many characters the text has at most",
         ),
         (
             {"address": "10001", "type": "int16"},
             "tags.T",
             "a discrete is one bit: leave out `type: int16`, or is the area another?",
         ),
-        ({"address": "00001", "scale": 2.0}, "tags.T", "a coil is one bit: `scale` has no meaning there"),
+        ({"address": "00001", "scale": 2.0}, "tags.T", "a coil is one bit: `scale` has no meaning there, delete it"),
         (
             {"address": "40001", "type": "int16", "length": 4},
             "tags.T",
-            "type int16 is a number: `length` has no meaning there",
+            "type int16 is a number: `length` has no meaning there, delete it",
         ),
         (
             {"address": "40001", "type": "int16", "raw_range": [0, 100]},
@@ -271,7 +271,7 @@ def test_types_may_be_written_as_in_the_plc_program(iec, ours):
         (
             {"address": "40011.3", "bit": 3},
             "tags.T",
-            "`address: 40011.3` is one bit: `bit` has no meaning there",
+            "`address: 40011.3` is one bit: `bit` has no meaning there, delete it",
         ),
         (
             {"address": "40011.3", "type": "int16"},
@@ -281,7 +281,7 @@ def test_types_may_be_written_as_in_the_plc_program(iec, ours):
         (
             {"address": "40001", "type": "int16", "string_bytes": "low"},
             "tags.T",
-            "type int16 is a number: `string_bytes` has no meaning there",
+            "type int16 is a number: `string_bytes` has no meaning there, delete it",
         ),
         (
             {"address": "40001", "type": "int16", "poll_every": "1ms"},

@@ -87,7 +87,7 @@ def test_a_url_names_host_port_and_tls(url, expected):
         ),
         (
             {"tags": {"T": {"topic": "t", "payload": "binary"}}},
-            "`type` says how a binary payload is packed: one of",
+            "`type` says how a binary payload is packed: expected one of",
         ),
         (
             {"tags": {"T": {"topic": "t", "payload": "binary", "type": "number"}}},
