@@ -22,9 +22,8 @@ _log = logging.getLogger(__name__)
 
 LARGEST_BODY: Final = 64_000
 """Bytes of an order; the largest that anybody means has some hundred names in it."""
-_BODY_WITHIN_S: Final = 10.0
 _LONGEST_TOLD: Final = 200
-_WHO: Final = "edge-relay.who"
+_WHO: Final = web.RequestKey("who", str)
 _KINDS: Final = {"/live": Kind.PROBE, "/ready": Kind.PROBE, "/api/whoami": Kind.WHOAMI}
 
 
@@ -65,21 +64,12 @@ class Door:
         if verdict or asking.kind is Kind.DATA:
             _keep(request)
         try:
-            if request.method == "POST" and asking.kind is not Kind.NOTHING:
-                return await self._order(request, handler)
-            return await handler(request)
+            answer = await handler(request)
         except web.HTTPException as error:
             return _refused(request, _told(error))
-
-    async def _order(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        try:
-            async with asyncio.timeout(_BODY_WITHIN_S):
-                await request.read()
-        except TimeoutError:
-            return _refused(request, Refusal(408, "the order did not come to its end: send it again"))
-        answer = await handler(request)
-        what = request.rel_url.raw_path[:_LONGEST_TOLD]
-        _log.info("%s ordered %s: %d", who(request), what, answer.status)
+        if request.method == "POST" and asking.kind is not Kind.NOTHING:
+            what = request.rel_url.raw_path[:_LONGEST_TOLD]
+            _log.info("%s ordered %s: %d", verdict, what, answer.status)
         return answer
 
     def _asking(self, request: web.Request) -> Asking:
@@ -111,8 +101,7 @@ class Door:
 
 def who(request: web.Request) -> str:
     """The name of the token that was shown; empty: none was."""
-    name: str = request[_WHO]
-    return name
+    return request[_WHO]
 
 
 def own_names() -> Collection[str]:
@@ -142,8 +131,6 @@ def _told(error: web.HTTPException) -> Refusal:
             return Refusal(
                 405, f"{error.method} is not done here, only {', '.join(sorted(error.allowed_methods))}"
             )
-        case web.HTTPRequestEntityTooLarge():
-            return Refusal(413, f"an order has {LARGEST_BODY} bytes at most: send it in parts")
         case _:
             return Refusal(error.status, error.reason)
 

@@ -29,7 +29,6 @@ _EVERY_S: Final = 0.5
 _NOT_SOONER_S: Final = 0.1  # pages that are opened at once share what is done for them
 _TABLES_WITHIN_S: Final = 2.0
 _SILENT_FOR_S: Final = 4.5  # and a round: within 5 s
-_UNREAD_FOR_S: Final = 60.0
 _MOST_MESSAGES: Final = 8
 _END_WITHIN_S: Final = 0.2
 _KERNEL_BUFFER: Final = 256 * 1024  # else it takes up to 4 MB for each page that does not read
@@ -267,8 +266,7 @@ async def _serve(request: web.Request, response: web.StreamResponse, page: Page)
 
 
 def _bound(transport: asyncio.BaseTransport) -> None:
-    """Have the kernel keep little for a page that does not read, and close it when it reads nothing for long."""
+    """Have the kernel keep little for a page that does not read; `agent.web.serve` says when it is closed."""
     connection = transport.get_extra_info("socket")
-    if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
+    if connection is not None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BUFFER)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(_UNREAD_FOR_S * 1000))

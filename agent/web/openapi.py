@@ -40,7 +40,7 @@ _REFUSALS: Final[Mapping[int, str]] = {
     401: "No token, or none that is known (the port alone).",
     403: "Not allowed: a foreign page or name asks, or only reading is open without a token (the port alone).",
     404: "There is none of this name or number.",
-    408: "The order did not come to its end in time (the port alone).",
+    408: "The order did not come to its end in time.",
     409: "It cannot be done now; the sentence says why.",
     413: "The body is larger than any order may be.",
     415: "The body of an order is `application/json` (the port alone).",

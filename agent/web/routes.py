@@ -9,6 +9,7 @@ Rules for whoever changes this: an answerer knows nothing of HTTP, it is handed 
 declared is refused with what was meant, so the document cannot lie by omission.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, TypeAlias, get_args, get_origin
@@ -25,9 +26,17 @@ from agent.model import Json
 from agent.web.orders import ImpossibleError, MalformedError
 from agent.web.query import shown, whole_number
 
+_BODY_WITHIN_S: Final = 10.0
+
+
+class LateError(EdgeRelayError):
+    """The body of an order did not come to its end in time."""
+
+
 ERRORS: Final[Mapping[type[EdgeRelayError], int]] = {
     MalformedError: 400,
     UnknownError: 404,
+    LateError: 408,
     ImpossibleError: 409,
     ConfigError: 422,
     StoreUnavailable: 503,
@@ -145,7 +154,7 @@ def _handler(route: Route, who: Who) -> Callable[[web.Request], Awaitable[web.Re
     async def handle(request: web.Request) -> web.Response:
         try:
             _check(route, request)
-            body = await _body(request)
+            body = await _body(request) if route.method == "POST" else b""
             asked = Asked(who(request), request.match_info, request.query, body)
             return web.json_response(await route.answer(asked))
         except tuple(ERRORS) as error:
@@ -155,8 +164,12 @@ def _handler(route: Route, who: Who) -> Callable[[web.Request], Awaitable[web.Re
 
 
 async def _body(request: web.Request) -> bytes:
+    """All of it, soon: byte by byte it would hold a connection for ever. Raises MalformedError, LateError."""
     try:
-        return await request.read()
+        async with asyncio.timeout(_BODY_WITHIN_S):
+            return await request.read()
+    except TimeoutError:
+        raise LateError("the order did not come to its end: send it again") from None
     except (web.RequestPayloadError, ConnectionResetError):
         raise MalformedError("the body: it does not come to the end that its headers promise") from None
 

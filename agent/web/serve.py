@@ -7,8 +7,9 @@ what they send that is no HTTP is answered without a word of it, and not logged.
 import asyncio
 import logging
 import os
+import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -38,6 +39,7 @@ _CLOSE_WITHIN_S: Final = 1.0
 _LISTEN_AGAIN_S: Final = 2.0
 _HANDSHAKE_WITHIN_S: Final = 5.0
 _QUIET_S: Final = 75.0  # without a whole request; longer than a proxy's own patience, which is 60 s as a rule
+_UNREAD_S: Final = 60.0
 _MOST_CONNECTIONS: Final = 200
 
 
@@ -55,8 +57,10 @@ class Connection(web.RequestHandler):
         self._door = door
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Count it."""
+        """Count it; whoever takes nothing of an answer for long is let go by the kernel, with what was kept for him."""
         super().connection_made(transport)
+        connection = transport.get_extra_info("socket")
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(_UNREAD_S * 1000))
         self._door.opened(self)
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -111,13 +115,21 @@ class _Door:
                 oldest.transport.abort()
 
 
-async def serve_port(app: web.Application, listen: Listen, tls: ssl.SSLContext | None = None) -> None:
-    """Serve on an address; while somebody else has it, wait for it: a page must not stop the alarms."""
+async def serve_port(
+    app: web.Application,
+    listen: Listen,
+    tls: ssl.SSLContext | None = None,
+    told: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Serve on an address; while somebody else has it, wait for it: a page must not stop the alarms.
+
+    `told` is given why it does not listen, and an empty text once it does.
+    """
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_CLOSE_WITHIN_S)
     await runner.setup()
     listening = None
     try:
-        listening = await _listen(runner, listen, tls)
+        listening = await _listen(runner, listen, tls, told)
         await asyncio.Event().wait()
     finally:
         if listening is not None:
@@ -125,7 +137,9 @@ async def serve_port(app: web.Application, listen: Listen, tls: ssl.SSLContext |
         await runner.cleanup()
 
 
-async def _listen(runner: web.AppRunner, listen: Listen, tls: ssl.SSLContext | None) -> asyncio.Server:
+async def _listen(
+    runner: web.AppRunner, listen: Listen, tls: ssl.SSLContext | None, told: Callable[[str], None]
+) -> asyncio.Server:
     assert runner.server is not None, "it is set up"  # noqa: S101 - what aiohttp's types cannot say
     loop, door, patience = (
         asyncio.get_running_loop(),
@@ -139,17 +153,23 @@ async def _listen(runner: web.AppRunner, listen: Listen, tls: ssl.SSLContext | N
                 door, listen.host, listen.port, ssl=tls, ssl_handshake_timeout=patience
             )
         except OSError as error:
+            why = os.strerror(error.errno) if error.errno else str(error)
             if not refused:
                 _log.error(
                     "http: cannot listen on %s (%s): choose another port; everything else goes on",
                     listen,
-                    os.strerror(error.errno) if error.errno else error,
+                    why,
                 )
             refused = True
+            told(
+                f"the page and /health are not served: http: cannot listen on {listen} ({why}): choose another port, "
+                f"or end the program that has it (`sudo ss -ltnp 'sport = :{listen.port}'` names it)"
+            )
             await asyncio.sleep(_LISTEN_AGAIN_S)
         else:
             if refused:
                 _log.info("http: listens on %s now", listen)
+            told("")
             return listening
 
 
@@ -176,7 +196,7 @@ def server_log() -> logging.Logger:
 
 def _is_ours(record: logging.LogRecord) -> bool:
     error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
-    return not isinstance(error, HttpProcessingError)
+    return not isinstance(error, HttpProcessingError | web.RequestPayloadError)
 
 
 def _remove(path: Path) -> None:

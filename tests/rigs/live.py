@@ -8,7 +8,9 @@ import aiohttp
 from aiohttp import web
 
 from agent.clock import SystemClock
+from agent.config.listening import Listen
 from agent.web.live import Live, live_handler
+from agent.web.serve import _listen
 
 
 class Tables:
@@ -86,11 +88,11 @@ async def served(tables, allowed=lambda _: lambda: True):
     app.router.add_get("/api/live", live_handler(live, allowed))
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
+    listening = await _listen(runner, Listen("127.0.0.1", 0), None, lambda _: None)
     try:
-        yield live, runner.addresses[0][1]
+        yield live, listening.sockets[0].getsockname()[1]
     finally:
+        listening.close()
         live.task.cancel()
         await asyncio.wait([live.task])
         await runner.cleanup()

@@ -59,6 +59,15 @@ class Site:
         """The status alone."""
         return (await self.ask(path, method, token, **more))[0]
 
+    async def raw(self, sent):
+        """Send exactly these bytes; all that comes until it is closed."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(sent)
+        async with asyncio.timeout(30):
+            answer = await reader.read()
+        writer.close()
+        return answer
+
     def url(self, path=""):
         return f"{self.scheme}://127.0.0.1:{self.port}{path}"
 

@@ -141,8 +141,6 @@ def test_a_page_of_events_follows_the_other(plant):
     assert (status, refused["error"].startswith("there is no event 99999999: the newest is ")) == (404, True)
 
 
-# aiohttp 3.14 would have a key of another kind for what the door notes in a request; older ones have none.
-@pytest.mark.filterwarnings("ignore:It is recommended to use web.RequestKey")
 @pytest.mark.parametrize("path", ["/health", "/live", "/ready", "/metrics", "/api/whoami", "/api/live"])
 def test_what_is_no_route_is_told_as_it_is(plant, path):
     """Monitoring, the stream and whose token it is, at the page's port."""
@@ -161,7 +159,6 @@ def test_what_is_no_route_is_told_as_it_is(plant, path):
         assert first.startswith((b"# HELP", b"event: state"))
 
 
-@pytest.mark.filterwarnings("ignore:It is recommended to use web.RequestKey")
 def test_both_doors_have_the_document(plant):
     """And it is the same."""
     with urllib.request.urlopen(f"http://127.0.0.1:{plant.port}/api/openapi.json", timeout=30) as response:

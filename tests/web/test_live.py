@@ -12,6 +12,7 @@ from rigs.stores import eventually
 
 from agent.errors import StoreUnavailable
 from agent.web import live as module
+from agent.web import serve
 from agent.web.live import MOST_PAGES, Live
 
 KEYS = st.sampled_from(["A", "B", 'odd "key", ü'])
@@ -262,7 +263,7 @@ async def keep_changing(tables):
 
 async def test_one_that_does_not_read_is_closed_in_the_end_and_keeps_nobody(monkeypatch):
     """Its neighbour is told all the time; it is let go of when it has read nothing for long."""
-    monkeypatch.setattr(module, "_UNREAD_FOR_S", 2.0)
+    monkeypatch.setattr(serve, "_UNREAD_S", 2.0)
     tables = wide()
     changing = asyncio.create_task(keep_changing(tables))
     async with served(tables) as (live, port), pages(port) as [(told, task)]:

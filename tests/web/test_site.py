@@ -11,7 +11,7 @@ from rigs.site import ANNA, BOB, gone, site
 from rigs.stores import eventually
 
 from agent.store.records import EventFilter
-from agent.web import access, door, serve
+from agent.web import access, door, routes, serve
 from agent.web.files import PAGE, read_page
 from agent.web.site import site_app
 
@@ -142,7 +142,7 @@ async def test_what_is_no_order(tmp_path, free_port, more, expected):
 
 async def test_a_body_that_never_ends_is_given_up(tmp_path, free_port, monkeypatch):
     """Byte by byte it would hold a connection for ever."""
-    monkeypatch.setattr(door, "_BODY_WITHIN_S", 0.1)
+    monkeypatch.setattr(routes, "_BODY_WITHIN_S", 0.1)
     async with site(tmp_path, free_port()) as here:
         reader, writer = await asyncio.open_connection("127.0.0.1", here.port)
         head = f"POST /api/reload HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {ANNA}\r\n"
