@@ -22,6 +22,11 @@ _OPTIONS = (
 )  # fmt: skip
 
 
+def chromium() -> str:
+    """Where it is; what it is called differs between systems."""
+    return next(filter(None, map(shutil.which, _PROGRAMS)))
+
+
 class Browser:
     """One browser; a context manager that starts it and leaves nothing running."""
 
@@ -34,7 +39,7 @@ class Browser:
         self._heard: list[dict] = []
 
     def __enter__(self) -> Self:
-        program = next(filter(None, map(shutil.which, _PROGRAMS)))
+        program = chromium()
         to_read, self._to = os.pipe()
         self._from, to_write = os.pipe()
         # Descriptors 3 and 4 are the browser's; the shell moves ours there, whatever numbers they have.

@@ -8,6 +8,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from playwright.async_api import async_playwright
+from rigs.browser import chromium
 from rigs.site import ANNA, site
 from rigs.stores import eventually
 
@@ -79,7 +80,7 @@ async def test_a_page_elsewhere_gets_and_does_nothing(tmp_path, free_port, evil)
     """By fetch, form, beacon, event stream, script and frame; from another port and by another name, with the token even."""
     async with site(tmp_path, free_port()) as here, async_playwright() as playwright:
         await eventually(lambda: here.agent.hand.alarms()["open"], 30)
-        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        browser = await playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         try:
             for host in ("127.0.0.1", "localhost"):
                 page = await browser.new_page()
@@ -103,7 +104,7 @@ async def test_a_page_elsewhere_gets_and_does_nothing(tmp_path, free_port, evil)
 async def test_its_own_page_breaks_no_rule_of_its_policy(tmp_path, free_port):
     """All that the page loads is its own; the browser refuses nothing of it."""
     async with site(tmp_path, free_port()) as here, async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        browser = await playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         try:
             page = await browser.new_page()
             said, asked = [], []
