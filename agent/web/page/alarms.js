@@ -51,7 +51,7 @@ class AlarmsView {
       unwatched: rows(this.el.unwatched, (key) => makeCalm(key, hand), updateCalm),
     };
     root.addEventListener("keydown", (event) => this.#key(event));
-    document.addEventListener("keydown", (event) => event.target === document.body && !root.closest("[hidden]") && this.#key(event));
+    document.addEventListener("keydown", (event) => event.target.matches("body, main") && !root.closest("[hidden]") && this.#key(event));
     this.el.open.addEventListener("pointermove", () => (this.#moved = performance.now()));
     this.el.open.addEventListener("pointerleave", () => (this.#moved = -Infinity));
     page.on("alarms", (keys) => this.paint(keys));
@@ -260,7 +260,7 @@ class AlarmsView {
     const all = this.#rows();
     const at = all.findIndex((li) => li.contains(document.activeElement));
     const steps = { ArrowDown: 1, ArrowUp: -1, ...(shortcutsOn() ? { j: 1, k: -1 } : {}) };
-    const step = event.target.matches("body") && event.key.startsWith("Arrow") ? 0 : steps[event.key] ?? 0;
+    const step = event.target.matches("body, main") && event.key.startsWith("Arrow") ? 0 : steps[event.key] ?? 0;
     if (step) {
       event.preventDefault();
       all[Math.max(0, Math.min(all.length - 1, at + step))]?.focus();
