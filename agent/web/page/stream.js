@@ -13,6 +13,7 @@
 // into an address. Frames stand still in a tab behind others, where timers go on: its title must tell of alarms.
 
 import { credentials, problemOf } from "./api.js";
+import { Pages } from "./pages.js";
 
 const SILENT_AFTER = 12_000; // the agent speaks each 5 s; two of these may be late
 const AT_ONCE = 300;
@@ -31,6 +32,7 @@ class Live {
   #again = false;
   #parted = false; // the connection has ended, and is looked for once before anybody is told
   #wake = null;
+  #pages = new Pages(() => this.again());
   #listeners = new Map();
   #changed = new Map();
   #scheduled = 0;
@@ -51,6 +53,7 @@ class Live {
     addEventListener("online", () => this.again());
     document.addEventListener("visibilitychange", () => this.#turned());
     for (;;) {
+      while (this.#pages.rests) await this.#others();
       try {
         await this.#session();
         this.#lost("the agent has ended the connection");
@@ -171,6 +174,12 @@ class Live {
     if (this.standing === "live") this.#stands("lost", "the agent says nothing");
     this.#heard = performance.now();
     this.#abort?.abort();
+  }
+
+  /** Leave the connections to the pages that are looked at, until this one is, or others are closed. */
+  #others() {
+    this.#stands("lost", "too many pages of this agent are open in this browser: this one goes on once it is looked at");
+    return new Promise((done) => (this.#wake = done));
   }
 
   #turned() {

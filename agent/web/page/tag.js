@@ -17,12 +17,14 @@ export const STATES = {
   good: { word: "Good", tone: "good", sign: "" },
 };
 
+const TOLD_LATE = 1_000; // the page is told each half second: what is read faster is not stale for that
+
 /** Which of `STATES` a tag is in now. */
 export function stateOf(tag, value, source, now) {
   if (value === undefined) return "none";
   if (value.quality === "bad") return "bad";
   const waits = tag.stale_after_ms;
-  if (waits === null ? source !== undefined && source.state !== "up" : now - value.at > waits) return "stale";
+  if (waits === null ? source !== undefined && source.state !== "up" : now - value.at > waits + TOLD_LATE) return "stale";
   return value.quality === "uncertain" ? "uncertain" : "good";
 }
 
