@@ -1,5 +1,6 @@
 """The README is tried as it stands: its configurations load, its commands are commands, its outputs are real."""
 
+import asyncio
 import json
 import os
 import re
@@ -16,9 +17,11 @@ from rigs.commissioning import run
 from rigs.readme_day import VENDORS_LIST, first_day
 from rigs.readme_evening import write_evening, write_files
 from rigs.readme_inbound import pair
+from rigs.readme_night import night
 from rigs.readme_week import write_week
 
 from agent.cli import COMMANDS, main
+from agent.config.http_section import HttpSection
 from agent.config.load import load
 from agent.config.model import File
 from agent.config.rules import RuleSection
@@ -31,7 +34,8 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 YAML = [text for language, text in BLOCKS if language == "yaml"]
 CONSOLE = [text for language, text in BLOCKS if language == "console"]
-FIRST_DAY = README[: README.index("\n## Sources")]
+FIRST_DAY = README[: README.index("\n## The page")]
+NIGHT = README[README.index("\n## The page") : README.index("\n## Sources")]
 INBOUND = README[README.index("\n## What comes in") : README.index("\n## When one agent")]
 DELIVERIES = README[README.index("\n## Destinations") : README.index("\n## As a service")].replace(
     INBOUND, ""
@@ -100,7 +104,7 @@ def test_every_command_is_one(line, monkeypatch):
     [
         text
         for text in CONSOLE
-        if text not in FIRST_DAY + DELIVERIES + INBOUND and "edge-relay why" not in text
+        if text not in FIRST_DAY + NIGHT + DELIVERIES + INBOUND and "edge-relay why" not in text
     ],
 )
 def test_every_output_is_real(week, monkeypatch, capsys, text):
@@ -146,6 +150,32 @@ async def test_the_first_day_is_real(tmp_path, plant, monkeypatch, capsys):
             missing += [line for line in masked(lines) if line not in {"", "...", *known}]
 
     assert missing == []
+
+
+async def test_what_is_wrong_is_real(tmp_path, monkeypatch, capsys):
+    """What a person is told at night, and what a program that asks as the page does."""
+    (asking,) = (text for language, text in BLOCKS if language == "sh" and text in NIGHT)
+    shown = "".join(text for text in CONSOLE if text in NIGHT).split("$ edge-relay ")[1:]
+    monkeypatch.chdir(tmp_path)
+    missing = []
+    async with night(tmp_path) as plant:
+        for command, _, lines in (text.partition("\n") for text in shown):
+            _, printed, _ = await run(capsys, *shlex.split(command))
+            known = masked(plant.shown(printed))
+            missing += [line for line in masked(lines) if line not in {"", "...", *known}]
+        asked = plant.real(asking).replace("curl ", "curl --silent --max-time 3 ")
+        program = await asyncio.create_subprocess_exec("bash", "-c", asked, stdout=asyncio.subprocess.PIPE)
+        answers = (await program.communicate())[0].decode().replace(" ", "")
+    facts = (
+        '"rule":"R1-temperature"',
+        '"done":["R1-temperature"]',
+        "event:state",
+        '"acknowledged_by":"anna"',
+        '"version":',
+    )
+
+    assert missing == []
+    assert re.search(".*".join(map(re.escape, facts)), answers, re.DOTALL)
 
 
 async def test_what_comes_in_is_real(tmp_path, monkeypatch, capsys):
@@ -214,7 +244,8 @@ def test_every_key_of_a_rule_is_in_the_table():
     sections_shown = set().union(*map(sections, CONFIGURATIONS))
 
     assert {name for name in names if f"`{name}: " not in README and f"`{name}`" not in README} == set()
-    assert set(File.model_fields) - sections_shown == {"http"}
+    assert set(File.model_fields) - sections_shown == set()
+    assert {name for name in HttpSection.model_fields if f"  {name}: " not in README} == set()
 
 
 def test_every_key_of_a_webhook_is_told():
@@ -236,4 +267,4 @@ def test_every_file_that_is_named_is_there():
     named = re.findall(r"`((?:tests|agent|config|systemd)/[\w./-]*)", README)
 
     assert {path for path in [*links, *named] if not (ROOT / path).exists()} == set()
-    assert (ROOT / "config" / "example" / "backtest.png").stat().st_size < 200_000
+    assert all((ROOT / path).stat().st_size < 200_000 for path in links if path.endswith(".png"))

@@ -41,7 +41,8 @@ def write_files(folder, text):
         "slack.url": "https://hooks.slack.com/services/T0/B0/X",
     }
     for name in ["cmms.key", *re.findall(r"\$\{file:([\w.-]+)\}", text)]:
-        (folder / name).write_text(fitting.get(name, SECRET))
+        other = name * 4 if name.endswith(".token") else SECRET  # no two are equal
+        (folder / name).write_text(fitting.get(name, other))
         (folder / name).chmod(0o600)
 
 
