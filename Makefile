@@ -9,6 +9,8 @@ BIN := .venv/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/pip install --quiet
 PEERS := tests/peers/node_modules/.installed
 export PATH := $(PATH):/usr/sbin:/sbin
+# Images of containers set it. Each of four workers would compile every test anew, and each agent that a test starts itself.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test lint bench faults lock wheelhouse sbom clean
 
