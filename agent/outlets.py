@@ -262,6 +262,18 @@ class Outlets:
             if state in (DestinationState.FAILING, DestinationState.DISABLED)
         ]
 
+    def delayed(self) -> list[str]:
+        """What is not sent yet because the last attempt failed, which may mend itself, a sentence each."""
+        found = []
+        for name, (dispatcher, _) in self._at_work.items():
+            state, reason = dispatcher.health.state
+            waits = f"; events that wait: {self._store.waiting_count(name)}"
+            if state is DestinationState.WAITING:
+                found.append(f"destination {name} is waiting: {reason}{waits}")
+            elif state is DestinationState.HEALTHY and reason:
+                found.append(f"destination {name} has refused an event, which is sent again: {reason}{waits}")
+        return found
+
     def measured(self) -> Iterator[tuple[str, DestinationStatus, float | None]]:
         """What monitoring is told: each with its status, and the age of the oldest that waits, seconds."""
         for name, (dispatcher, _) in self._at_work.items():

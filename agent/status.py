@@ -1,10 +1,11 @@
 """What people and monitoring are told of a running agent: one snapshot, from parts that know themselves."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from agent import __version__
-from agent.alarms import open_alarms, unwatched
+from agent.alarms import count_unwatched, open_alarms
 from agent.intake import named
 from agent.model import SECOND, Json
 from agent.paths import STORE
@@ -30,7 +31,7 @@ def status(agent: "Agent") -> dict[str, Json]:
         "clock": agent.timekeeper.status(),
         "problems": list(health(agent)),
         "alarms": open_alarms(agent.pipeline.engine, agent.clock),
-        "unwatched": len(unwatched(agent.pipeline.engine, agent.clock)),
+        "unwatched": count_unwatched(agent.pipeline.engine, agent.clock),
         "store": {
             "seq": agent.store.seq,
             "waiting": agent.store.waiting_count(),
@@ -72,16 +73,51 @@ def health(agent: "Agent") -> Sequence[str]:
 def warnings(agent: "Agent") -> Sequence[str]:
     """What somebody should see to although the agent does its work, a sentence each."""
     at_work = agent.intakes.at_work.items()
-    found = [f"source {name} is {intake.reason}" for name, intake in at_work if intake.pause]
+    found = [
+        f"source {name} is {intake.reason}; `edge-relay resume source:{name}` ends it"
+        for name, intake in at_work
+        if intake.pause
+    ]
     found += [
         f"source {name}: nothing comes of {named(set(intake.late))}"
         for name, intake in at_work
         if intake.late
     ]
-    found += [*agent.intakes.expiring, *agent.outlets.renewals.expiring]
+    found += [_unreadable(name, intake.bad, intake.tags) for name, intake in at_work if intake.bad]
+    found += agent.outlets.delayed()
     found += agent.outlets.holding.warnings()
+    found += [*agent.intakes.expiring, *agent.outlets.renewals.expiring]
+    if agent.store.room.ballast.spent:
+        where = agent.configuration.agent.data_dir
+        found.append(
+            f"the disk of {where} is full, the room kept for the store is used up: "
+            "make room, `sudo edge-relay doctor` says how"
+        )
+    if agent.site.refused:
+        found.append(agent.site.refused)
     rejected = agent.reloader.rejected
     if rejected:
         more = f", and {len(rejected) - 1} more" if len(rejected) > 1 else ""
-        found.append(f"a changed configuration is refused, the old one goes on: {rejected[0]}{more}")
-    return found
+        found.append(
+            f"a changed configuration is refused, the old one goes on: {rejected[0]}{more}; "
+            "`edge-relay check` lists all, `edge-relay reload` takes up the corrected one"
+        )
+    return [*found, *_began_anew(agent.configuration.agent.data_dir)]
+
+
+def _unreadable(name: str, bad: Mapping[str, str], tags: int) -> str:
+    tag, why = next(iter(bad.items()))
+    first = why if why.startswith(tag) else f"{tag}: {why}"  # some reasons begin with the name
+    if len(bad) == 1:
+        return f"source {name} cannot read {first}"
+    return f"source {name}: {len(bad)} of {tags} tags cannot be read, first {first}"
+
+
+def _began_anew(data_dir: Path) -> Sequence[str]:
+    """A damaged store was moved aside: somebody should know until he has seen to it, and taken the file away."""
+    aside = sorted(data_dir.glob(f"{STORE}.damaged-*Z"))
+    return [
+        f"the store was damaged and began anew, what could not be salvaged is lost; the old file is {file}: "
+        "see to the disk (`edge-relay doctor`), and delete the file when nobody needs it"
+        for file in aside[-1:]
+    ]

@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 from agent.paths import STORE
-from agent.status import health
+from agent.status import health, warnings
 
 
 def agent(folder, unavailable=None):
@@ -34,3 +34,62 @@ def test_a_store_that_takes_nothing_is_a_problem_with_its_reason(tmp_path):
     (tmp_path / STORE).touch()
 
     assert health(agent(tmp_path, "the disk is full")) == ["nothing can be stored: the disk is full"]
+
+
+def looked_after(folder, *, bad=(), tags=2, delayed=(), refused="", rejected=(), full=False):
+    """An agent in which nothing needs anybody, but what is said here."""
+    intake = SimpleNamespace(pause=None, late={}, bad=dict(bad), tags=tags)
+    return SimpleNamespace(
+        configuration=SimpleNamespace(agent=SimpleNamespace(data_dir=folder)),
+        intakes=SimpleNamespace(at_work={"plc": intake}, expiring=[]),
+        outlets=SimpleNamespace(
+            delayed=lambda: list(delayed),
+            holding=SimpleNamespace(warnings=list),
+            renewals=SimpleNamespace(expiring=[]),
+        ),
+        store=SimpleNamespace(room=SimpleNamespace(ballast=SimpleNamespace(spent=full))),
+        site=SimpleNamespace(refused=refused),
+        reloader=SimpleNamespace(rejected=list(rejected)),
+    )
+
+
+def test_who_looks_is_told_what_does_not_stop_the_agent(tmp_path):
+    """A tag that cannot be read, a page whose port is taken, a receiver in trouble: none is a problem, none is silent."""
+    assert warnings(looked_after(tmp_path)) == []
+    assert warnings(looked_after(tmp_path, bad={"T": "no such register"}, delayed=["d"], refused="r")) == [
+        "source plc cannot read T: no such register",
+        "d",
+        "r",
+    ]
+    bad = {"T": "T is out of its range", "U": "no such register"}
+    assert warnings(looked_after(tmp_path, bad=bad, tags=3)) == [
+        "source plc: 2 of 3 tags cannot be read, first T is out of its range"
+    ]
+
+
+def test_a_full_disk_is_told_while_the_store_can_still_write(tmp_path):
+    """There is time to make room before anything is lost, for whoever knows."""
+    (told,) = warnings(looked_after(tmp_path, full=True))
+
+    assert told.startswith(f"the disk of {tmp_path} is full")
+    assert "edge-relay doctor" in told
+
+
+def test_a_store_that_was_damaged_is_told_until_somebody_has_seen_to_it(tmp_path):
+    """The old file lies there for as long as nobody knows."""
+    aside = tmp_path / f"{STORE}.damaged-20261122T010653Z"
+    aside.touch()
+    (told,) = warnings(looked_after(tmp_path))
+
+    assert str(aside) in told
+    assert "delete the file" in told
+    aside.unlink()
+    assert warnings(looked_after(tmp_path)) == []
+
+
+def test_a_refused_configuration_says_how_the_corrected_one_is_taken_up(tmp_path):
+    """And how many errors there are."""
+    (told,) = warnings(looked_after(tmp_path, rejected=["a.yaml:3:1: error: odd", "b"]))
+
+    assert "a.yaml:3:1: error: odd, and 1 more; `edge-relay check`" in told
+    assert "`edge-relay reload`" in told

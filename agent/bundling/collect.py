@@ -131,6 +131,8 @@ def _machine(asked: Asked) -> list[Part]:
         return store_facts(asked.data_dir)
 
     async def process() -> str:
+        if asked.condition is Condition.CLOSED:
+            raise MissingError(asked.condition.value)  # who it is does not tell either
         return process_facts(asked.pid)
 
     return [

@@ -15,7 +15,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from agent.checkup.certificates import lifetime, parsed, shown
-from agent.checkup.finding import Finding, Subject, parted
+from agent.checkup.finding import Finding, Subject, Verdict, parted
 from agent.checkup.reach import HaltedError, Steps, connect
 from agent.clock import Clock
 from agent.delivery.said import Lost, TurnedAway
@@ -32,7 +32,12 @@ from agent.server_url import ServerUrl
 
 _WITHIN: Final = 6 * SECOND
 _LONGEST_ID: Final = 23  # characters that every broker takes (MQTT 3.1.1, 3.1.3.1)
+_NOT_AS_THIS: Final = ("Client identifier not valid",)
 _LOOK: Final = "look at the server's log, and at the network"
+
+
+class _StrangerError(SourceError):
+    """The broker refused us, maybe for the client id alone."""
 
 
 async def examine_broker(
@@ -51,12 +56,13 @@ async def examine_broker(
         encoded = await _greet(_another(config))
     except SourceError as error:
         said, remedy = parted(str(error), _LOOK)
-        other = (
-            " (asked under another client_id, so that the agent is not thrown out)"
-            if config.client_id
-            else ""
-        )
-        return steps.bad(said + other, remedy)
+        if not config.client_id:
+            return steps.bad(said, remedy)
+        said += " (asked under another client_id, so that the agent is not thrown out)"
+        if isinstance(error, _StrangerError):
+            told = "a broker may let in nobody else: `edge-relay status` tells whether the agent itself is let in"
+            return steps.bad(said, f"{told}; if not: {remedy}", Verdict.WARNING)
+        return steps.bad(said, remedy)
     steps.end("TLS and MQTT" if config.url.tls else "MQTT")
     if certificate := parsed(encoded):
         steps.more += shown(subject, thing, certificate, clock.wall())
@@ -87,11 +93,13 @@ async def _greet(config: BrokerSection) -> bytes | None:
         _client: Client, _data: object, _flags: ConnectFlags, reason: ReasonCode, _more: Properties | None
     ) -> None:
         if reason.is_failure:
-            raise SourceError(refused(config, reason))
+            kind = _StrangerError if reason.getName() in _NOT_AS_THIS else SourceError
+            raise kind(refused(config, reason))
         accepted.set()
 
     def on_disconnect(*_: object) -> None:
-        raise SourceError(unanswered(config, connection.errors))
+        kind = SourceError if any("SSL" in error for error in connection.errors) else _StrangerError
+        raise kind(unanswered(config, connection.errors))
 
     client.on_connect, client.on_disconnect = on_connect, on_disconnect
     link = PahoLoop(client, connection.sock, lambda _: None)

@@ -59,6 +59,7 @@ class Case:
         path: the configuration, as it was given.
         parts: see there.
         running: an agent runs with this data directory.
+        hangs: it does not answer.
         held: an agent runs on this machine, be it with another configuration: the only connection of a device
             may be its own.
         told: its status, as `edge-relay status --json` prints it; empty where it tells nothing.
@@ -69,6 +70,7 @@ class Case:
     path: Path
     parts: Parts
     running: bool = False
+    hangs: bool = False
     held: bool = False
     told: Mapping[str, Json] = field(default_factory=dict)
     connect: bool = False

@@ -88,7 +88,7 @@ def _word(name: str, told: dict[str, Json]) -> Finding:
     state, reason, bad = str(told["state"]), str(told.get("reason") or ""), told.get("bad")
     if state == "paused":
         return SOURCES.warning(
-            name, f"paused: {reason}", f"`edge-relay resume source:{name}`, when that is over"
+            name, reason or "paused", f"`edge-relay resume source:{name}`, when that is over"
         )
     if state != "up":
         said, remedy = parted(f"down, says the running agent: {reason}", _LOOK)

@@ -78,6 +78,7 @@ GROUPS: Final = {
 """As --help lists them, in the order of the work."""
 COMMANDS: Final = {name: module for group in GROUPS.values() for name, module in group.items()}
 _USAGE: Final = 2
+_INTERRUPTED: Final = 130  # by Ctrl-C, as shells count it
 _DESCRIPTION: Final = """\
 Reads PLCs, applies threshold rules, and pushes signed webhooks that survive any
 outage."""
@@ -144,7 +145,13 @@ def parser_of(names: Sequence[str]) -> argparse.ArgumentParser:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command that `words` (default: the process's own) name; the exit status."""
-    words = sys.argv[1:] if words is None else words
+    try:
+        return _main(sys.argv[1:] if words is None else words)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+
+
+def _main(words: Sequence[str]) -> int:
     first = words[0] if words else ""
     parser = parser_of([first] if first in COMMANDS else [])
     if not words:

@@ -2,14 +2,13 @@
 
 import argparse
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Final
 
 from agent.cli.arguments import add_config_option
-from agent.cli.asking import add_json_option, ask, print_list, told
-from agent.cli.tables import local, print_table
+from agent.cli.asking import LOOK_WITHIN_S, add_json_option, ask, print_list, told
+from agent.cli.tables import local_stamp, print_table
 from agent.config.agent_section import load_agent
-from agent.model import SECOND, Json
+from agent.model import Json
 
 SUMMARY = "list open alarms, and rules of which nothing would be told"
 _HEAD: Final = ("alarm", "level", "priority", "since", "value", "")
@@ -46,7 +45,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Get them and print them."""
 
     async def work() -> int:
-        answer = await ask(load_agent(arguments.config).data_dir, "GET", "/api/alarms")
+        answer = await ask(
+            load_agent(arguments.config).data_dir, "GET", "/api/alarms", within_s=LOOK_WITHIN_S
+        )
         standing, unwatched = (_rows(answer, key) for key in ("open", "unwatched"))
         rows = [*standing, *unwatched] if arguments.all else standing
         print_list([*rows], arguments, lambda _: show_alarms(standing, unwatched, whole=arguments.all))
@@ -81,7 +82,7 @@ def _cells(row: Mapping[str, Json]) -> tuple[str, ...]:
         str(row["rule"]),
         str(row["level"]),
         str(row["priority"]),
-        _local(row["since"]),
+        local_stamp(row["since"]),
         _value(row),
         "; ".join(_notes(row)),
     )
@@ -123,11 +124,7 @@ def _put_aside(row: Mapping[str, Json]) -> list[str]:
     notes, shelf = [], row.get("shelved")
     if isinstance(shelf, dict):
         once = " or its return" if shelf["one_shot"] else ""
-        notes.append(f"shelved until {_local(shelf['until'])}{once} by {shelf['by']}: {shelf['reason']}")
+        notes.append(f"shelved until {local_stamp(shelf['until'])}{once} by {shelf['by']}: {shelf['reason']}")
     if "out_of_service" in row:
         notes.append(f"out of service: {row['out_of_service']}")
     return notes
-
-
-def _local(stamp: Json) -> str:
-    return local(round(datetime.fromisoformat(str(stamp)).timestamp() * SECOND))

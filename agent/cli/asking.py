@@ -16,11 +16,16 @@ from agent.errors import ConfigError, EdgeRelayError
 from agent.model import Json
 from agent.paths import CONTROL_SOCKET
 
-_ANSWER_WITHIN_S: Final = 60.0
+_ANSWER_WITHIN_S: Final = 60.0  # an order may have much to move
+LOOK_WITHIN_S: Final = 5.0  # what is in memory is told at once, or the agent hangs
 
 
 class NoAgentError(EdgeRelayError):
     """No agent answers at the control socket."""
+
+
+class SilentError(EdgeRelayError):
+    """An agent has the control socket and does not answer: it hangs, or is stopped."""
 
 
 class RefusedError(EdgeRelayError):
@@ -78,17 +83,24 @@ def print_problems(error: ConfigError) -> None:
 
 
 async def ask(
-    directory: Path, method: str, path: str, query: Mapping[str, str] | None = None, *, body: Json = None
+    directory: Path,
+    method: str,
+    path: str,
+    query: Mapping[str, str] | None = None,
+    *,
+    body: Json = None,
+    within_s: float = _ANSWER_WITHIN_S,
 ) -> Json:
     """Ask the agent whose data directory this is.
 
     Raises:
         NoAgentError: none runs there.
+        SilentError: it does not answer within `within_s`.
         RefusedError: it answered with an error.
     """
     socket = directory / CONTROL_SOCKET
     try:
-        async with asyncio.timeout(_ANSWER_WITHIN_S):
+        async with asyncio.timeout(within_s):
             status, content = await _exchange(socket, _request(method, path, query, body))
     except PermissionError:
         raise EdgeRelayError(
@@ -98,8 +110,13 @@ async def ask(
         raise NoAgentError(
             f"no agent is running with the data directory {directory}: `systemctl status edge-relay` says why"
         ) from None
+    except TimeoutError:
+        raise SilentError(
+            f"the agent at {socket} runs, but has not answered within {within_s:g} s, it hangs or is stopped: "
+            "`sudo edge-relay bundle` keeps what it was doing, then `systemctl restart edge-relay`"
+        ) from None
     except (OSError, ValueError) as error:
-        why = "timed out" if isinstance(error, TimeoutError) else str(error) or "the connection was closed"
+        why = str(error) or "the connection was closed"
         raise EdgeRelayError(f"the agent at {socket} did not answer: {why}") from None
     answer: Json = json.loads(content)
     if status != 200:  # noqa: PLR2004 - HTTP

@@ -7,7 +7,7 @@ from agent.cli.arguments import add_config_option
 from agent.cli.asking import add_json_option, print_list, told
 from agent.cli.opened import Outbox
 from agent.cli.selecting import add_limit, moment, query
-from agent.cli.tables import print_table
+from agent.cli.tables import local_stamp, print_table
 from agent.model import Json
 
 SUMMARY = "list what incoming messages asked of machines and alarms"
@@ -62,7 +62,7 @@ def show_audit(rows: list[Json]) -> None:
 def _row(row: dict[str, Json]) -> tuple[str, ...]:
     times = f" ({row['count']} times)" if row["count"] != 1 else ""
     return (
-        *(str(row["at"]), f"{row['outcome']}{times}", str(row["action"]), str(row["target"])),
+        *(local_stamp(row["at"]), f"{row['outcome']}{times}", str(row["action"]), str(row["target"])),
         *(_value(row["old"]), _value(row["new"])),
         *(str(row[name]) for name in ("relay", "id", "sender", "reason")),
     )

@@ -15,7 +15,15 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from agent.cli.arguments import add_config_option
-from agent.cli.asking import NoAgentError, add_json_option, ask, print_problems, told
+from agent.cli.asking import (
+    LOOK_WITHIN_S,
+    NoAgentError,
+    SilentError,
+    add_json_option,
+    ask,
+    print_problems,
+    told,
+)
 from agent.errors import ConfigError, EdgeRelayError
 from agent.model import Json
 
@@ -98,11 +106,11 @@ async def _ask_agent(case: "Case") -> tuple["Case", str]:
     from dataclasses import replace
 
     try:
-        status = await ask(case.parts.agent.data_dir, "GET", "/api/status")
+        status = await ask(case.parts.agent.data_dir, "GET", "/api/status", within_s=LOOK_WITHIN_S)
     except NoAgentError:
         return case, ""
     except EdgeRelayError as error:
-        return replace(case, running=True), str(error)
+        return replace(case, running=True, hangs=isinstance(error, SilentError)), str(error)
     return replace(case, running=True, told=status if isinstance(status, dict) else {}), ""
 
 
@@ -133,7 +141,8 @@ def show(found: Sequence["Finding"], *, width: int, coloured: bool) -> None:
         print()
     wrong = [each for verdict in ("problem", "warning") for each in found if each.verdict == verdict]
     for finding in wrong:
-        _print(f"{word(finding.verdict)}  ", f"{finding.subject}, {finding.thing}: {finding.said}", width, 9)
+        names = dict.fromkeys((finding.subject, finding.thing))  # `agent, agent` says no more than `agent`
+        _print(f"{word(finding.verdict)}  ", f"{', '.join(names)}: {finding.said}", width, 9)
         _print("    do:  ", finding.remedy, width, 9)
     counts = [sum(finding.verdict == verdict for finding in found) for verdict in ("problem", "warning")]
     if wrong:

@@ -8,7 +8,7 @@ from agent.cli.arguments import add_config_option
 from agent.cli.asking import add_json_option, print_list, told
 from agent.cli.opened import Outbox
 from agent.cli.selecting import add_limit, moment, query
-from agent.cli.tables import print_table, seconds
+from agent.cli.tables import local_stamp, print_table, seconds
 from agent.model import Json
 
 SUMMARY = "list the newest events and their deliveries"
@@ -81,7 +81,7 @@ def cells(row: Json) -> tuple[str, ...]:
         message = f"{what} was seen for {seconds(float(str(data['duration_s'])))}: {message}"
     return (
         str(row["seq"]),
-        str(row["timestamp"]),
+        local_stamp(row["timestamp"]),
         str(row["type"]),
         str(data["priority"]),
         states,

@@ -21,7 +21,7 @@ from agent.errors import EdgeRelayError
 from agent.model import Json
 
 _ASK_EVERY_S: Final = 0.5
-_WIDTHS: Final = (6, 24, 18, 8, 16, 40)
+_WIDTHS: Final = (6, 19, 18, 8, 16, 40)
 _FEW: Final = 10  # as of `tail`
 _MANY: Final = 10_000  # of a time that was asked for
 
@@ -56,7 +56,7 @@ async def follow(arguments: argparse.Namespace, wanted: Mapping[str, str]) -> in
 def _printer(arguments: argparse.Namespace) -> Callable[[Json], None]:
     if arguments.jsonl:
         return lambda event: print(json.dumps(event, ensure_ascii=False), flush=True)
-    rows = Rows(HEAD, _WIDTHS)
+    rows = Rows(HEAD, _WIDTHS, below=True)
     return lambda event: rows.print(cells(event))
 
 

@@ -6,7 +6,7 @@ from agent.cli.arguments import add_config_option
 from agent.cli.asking import add_json_option, print_list, told
 from agent.cli.opened import Outbox
 from agent.cli.selecting import add_limit, query
-from agent.cli.tables import print_table
+from agent.cli.tables import local_stamp, print_table
 from agent.model import Json
 
 SUMMARY = "list the newest messages that came in by relays"
@@ -53,4 +53,4 @@ def show_messages(rows: list[Json]) -> None:
 def _row(row: dict[str, Json]) -> tuple[str, ...]:
     state = f"{row['state']}, damaged on disk" if "damaged" in row else str(row["state"])
     shown = {**row, "state": state}
-    return (str(row["at"]), *(str(shown[name]) for name in _COLUMNS))
+    return (local_stamp(row["at"]), *(str(shown[name]) for name in _COLUMNS))

@@ -16,7 +16,7 @@ from typing import Final
 
 from agent.delivery.keys import decode_signing_key, encode_secret, encode_signing_key, signing_key
 
-SUMMARY = "make a secret, or a pair of keys, to sign webhooks with; or a token for the page"
+SUMMARY = "make a secret or keys for webhooks, or a token for the page"
 _BYTES: Final = 32  # Standard Webhooks 1.0.0 takes 24 to 64; 32 is what SHA-256 can use, and an ed25519 seed
 _EPILOG: Final = """\
 examples:

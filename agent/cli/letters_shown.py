@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
-from agent.cli.tables import print_table, seconds
+from agent.cli.tables import local_stamp, print_table, seconds
 from agent.clock import SystemClock
 from agent.model import SECOND, Json
 
@@ -25,7 +25,7 @@ def show_letters(rows: list[Json]) -> None:
     now = SystemClock().wall() / SECOND
     cells = [_row(row, now) for row in rows if isinstance(row, dict)]
     head = ("seq", "age", "destination", "type", "rule", "attempts", "reason")
-    print_table(head, cells, whole=True)
+    print_table(head, cells)
 
 
 def _row(row: Mapping[str, Json], now: float) -> tuple[str, ...]:
@@ -46,13 +46,13 @@ def _row(row: Mapping[str, Json], now: float) -> tuple[str, ...]:
 def show_letter(letter: Mapping[str, Json]) -> None:
     """Print all that is known of one."""
     name, seq = letter["destination"], letter["seq"]
-    died = f" at {_local(letter['settled'])}" if "settled" in letter else ""
+    died = f" at {local_stamp(letter['settled'])}" if "settled" in letter else ""
     reason = str(letter.get("reason", ""))
     print(f"event {seq} was given up for {name}{died}: {printable(reason)}{_MEANT.get(reason, '')}")
     if letter.get("damaged"):
         print("it is damaged on disk and cannot be sent; only its number is known")
     else:
-        print(f"{letter['type']} of {_local(letter['timestamp'])}, {letter['id']}")
+        print(f"{letter['type']} of {local_stamp(letter['timestamp'])}, {letter['id']}")
     attempts = letter["attempts"] if isinstance(letter["attempts"], list) else []
     print(f"\nits own attempts ({letter['charged']} counted, the last ten are kept):")
     for attempt in attempts:
@@ -71,7 +71,7 @@ def show_letter(letter: Mapping[str, Json]) -> None:
 
 def _show_attempt(attempt: Mapping[str, Json]) -> None:
     status = "no answer" if attempt["status"] is None else f"answered {attempt['status']}"
-    print(f"  {_local(attempt['at'])}  {status} after {float(str(attempt['latency_s'])):.3f} s")
+    print(f"  {local_stamp(attempt['at'])}  {status} after {float(str(attempt['latency_s'])):.3f} s")
     text = printable(str(attempt["text"]).strip())
     if text:
         more = "" if len(text) <= _LONGEST_ANSWER else f" ... ({len(text)} characters, all in --json)"
@@ -92,7 +92,3 @@ def printable(text: str) -> str:
 
 def _instant(stamp: Json) -> datetime:
     return datetime.fromisoformat(str(stamp))
-
-
-def _local(stamp: Json) -> str:
-    return f"{_instant(stamp).astimezone():%Y-%m-%d %H:%M:%S}"

@@ -4,7 +4,7 @@ import argparse
 import json
 
 from agent.cli.arguments import add_config_option
-from agent.cli.asking import add_json_option, ask, told
+from agent.cli.asking import LOOK_WITHIN_S, add_json_option, ask, told
 from agent.cli.status_shown import show_status
 from agent.config.agent_section import load_agent
 
@@ -31,7 +31,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Ask for it and print it."""
 
     async def work() -> int:
-        status = await ask(load_agent(arguments.config).data_dir, "GET", "/api/status")
+        status = await ask(
+            load_agent(arguments.config).data_dir, "GET", "/api/status", within_s=LOOK_WITHIN_S
+        )
         if not isinstance(status, dict):
             return 1
         if arguments.json:

@@ -1,11 +1,11 @@
 """What `edge-relay status` prints for people: the verdict first, and all of it on one screen.
 
 Rules for whoever changes this: what is not well comes before what is, and is never left out for it; a reason
-stands on a line of its own, whole, for the remedy is at its end; what was left out is counted.
+stands on a line of its own, whole, for the remedy is at its end, and once; what was left out is counted.
 """
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Final
 
@@ -21,11 +21,15 @@ def show_status(status: Mapping[str, Json], *, whole: bool = False) -> None:
     """Print it; `whole`: also what is well, however much that is."""
     rows = sys.maxsize if whole else part_of_screen()
     _show_verdict(status)
-    _show_rejected(_list(status.get("rejected")), rows)
     show_alarms([_map(alarm) for alarm in _list(status["alarms"])], rows)
-    _show_part("source", ("state", "tags", "bad"), status["sources"], _source, rows)
-    _show_part("destination", ("state", "waiting", "oldest"), status["destinations"], _destination, rows)
-    _show_part("relay", ("state", "taken"), status.get("relays"), _relay, rows)
+    said = "\n".join(map(str, [*_list(status["problems"]), *_list(status.get("attention"))]))
+    parts = (
+        ("source", ("state", "tags", "bad"), _source),
+        ("destination", ("state", "waiting", "oldest"), _destination),
+        ("relay", ("state", "taken"), _relay),
+    )
+    for name, head, row in parts:
+        _show_part((name, *head), [row(*each) for each in _map(status.get(f"{name}s")).items()], said, rows)
 
 
 def _show_verdict(status: Mapping[str, Json]) -> None:
@@ -35,6 +39,10 @@ def _show_verdict(status: Mapping[str, Json]) -> None:
     print(f"{agent['site']}/{agent['name']} {does}")
     for problem in problems:
         print(wrapped(f"  {problem}"))
+    if attention := _list(status.get("attention")):
+        print("to see to:")
+    for sentence in attention:
+        print(wrapped(f"  {sentence}"))
     print(f"version {agent['version']}, running for {seconds(_number(agent['for_s']))}")
     print(
         f"{_count(store['seq'], 'event')} stored, {store['waiting']} waiting, {_count(store['dead'], 'dead letter')}, "
@@ -62,24 +70,29 @@ def _show_room(room: Mapping[str, Json]) -> None:
         )
 
 
-def _show_rejected(rejected: list[Json], rows: int) -> None:
-    if rejected:
-        print("a changed configuration is refused, the old one goes on:")
-    for problem in rejected[:rows]:
-        print(f"  {problem}")
-    if len(rejected) > rows:
-        print(f"  and {len(rejected) - rows} more: edge-relay check")
-
-
 def show_alarms(alarms: Sequence[Mapping[str, Json]], rows: int) -> None:
     """Print so many of the open alarms, the latest first."""
     if not alarms:
         return
     print()
-    shown = [(alarm["rule"], alarm["level"], seconds(_number(alarm["for_s"]))) for alarm in alarms[:rows]]
-    print_table(("alarm", "level", "open for"), shown)
+    shown = [
+        (alarm["rule"], alarm["level"], seconds(_number(alarm["for_s"])), _aside(alarm))
+        for alarm in alarms[:rows]
+    ]
+    print_table(("alarm", "level", "open for", ""), shown)
     if len(alarms) > rows:
         print(f"and {len(alarms) - rows} more: edge-relay alarms")
+
+
+def _aside(alarm: Mapping[str, Json]) -> str:
+    """What somebody has done about it, in a word; `edge-relay alarms` tells who, and until when."""
+    told = (
+        ("out_of_service", "out of service"),
+        ("shelved", "shelved"),
+        ("acknowledged_by", "acknowledged"),
+        ("chattering", "chatters"),
+    )
+    return next((word for key, word in told if alarm.get(key)), "")
 
 
 class _Row:
@@ -90,21 +103,21 @@ class _Row:
         self.notes = [note for note in notes if note]
 
 
-def _show_part(
-    name: str, head: tuple[str, ...], part: Json, row: Callable[[str, Mapping[str, Json]], _Row], rows: int
-) -> None:
-    known = [row(key, _map(value)) for key, value in _map(part).items()]
+def _show_part(head: tuple[str, ...], known: list[_Row], said: str, rows: int) -> None:
+    """Print a table of them; a reason that the verdict has `said` already is not told twice."""
     known.sort(key=lambda each: not each.notes)  # what is to be told of comes first, else as it was
     if not known:
         return
     shown = known[: max(rows, sum(bool(each.notes) for each in known))]
     print()
-    print_table((name, *head), [each.cells for each in shown], below=[each.notes for each in shown])
+    below = [[note for note in each.notes if note not in said] for each in shown]
+    print_table(head, [each.cells for each in shown], below=below)
     if len(known) > len(shown):
         print(f"and {len(known) - len(shown)} more, all well: edge-relay status --all")
 
 
-def _source(name: str, source: Mapping[str, Json]) -> _Row:
+def _source(name: str, value: Json) -> _Row:
+    source = _map(value)
     bad = _map(source["bad"])
     cells = (
         name,
@@ -136,14 +149,16 @@ def _unreadable(source: Mapping[str, Json]) -> Iterator[str]:
         yield f"{unreadable['total']} messages could not be read in all; the last of each topic stand in --json"
 
 
-def _destination(name: str, destination: Mapping[str, Json]) -> _Row:
+def _destination(name: str, value: Json) -> _Row:
+    destination = _map(value)
     oldest = destination["oldest_s"]
     age = "" if oldest is None else seconds(_number(oldest))
     cells = (name, str(destination["state"]), str(destination["waiting"]), age)
     return _Row(cells, chain([str(destination["reason"])], _progress(name, destination)))
 
 
-def _relay(name: str, relay: Mapping[str, Json]) -> _Row:
+def _relay(name: str, value: Json) -> _Row:
+    relay = _map(value)
     state = f"{relay['state']} for {seconds(_number(relay['for_s']))}"
     return _Row((name, state, str(relay["taken"])), [str(relay["reason"])])
 

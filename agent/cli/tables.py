@@ -1,18 +1,18 @@
-"""Tables for people: columns as wide as their widest cell; on a terminal what is long is cut, what is said is wrapped.
+"""Tables for people: columns as wide as their widest cell; on a terminal what does not fit stands below its row.
 
-Rules for whoever changes this: a file, a pipe or `grep` gets all of it; a reason is never cut, for the remedy
-stands at its end.
+Rules for whoever changes this: a file, a pipe or `grep` gets a row a line; what people said, or are to do, is never
+cut, for the remedy stands at the end.
 """
 
 import shutil
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import zip_longest
 from typing import Final
 
-from agent.model import SECOND
+from agent.model import SECOND, Json
 
 _WIDEST: Final = 48
 """No column of rows that are printed as they come grows beyond it."""
@@ -25,7 +25,7 @@ def print_table(
     whole: bool = False,
     below: Sequence[Sequence[str]] = (),
 ) -> None:
-    """Print a table; on a terminal the last column is cut to what fits, unless the `whole` is wanted.
+    """Print a table; on a terminal the columns that do not fit stand below, unless the `whole` is wanted as it is.
 
     `below` has sentences for each row that stand under it, all of them.
     """
@@ -33,10 +33,21 @@ def print_table(
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
     width = sys.maxsize if whole else _width()
     for row, notes in zip_longest(cells, [(), *below], fillvalue=()):
-        line = "  ".join(cell.ljust(widths[column]) for column, cell in enumerate(row)).rstrip()
-        print(line if len(line) <= width else line[: width - 1] + "…")
+        for line in _laid_out(row, widths, width):
+            print(line)
         for note in notes:
             print(wrapped(f"    {note}"))
+
+
+def _laid_out(row: Sequence[str], widths: Sequence[int], screen: int) -> Iterator[str]:
+    """Give a row as lines: as many of its columns as the screen has room for, and the others below, whole."""
+    padded = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+    fitting = len(row)
+    while fitting > 1 and len("  ".join(padded[:fitting]).rstrip()) > screen:
+        fitting -= 1
+    yield "  ".join(padded[:fitting]).rstrip()
+    if rest := "  ".join(cell for cell in row[fitting:] if cell):
+        yield wrapped(f"    {rest}")
 
 
 class Rows:
@@ -46,8 +57,10 @@ class Rows:
         cut: whether a row did not fit the terminal.
     """
 
-    def __init__(self, head: Sequence[str], widths: Sequence[int]) -> None:
+    def __init__(self, head: Sequence[str], widths: Sequence[int], *, below: bool = False) -> None:
+        """With `below` nothing is cut: what does not fit stands below its row."""
         self.cut = False
+        self._below = below
         self._widths = [max(width, len(name)) for name, width in zip(head, widths, strict=True)]
         self._head: Sequence[str] | None = head
 
@@ -59,6 +72,9 @@ class Rows:
         if self._head is not None:
             head, self._head = self._head, None
             self.print(head)
+        if self._below:
+            print("\n".join(_laid_out(cells, self._widths, _width())), flush=True)
+            return
         padded = (cell.ljust(width) for cell, width in zip(cells, self._widths, strict=True))
         line = "  ".join(padded).rstrip()
         self.cut |= len(line) > (width := _width())
@@ -100,6 +116,11 @@ def seconds(count: float) -> str:
         if whole >= 2 * size:
             return f"{whole // size} {unit}"
     return f"{whole} s"
+
+
+def local_stamp(stamp: Json) -> str:
+    """A stamp of an answer (`2026-11-21T13:00:03.120Z`) as the clock on the wall shows it."""
+    return local(round(datetime.fromisoformat(str(stamp)).timestamp() * SECOND))
 
 
 def local(wall: int) -> str:

@@ -131,6 +131,8 @@ class Health:
             _log.info("destination %s takes events again", self._name)
             self._keep()
             self.tell(EventType.DELIVERY_RECOVERED, "")
+        elif before is not None and before.notable:
+            _log.info("destination %s takes events again", self._name)
 
     def failed(self, seq: int, retry: Retry, *, notable: bool) -> None:
         """An attempt has to be repeated."""
@@ -141,7 +143,9 @@ class Health:
         now = self._clock.monotonic()
         if retry.fault is Fault.EVENT and notable:
             self.refusal = replace(self.refusal or Refusal(now, ""), why=retry.why)
-        self.outage = after_retry(self.outage, retry, now, notable=notable)
+        before, self.outage = self.outage, after_retry(self.outage, retry, now, notable=notable)
+        if before is None and self.outage is not None and notable:
+            _log.info("destination %s is waiting: %s", self._name, retry.why)
 
     def disable(self, why: str) -> None:
         """It wants nothing more; of what was under way together each says so."""

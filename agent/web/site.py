@@ -82,7 +82,11 @@ def _giving(file: PageFile) -> Callable[[web.Request], Awaitable[web.Response]]:
 
 
 class Site:
-    """Serves it until cancelled, by the configuration that is in force."""
+    """Serves it until cancelled, by the configuration that is in force.
+
+    Attributes:
+        refused: why it is not served; empty while it is.
+    """
 
     def __init__(self, agent: Served) -> None:
         self._agent = agent
@@ -91,6 +95,7 @@ class Site:
         self._in_service: HttpSection | None = None
         self._until: asyncio.Timeout | None = None
         self._look = asyncio.Event()
+        self.refused = ""
 
     def change(self) -> None:
         """Take up what has changed in the configuration; also a certificate that is renewed."""
@@ -115,12 +120,16 @@ class Site:
     async def _serve(self, http: HttpSection) -> None:
         app = site_app(self._agent, self._door, self._page)
         if http.tls is None:
-            await serve_port(app, http.listen)
+            await serve_port(app, http.listen, told=self._tell)
             return
         certificate = await self._certificate(http.tls)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._renew(certificate), name="page's certificate")
-            tasks.create_task(serve_port(app, http.listen, certificate.context), name="page's port")
+            port = serve_port(app, http.listen, certificate.context, self._tell)
+            tasks.create_task(port, name="page's port")
+
+    def _tell(self, refused: str) -> None:
+        self.refused = refused
 
     async def _certificate(self, tls: ServerTls) -> Certificate:
         """Read it; while it cannot be used, wait for it: a page must not stop the alarms."""
@@ -133,6 +142,7 @@ class Site:
                 return read
             if read != told:
                 _log.error("http: %s; the page waits for it, everything else goes on", read)
+                self._tell(f"the page and /health are not served: http: {read}")
             told = read
             await asyncio.sleep(_READ_AGAIN_S)
 

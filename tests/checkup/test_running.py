@@ -8,6 +8,7 @@ from agent import __version__
 from agent.checkup.case import Case, parts_of
 from agent.checkup.finding import Verdict
 from agent.checkup.running import examine_agent
+from agent.paths import STORE
 
 SITE = """
 agent: {site: s, name: n, data_dir: data}
@@ -62,12 +63,30 @@ def test_an_upgrade_that_was_not_followed_by_a_restart_is_a_warning(parts):
     assert __version__ in said
 
 
-@pytest.mark.parametrize(
-    ("silence", "running", "verdict"),
-    [("", False, Verdict.SKIPPED), ("the agent did not answer: timed out", True, Verdict.WARNING)],
-)
-def test_none_runs_or_it_does_not_answer(parts, silence, running, verdict):
-    """That is all that can be said of it."""
-    [(_, seen, _)] = found(parts, silence, running=running)
+def test_before_the_first_start_no_agent_is_missed(parts):
+    """Whoever commissions a plant has not started it yet."""
+    [(_, verdict, _)] = found(parts, running=False)
 
-    assert seen is verdict
+    assert verdict is Verdict.SKIPPED
+
+
+@pytest.mark.parametrize(("log", "how"), [(b"", "stopped"), (b"x", "killed")])
+def test_an_agent_that_is_gone_is_a_problem(parts, log, how):
+    """Nothing is watched any more; what it left tells whether somebody stopped it."""
+    parts.agent.data_dir.mkdir()
+    (parts.agent.data_dir / STORE).write_bytes(b"x")
+    (parts.agent.data_dir / f"{STORE}-wal").write_bytes(log)
+    [(_, verdict, said)] = found(parts, running=False)
+
+    assert verdict is Verdict.PROBLEM
+    assert f"was {how}" in said
+
+
+@pytest.mark.parametrize(("hangs", "verdict"), [(True, Verdict.PROBLEM), (False, Verdict.WARNING)])
+def test_an_agent_that_hangs_is_a_problem_and_one_that_we_may_not_ask_is_not(parts, hangs, verdict):
+    """Whose control socket we may not use may be well."""
+    case = Case(Path(), parts, running=True, hangs=hangs)
+    [finding] = examine_agent(case, "it does not answer: `systemctl restart edge-relay`")
+
+    assert finding.verdict is verdict
+    assert finding.remedy == "`systemctl restart edge-relay`"

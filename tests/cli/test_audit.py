@@ -64,7 +64,7 @@ def test_the_messages_are_listed_with_where_each_stands(tmp_path, capsys):
     assert main(["inbound", "-c", str(tmp_path), "--limit", "2"]) == 0
     head, *rows = capsys.readouterr().out.splitlines()
     assert head.split() == ["time", "relay", "message", "type", "route", "state", "outcome", "reason"]
-    assert [row.split()[2:7] for row in rows] == [
+    assert [row.split()[3:8] for row in rows] == [
         ["msg_2", "set", "set", "settled", "rejected"],
         ["msg_3", "ack", "ack", "settled", "rejected"],
     ]

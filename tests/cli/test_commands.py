@@ -2,12 +2,15 @@
 
 import re
 import shlex
+import socket
 import subprocess
 from importlib import import_module
 
 import pytest
 
 from agent.cli import COMMANDS, GROUPS, main, parser_of
+from agent.cli.asking import SilentError, ask
+from agent.paths import CONTROL_SOCKET
 
 SPEAK_OTHERWISE = {
     "demo": "it plays for a person; --once has its exit status",
@@ -66,6 +69,29 @@ def test_the_list_has_all_of_them_in_a_screen(capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["stauts"])
     assert "did you mean `status`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_ctrl_c_ends_each_without_a_traceback(name, monkeypatch):
+    """With the status that shells know it by, wherever in its work it comes."""
+
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    module = import_module(COMMANDS[name])
+    monkeypatch.setattr(module, "configure", lambda _: None)
+    monkeypatch.setattr(module, "run", interrupted)
+
+    assert main([name]) == 130
+
+
+async def test_an_agent_that_hangs_is_found_out_soon(tmp_path):
+    """It has its socket, and says nothing: the sentence says what that is, and what to do."""
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / CONTROL_SOCKET))
+        silent.listen()
+        with pytest.raises(SilentError, match=r"hangs or is stopped: `sudo edge-relay bundle`.*restart"):
+            await ask(tmp_path, "GET", "/api/status", within_s=0.1)
 
 
 def test_a_shell_completes_them(tmp_path, capsys):

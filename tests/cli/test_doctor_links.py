@@ -217,6 +217,24 @@ async def test_a_broker_lets_us_in_beside_the_agent_and_refuses_who_is_wrong(tmp
     assert "already connected" not in log
 
 
+async def choosy(_, reader, writer):
+    """A broker that lets in one client id, and nobody else."""
+    await reader.read(1000)
+    writer.write(b"\x20\x02\x00\x02")
+
+
+async def test_a_broker_that_lets_in_one_client_id_is_not_called_broken(tmp_path, capsys):
+    """It was asked under another; whether the agent is let in, the agent itself says."""
+    async with raw_server(choosy) as server:
+        tags = "{F: {topic: a/b}}"
+        source = f"{{type: mqtt, url: 'mqtt://127.0.0.1:{server.port}', client_id: me, protocol: '3.1.1', tags: {tags}}}"
+        status, found = await doctor(capsys, "-c", write(tmp_path, f"  b: {source}\n"))
+
+    assert (status, of(found, "b")["verdict"]) == (0, "warning")
+    assert "refuses the client_id" in of(found, "b")["said"]
+    assert "edge-relay status" in of(found, "b")["remedy"]
+
+
 async def mute(rig, reader, writer):
     await reader.read()
 

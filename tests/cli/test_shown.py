@@ -51,6 +51,39 @@ def test_one_is_no_plural(capsys):
     assert "1 event stored, 2 waiting, 1 dead letter, 1 alarm open" in capsys.readouterr().out
 
 
+def test_what_somebody_should_see_to_stands_under_the_verdict_and_once(capsys):
+    """A pause of last week is seen at the first look; a reason that the verdict has said is not said again below."""
+    held = {**WELL, "state": "paused", "reason": "by anna since Monday: moved", "waiting": 40}
+    fails = {
+        **WELL,
+        "state": "failing",
+        "reason": "it answered 404: check `url`",
+        "failures": 2,
+        "retry_in_s": 240,
+    }
+    attention = [
+        "destination chat is paused by anna since Monday: moved; `edge-relay resume destination:chat` sends them"
+    ]
+    problems = ["destination cmms is failing: it answered 404: check `url`"]
+    told = {**STATUS, "problems": problems, "attention": attention}
+    show_status({**told, "destinations": {"chat": held, "cmms": fails}})
+    lines = capsys.readouterr().out.splitlines()
+
+    assert lines[0] == "dresden/line-4 does not do all of its work:"
+    assert lines[1:4] == [f"  {problems[0]}", "to see to:", f"  {attention[0]}"]
+    assert sum("check `url`" in line for line in lines) == 1
+    assert sum("by anna since Monday" in line for line in lines) == 1
+    assert any("the next is made in 4 min; sooner: edge-relay enable" in line for line in lines)
+
+
+def test_an_alarm_that_somebody_has_put_aside_says_so(capsys):
+    """Who comes at night sees that the open alarm was shelved by the late shift."""
+    alarms = [{"rule": "hot", "level": "high", "for_s": 3, "shelved": {"by": "anna"}}]
+    show_status({**STATUS, "alarms": alarms, "destinations": {}})
+
+    assert "hot    high   3 s       shelved" in capsys.readouterr().out
+
+
 def test_who_has_mended_a_receiver_need_not_wait(capsys):
     """Where the next attempt is minutes away, the command that makes it now stands beside it."""
     soon = {**WELL, "state": "waiting", "failures": 3, "retry_in_s": 4, "reason": "connection refused"}
@@ -72,9 +105,7 @@ def test_what_was_refused_and_holds_the_others_is_told(capsys):
     show_status({**STATUS, "destinations": {"cmms": held, "chat": drains}})
     out = capsys.readouterr().out
 
-    assert (
-        "    what it refused is sent again in 25 min, and what follows it waits for that; sooner: " in out
-    )
+    assert "    what it refused is sent again in 25 min, and what follows it waits for that; sooner: " in out
     assert "    it drains, 2 at a time" in out
 
 
