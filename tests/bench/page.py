@@ -1,8 +1,9 @@
 """What open pages cost the agent: `python tests/bench/page.py [--json FILE]`, a part of `make bench`.
 
 2,000 tags that all change each second, 100 open alarms, in a real agent on one core. Its CPU with no page
-open, with one and with ten; what each page is sent; how old a reading is when a page has it. `board`: what
-it costs to keep the last readings, in this process.
+open, with one and with ten; what each page is sent; how old a reading is when a page has it; how soon
+a browser with nothing kept paints the page, and shows its first alarm. `board`: what it costs to keep the last
+readings, in this process.
 
 Rules for whoever changes this: the agent is the same process throughout, so that nothing else differs.
 """
@@ -12,6 +13,7 @@ import asyncio
 import contextlib
 import json
 import os
+import statistics
 import tempfile
 import time
 from dataclasses import asdict
@@ -22,6 +24,8 @@ import orjson
 from parts.field import Device, receiving
 from parts.process import AGENT_CORE, OTHER_CORE, configuration, running
 from parts.table import Row, machine, percentile
+from playwright.async_api import async_playwright
+from rigs.browser import chromium
 
 from agent.board import Board
 from agent.clock import SystemClock
@@ -31,6 +35,14 @@ from agent.stamps import Reckoning
 DEVICES, EACH, ALARMS, PAGES = 20, 100, 100, 10
 SETTLED_S = 12
 _TIMES = 50
+LOADS = 5
+# The first paint that has something in it (Paint Timing), and when the first alarm stood in the document.
+PAINTED = """async () => {
+  const shown = () => document.querySelector("#view-alarms .priority") && performance.now();
+  let at;
+  while (!(at = shown())) await new Promise((done) => requestAnimationFrame(done));
+  return [performance.getEntriesByName("first-contentful-paint")[0].startTime, at];
+}"""
 
 
 class Page:
@@ -76,6 +88,21 @@ async def opened(port, number):
     await asyncio.sleep(2)
 
 
+async def painted(port):
+    """Milliseconds to the first paint and to the first alarm, of cold loads: a profile of its own each time."""
+    loads = []
+    async with async_playwright() as playwright:
+        chrome = await playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        for _ in range(LOADS + 1):  # the first one warms the browser, not the page
+            context = await chrome.new_context(viewport={"width": 1280, "height": 900})
+            page = await context.new_page()
+            await page.goto(f"http://127.0.0.1:{port}/", wait_until="commit")
+            loads.append(await page.evaluate(PAINTED))
+            await context.close()
+        await chrome.close()
+    return [statistics.median(each) for each in zip(*loads[1:], strict=True)]
+
+
 async def used(agent, seconds):
     """The share of its core that it takes, in percent."""
     before, began = agent.cpu(), time.monotonic()
@@ -104,6 +131,7 @@ async def measure(folder, seconds):
             ten = await used(agent, seconds)
             sent = min(page.received for page in pages) / (time.monotonic() - began)
         after = await used(agent, seconds)
+        paint, alarm = await painted(page)
         ages, memory = pages[0].ages, agent.memory()
     if len(pages[0].alarms) != ALARMS:
         raise RuntimeError(f"the page shows {len(pages[0].alarms)} alarms")
@@ -117,6 +145,8 @@ async def measure(folder, seconds):
         Row(f"{what}: age of a reading in the page, p50", percentile(ages, 0.5), "ms"),
         Row(f"{what}: age of a reading in the page, p99", percentile(ages, 0.99), "ms", 1000),
         Row(f"{what}: resident memory", memory, "MB"),
+        Row(f"{what}: first paint of a cold load, median of {LOADS}", paint, "ms", 300),
+        Row(f"{what}: first alarm in the page, median of {LOADS}", alarm, "ms"),
     ]
 
 
