@@ -32,6 +32,12 @@ def unwatched(engine: Engine, clock: Clock) -> list[Json]:
     ]
 
 
+def count_unwatched(engine: Engine, clock: Clock) -> int:
+    """How many these are: monitoring asks for no more."""
+    now = clock.monotonic()
+    return sum(not is_open(run) and any(why_unwatched(run, now)) for run in engine.runs.values())
+
+
 def _times(clock: Clock) -> tuple[int, int]:
     now = clock.monotonic()
     return now, clock.wall() - now

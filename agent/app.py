@@ -277,10 +277,10 @@ class Agent:
         """What is going on."""
         return status(self)
 
-    def rules(self) -> list[Json]:
+    async def rules(self) -> list[Json]:
         """Each rule in words."""
         runs = self.pipeline.engine.runs
-        return rule_rows(
+        return await rule_rows(
             self.configuration, lambda name: name in runs and runs[name].state.gate.enabled is not False
         )
 

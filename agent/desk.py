@@ -4,19 +4,19 @@ The control socket of a running agent and the commands that open the store thems
 runs) both answer through here, so they answer alike.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from agent.config.messages import did_you_mean
-from agent.delivery.body import Identity, Place, render
+from agent.delivery.body import Identity, Place, document, render
 from agent.delivery.subscription import subscribers
 from agent.errors import EdgeRelayError
 from agent.formats import FormatError, open_format
 from agent.model import MILLISECOND, SECOND, Event, EventType, Json
 from agent.rules.phrases import duration
+from agent.slices import in_slices
 from agent.store.messages import AuditFilter
 from agent.store.orders import Replay, Stretch, Walked
 from agent.store.records import (
@@ -79,7 +79,7 @@ class Desk:
             state=None if state is None else _STATES[state],
             after=number(query, "after", 0) if "after" in query else None,
         )
-        return [self._listed(event) for event in await self.store.events(wanted, limit(query))]
+        return await in_slices(self._listed, await self.store.events(wanted, limit(query)))
 
     async def event(self, seq: int) -> Json:
         """One event with its deliveries, and every attempt of them that is kept.
@@ -100,16 +100,16 @@ class Desk:
     async def audit(self, query: Mapping[str, str]) -> list[Json]:
         """The newest lines of the audit that `query` wants (since, target, outcome, limit), oldest first."""
         wanted = AuditFilter(moment(query, "since"), query.get("target"), query.get("outcome"))
-        return [audit_line(line) for line in await self.store.audit.newest(wanted, limit(query))]
+        return await in_slices(audit_line, await self.store.audit.newest(wanted, limit(query)))
 
     async def inbox(self, query: Mapping[str, str]) -> list[Json]:
         """The newest messages that came in (limit), oldest first."""
-        return [inbox_row(message) for message in await self.store.inbox.newest(limit(query))]
+        return await in_slices(inbox_row, await self.store.inbox.newest(limit(query)))
 
     async def dead_letters(self, query: Mapping[str, str]) -> list[Json]:
         """The newest dead letters that `query` selects, oldest first."""
         letters = await self.store.letters.dead(self._selection(query), limit(query))
-        return [self._letter(letter) for letter in letters]
+        return await in_slices(self._letter, letters)
 
     async def dead_letter(self, destination: str, seq: int) -> Json:
         """One dead letter with every attempt that is kept.
@@ -224,7 +224,7 @@ class Desk:
             until_wall=moment(query, "until"),
         )
 
-    def _listed(self, listed: Listed) -> dict[str, Json]:
+    def _listed(self, listed: Listed) -> Json:
         return self._event(listed.seq, listed.stored) | {
             "deliveries": [delivery_row(status) for status in listed.deliveries]
         }
@@ -255,7 +255,7 @@ class Desk:
             return {"seq": seq, "damaged": True}
         known = self.store.stamps.known(stored)
         place = Place(seq, None, known.offset, known.standing)
-        body: dict[str, Json] = json.loads(render(stored.event, place, self.identity))
+        body = document(stored.event, place, self.identity)
         data = body["data"]
         if isinstance(data, dict):
             del data["previous"]  # each delivery has its own

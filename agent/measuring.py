@@ -8,7 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from agent import __version__, metrics
-from agent.alarms import is_open, unwatched
+from agent.alarms import count_unwatched, is_open
 from agent.dispatch.status import DestinationState
 from agent.model import Priority
 from agent.paths import STORE
@@ -29,7 +29,7 @@ def measure(agent: "Agent") -> None:
     expiring = [*agent.intakes.expiring, *agent.outlets.renewals.expiring]
     metrics.CERTIFICATES_EXPIRING.set(len(expiring))
     _measure_alarms(agent.pipeline.engine)
-    metrics.RULES_UNWATCHED.set(len(unwatched(agent.pipeline.engine, agent.clock)))
+    metrics.RULES_UNWATCHED.set(count_unwatched(agent.pipeline.engine, agent.clock))
     _measure_store(agent)
     _measure_destinations(agent)
 

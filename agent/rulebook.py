@@ -7,6 +7,7 @@ from agent.config.model import Configuration
 from agent.model import Json
 from agent.rules.sentence import sentence
 from agent.rules.spec import RuleSpec
+from agent.slices import in_slices
 
 
 def is_written(spec: RuleSpec, configuration: Configuration) -> bool:
@@ -25,7 +26,7 @@ def sentence_of(spec: RuleSpec, configuration: Configuration) -> str:
     return sentence(spec, configuration.tags.get(spec.subject), ZoneInfo(configuration.agent.zone))
 
 
-def rule_rows(configuration: Configuration, enabled: Callable[[str], bool]) -> list[Json]:
+async def rule_rows(configuration: Configuration, enabled: Callable[[str], bool]) -> list[Json]:
     """Each rule in the order of the file; `enabled` says it of an instance.
 
     A rule with instances has the sentence of its first, and is enabled while one of them is.
@@ -33,13 +34,12 @@ def rule_rows(configuration: Configuration, enabled: Callable[[str], bool]) -> l
     found: dict[str, list[RuleSpec]] = {}
     for spec in in_file_order(configuration):
         found.setdefault(spec.rule_id, []).append(spec)
-    return [_row(rule, specs, configuration, enabled) for rule, specs in found.items()]
+    return await in_slices(lambda specs: _row(specs, configuration, enabled), list(found.values()))
 
 
-def _row(
-    rule: str, specs: Sequence[RuleSpec], configuration: Configuration, enabled: Callable[[str], bool]
-) -> Json:
+def _row(specs: Sequence[RuleSpec], configuration: Configuration, enabled: Callable[[str], bool]) -> Json:
     first, names = specs[0], [spec.name for spec in specs]
+    rule = first.rule_id
     row: dict[str, Json] = {
         "rule": rule,
         "sentence": sentence_of(first, configuration),

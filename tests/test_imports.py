@@ -40,6 +40,7 @@ LEVELS = {
     "rulebook": SHELL,
     "stacks": SHELL,
     "signing": SHELL,
+    "slices": SHELL,
     "server_url": SHELL,
     "sources": SHELL,
     "store": SHELL,

@@ -49,7 +49,7 @@ class Controlled(Protocol):
         """What is going on."""
         ...
 
-    def rules(self) -> list[Json]:
+    async def rules(self) -> list[Json]:
         """Each rule in words, as the file has them."""
         ...
 
@@ -80,7 +80,7 @@ def _agent_routes(agent: Controlled) -> Sequence[Route]:
         return agent.status()
 
     async def rules(_: Asked) -> Json:
-        return agent.rules()
+        return await agent.rules()
 
     async def reload(_: Asked) -> Json:
         return {"changed": list(await agent.reload())}

@@ -10,10 +10,12 @@ declared is refused with what was meant, so the document cannot lie by omission.
 """
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, TypeAlias, get_args, get_origin
 
+import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
 from pydantic import BaseModel
@@ -156,11 +158,22 @@ def _handler(route: Route, who: Who) -> Callable[[web.Request], Awaitable[web.Re
             _check(route, request)
             body = await _body(request) if route.method == "POST" else b""
             asked = Asked(who(request), request.match_info, request.query, body)
-            return web.json_response(await route.answer(asked))
+            return web.Response(body=_encoded(await route.answer(asked)), content_type="application/json")
         except tuple(ERRORS) as error:
             return _refused(ERRORS[type(error)], str(error))
 
     return handle
+
+
+def _encoded(answer: Json) -> bytes:
+    """As JSON, ten times as fast as the standard library makes it.
+
+    That one knows half a surrogate pair, and a number beyond 64 bits, which some device may have sent.
+    """
+    try:
+        return orjson.dumps(answer)
+    except TypeError:
+        return json.dumps(answer).encode()
 
 
 async def _body(request: web.Request) -> bytes:

@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import aiohttp
 
@@ -66,6 +66,8 @@ class Site:
         async with asyncio.timeout(30):
             answer = await reader.read()
         writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
         return answer
 
     def url(self, path=""):

@@ -5,6 +5,7 @@ import gzip
 import json
 import logging
 import socket
+from contextlib import suppress
 
 import pytest
 from rigs.site import ANNA, BOB, gone, site
@@ -168,21 +169,11 @@ async def test_the_page_is_served_from_its_list_alone(tmp_path, free_port):
             "/../site.py", "/..%2fsite.py", "/%2e%2e/site.py", "/page/../../app.py", "//etc/passwd",
             "/index.html/../../site.py", "/main.js%00.html", "/.", "/nothing.js", "/page", "/main.js/",
         ):  # fmt: skip
-            answer = await raw(
-                here.port, f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+            answer = await here.raw(
+                f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode("latin-1")
             )
             assert answer.split(b" ")[1] in {b"400", b"404"}, path
             assert b"import " not in answer
-
-
-async def raw(port, text):
-    """Send exactly this and give all that comes."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(text.encode("latin-1"))
-    async with asyncio.timeout(30):
-        answer = await reader.read()
-    writer.close()
-    return answer
 
 
 def test_only_what_a_page_is_made_of_is_read(tmp_path):
@@ -208,7 +199,7 @@ async def test_what_is_no_http_is_answered_without_a_word_of_it(tmp_path, free_p
             f"GET / HTTP/1.1\r\nBad Header{WRONG}: x\r\n\r\n",
             "\x16\x03\x01\x02\r\n\r\n",
         ):
-            answer = await raw(here.port, sent)
+            answer = await here.raw(sent.encode("latin-1"))
             assert b" 400 " in answer
             assert b"Server: edge-relay\r\n" in answer
             assert b"nosniff" in answer
@@ -247,6 +238,8 @@ async def test_connections_are_bounded_and_strangers_go_first(tmp_path, free_por
             assert await content.readany()
         for _, writer in silent:
             writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
 
 
 async def is_over(reader):
