@@ -7,7 +7,7 @@ clock is wrong) is looked for once a second, in `look`.
 
 import asyncio
 import logging
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -29,6 +29,8 @@ from agent.supervise import Supervisor
 
 _log = logging.getLogger(__name__)
 
+_MOST_LOSSES: Final = 100
+_LATELY: Final = 600 * SECOND
 _NAMED: Final = 3
 _HISTORY: Final = "what was missed came late, as history"
 
@@ -91,6 +93,7 @@ class Intake:
         self._overdue = Overdue()
         self._connection = Connection(self.since)
         self._down_taken = True
+        self._losses: deque[tuple[int, str]] = deque(maxlen=_MOST_LOSSES)
         self._readings = READINGS.labels(name)
         self._up = SOURCE_UP.labels(name)
         self._tags_bad = TAGS_BAD.labels(name)
@@ -135,6 +138,7 @@ class Intake:
         now = self._clock.monotonic()
         if self.up:
             self.up, self.since = False, now
+            self._losses.append((now, reason))
         self._connection.down(now, reason)
         self._up.set(0)
         self.bad.clear()
@@ -230,6 +234,12 @@ class Intake:
         if self.up:
             return ""
         return self.pause.reason if self.pause else self._supervisor.reason or "not connected yet"
+
+    @property
+    def losses(self) -> tuple[int, str]:
+        """How often its connection was lost in the last ten minutes, a hundred at most, and why the last time."""
+        lately = [why for at, why in self._losses if self._clock.monotonic() - at < _LATELY]
+        return len(lately), lately[-1] if lately else ""
 
     @property
     def state(self) -> str:

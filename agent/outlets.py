@@ -267,11 +267,13 @@ class Outlets:
         found = []
         for name, (dispatcher, _) in self._at_work.items():
             state, reason = dispatcher.health.state
-            waits = f"; events that wait: {self._store.waiting_count(name)}"
+            waits = f"(events that wait: {self._store.waiting_count(name)})"
             if state is DestinationState.WAITING:
-                found.append(f"destination {name} is waiting: {reason}{waits}")
+                found.append(f"destination {name} is waiting {waits}: {reason}")
             elif state is DestinationState.HEALTHY and reason:
-                found.append(f"destination {name} has refused an event, which is sent again: {reason}{waits}")
+                found.append(
+                    f"destination {name} has refused an event, which is sent again {waits}: {reason}"
+                )
         return found
 
     def measured(self) -> Iterator[tuple[str, DestinationStatus, float | None]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from shutil import disk_usage
 from typing import TYPE_CHECKING, Final
 
 from agent import __version__
@@ -9,10 +10,13 @@ from agent.alarms import count_unwatched, open_alarms
 from agent.intake import named
 from agent.model import SECOND, Json
 from agent.paths import STORE
+from agent.store.notices import size_text
 
 if TYPE_CHECKING:
     from agent.app import Agent
 
+_FLAPS: Final = 3  # losses in ten minutes: a switch that restarts makes one or two
+_LEAST_FREE: Final = 100_000_000  # bytes; `agent.checkup.files` has the same
 _GRACE: Final = 15 * SECOND  # a source may take so long to connect before it counts as a problem
 
 
@@ -84,13 +88,19 @@ def warnings(agent: "Agent") -> Sequence[str]:
         if intake.late
     ]
     found += [_unreadable(name, intake.bad, intake.tags) for name, intake in at_work if intake.bad]
+    found += [
+        f"source {name} has lost its connection {times} times in the last 10 min: {why}"
+        for name, (times, why) in ((name, intake.losses) for name, intake in at_work)
+        if times >= _FLAPS
+    ]
     found += agent.outlets.delayed()
     found += agent.outlets.holding.warnings()
     found += [*agent.intakes.expiring, *agent.outlets.renewals.expiring]
-    if agent.store.room.ballast.spent:
-        where = agent.configuration.agent.data_dir
+    where = agent.configuration.agent.data_dir
+    free = disk_usage(where).free
+    if agent.store.room.ballast.spent or free < _LEAST_FREE:
         found.append(
-            f"the disk of {where} is full, the room kept for the store is used up: "
+            f"the disk of {where} is full, or nearly, {size_text(free)} are free: "
             "make room, `sudo edge-relay doctor` says how"
         )
     if agent.site.refused:
@@ -102,7 +112,7 @@ def warnings(agent: "Agent") -> Sequence[str]:
             f"a changed configuration is refused, the old one goes on: {rejected[0]}{more}; "
             "`edge-relay check` lists all, `edge-relay reload` takes up the corrected one"
         )
-    return [*found, *_began_anew(agent.configuration.agent.data_dir)]
+    return [*found, *_began_anew(where)]
 
 
 def _unreadable(name: str, bad: Mapping[str, str], tags: int) -> str:

@@ -292,6 +292,17 @@ def test_an_interruption_is_told_when_it_is_over(played):
     ]
 
 
+def test_losses_of_the_connection_are_counted_for_ten_minutes(played):
+    """An attempt that fails while it is down is none."""
+    for _ in range(3):
+        played.link()
+        for _ in range(2):
+            asyncio.run(played.intake.down("the cable was pulled"))
+    assert played.intake.losses == (3, "the cable was pulled")
+    played.seconds(601)
+    assert played.intake.losses == (0, "")
+
+
 def test_a_tag_of_which_nothing_comes_is_named(played, caplog):
     """One line and the status while it lasts; one line when values come again."""
     caplog.set_level(logging.INFO)

@@ -36,9 +36,9 @@ def test_a_store_that_takes_nothing_is_a_problem_with_its_reason(tmp_path):
     assert health(agent(tmp_path, "the disk is full")) == ["nothing can be stored: the disk is full"]
 
 
-def looked_after(folder, *, bad=(), tags=2, delayed=(), refused="", rejected=(), full=False):
+def looked_after(folder, *, bad=(), tags=2, delayed=(), refused="", rejected=(), full=False, losses=(0, "")):
     """An agent in which nothing needs anybody, but what is said here."""
-    intake = SimpleNamespace(pause=None, late={}, bad=dict(bad), tags=tags)
+    intake = SimpleNamespace(pause=None, late={}, bad=dict(bad), tags=tags, losses=losses)
     return SimpleNamespace(
         configuration=SimpleNamespace(agent=SimpleNamespace(data_dir=folder)),
         intakes=SimpleNamespace(at_work={"plc": intake}, expiring=[]),
@@ -65,6 +65,15 @@ def test_who_looks_is_told_what_does_not_stop_the_agent(tmp_path):
     assert warnings(looked_after(tmp_path, bad=bad, tags=3)) == [
         "source plc: 2 of 3 tags cannot be read, first T is out of its range"
     ]
+
+
+def test_a_connection_that_comes_and_goes_is_told_while_it_is_there(tmp_path):
+    """Two agents with one client id throw each other out each second: at any look one is connected."""
+    assert warnings(looked_after(tmp_path, losses=(2, "another client uses the client_id"))) == []
+    (told,) = warnings(looked_after(tmp_path, losses=(3, "another client uses the client_id")))
+
+    assert "plc has lost its connection 3 times" in told
+    assert "another client uses the client_id" in told
 
 
 def test_a_full_disk_is_told_while_the_store_can_still_write(tmp_path):

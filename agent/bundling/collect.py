@@ -83,6 +83,8 @@ def _take(archive: Archive, part: Part, text: str | BaseException, say: Say) -> 
 
 def _look_first(name: str, text: str) -> Iterator[str]:
     """What of a part its reader should know at once."""
+    if name == "process.txt" and re.search(r"^State:\s+T", text, re.MULTILINE):
+        yield f"{name}: somebody has stopped it (State: T), `kill -CONT` and its number lets it go on"
     try:
         told = json.loads(text) if name in ("health.json", "check.json", "doctor.json") else None
     except ValueError:
@@ -93,6 +95,8 @@ def _look_first(name: str, text: str) -> Iterator[str]:
         words = problem if isinstance(problem, str) else f"line {problem.get('line')}: {problem.get('text')}"
         if isinstance(problem, str) or problem.get("severity") == "error":
             yield f"{name}: {words}"
+    for sentence in (told.get("warnings") if name == "health.json" else None) or []:
+        yield f"{name}, to see to: {sentence}"
     for finding in told.get("findings") or []:
         if finding.get("verdict") == "problem":
             yield f"{name}: {finding.get('thing')}: {finding.get('said')}: {finding.get('remedy')}"

@@ -35,7 +35,7 @@ def examine_agent(case: Case, silence: str) -> Iterator[Finding]:
         f"source {name}{end}" for name in case.parts.sources for end in (" is ", ": ", " cannot read ")
     )
     for sentence in problems:
-        if not sentence.startswith(elsewhere):
+        if not sentence.startswith((*elsewhere, "the wall clock is ")):
             yield _AGENT.problem("agent", *parted(sentence, _STATUS))
     for sentence in warnings:
         if not sentence.startswith((*elsewhere, "a certificate of ")):

@@ -159,6 +159,8 @@ def _main(words: Sequence[str]) -> int:
         return _USAGE
     if first not in COMMANDS and not first.startswith("-"):
         parser.error(_unknown(first))
+    if first in COMMANDS:
+        words = [first, *getattr(_command(first), "completed", list)(words[1:])]
     arguments = parser.parse_args(words)
     try:
         return int(arguments.run(arguments))

@@ -108,7 +108,8 @@ async def ask(
         ) from None
     except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
         raise NoAgentError(
-            f"no agent is running with the data directory {directory}: `systemctl status edge-relay` says why"
+            f"no agent is running with the data directory {directory}: `systemctl status edge-relay` says why, "
+            "`edge-relay doctor` what to do"
         ) from None
     except TimeoutError:
         raise SilentError(

@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from agent.cli.arguments import add_config_option
@@ -16,7 +16,13 @@ from agent.errors import EdgeRelayError
 from agent.model import Json
 
 SUMMARY = "list, show, resend or drop events that were given up"
+_HELP: Final = ("-h", "--help")
 _SELECTION: Final = ("destination", "seq", "id", "rule", "reason", "since", "until")
+
+
+def completed(words: Sequence[str]) -> Sequence[str]:
+    """The words with the verb that is meant where none is given: to look comes before everything else."""
+    return ["list", *words] if not words or (words[0].startswith("-") and words[0] not in _HELP) else words
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -43,6 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     for command in verbs.choices.values():
         add_config_option(command)
     parser.epilog = """examples:
+  edge-relay deadletters
   edge-relay deadletters list --destination cmms
   edge-relay deadletters show cmms 1042
   edge-relay deadletters resend --destination cmms --since 2d --dry-run

@@ -51,7 +51,8 @@ def _show_verdict(status: Mapping[str, Json]) -> None:
     if unwatched:
         print(f"nothing would be told of {_count(unwatched, 'rule')} now: edge-relay alarms --all says why")
     _show_room(_map(store["room"]))
-    print(wrapped(f"the wall clock is {clock['standing']}: {clock['why']}"))
+    if not any(str(clock["why"]) in str(problem) for problem in problems):
+        print(wrapped(f"the wall clock is {clock['standing']}: {clock['why']}"))
 
 
 def _show_room(room: Mapping[str, Json]) -> None:

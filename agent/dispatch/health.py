@@ -144,7 +144,8 @@ class Health:
         if retry.fault is Fault.EVENT and notable:
             self.refusal = replace(self.refusal or Refusal(now, ""), why=retry.why)
         before, self.outage = self.outage, after_retry(self.outage, retry, now, notable=notable)
-        if before is None and self.outage is not None and notable:
+        due = self.announce_at()
+        if before is None and due is not None and due > now:  # else it is failing at once, and that is told
             _log.info("destination %s is waiting: %s", self._name, retry.why)
 
     def disable(self, why: str) -> None:

@@ -71,6 +71,17 @@ def test_the_list_has_all_of_them_in_a_screen(capsys):
     assert "did you mean `status`" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("words", [["deadletters"], ["deadletters", "--destination", "cmms"]])
+def test_dead_letters_are_listed_without_a_verb(words, monkeypatch):
+    """Who types the bare command at night wants to see them."""
+    seen = []
+    monkeypatch.setattr(
+        import_module(COMMANDS["deadletters"]), "run", lambda given: seen.append(given.verb) or 0
+    )
+
+    assert (main(words), seen) == (0, ["list"])
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_ctrl_c_ends_each_without_a_traceback(name, monkeypatch):
     """With the status that shells know it by, wherever in its work it comes."""
@@ -81,6 +92,7 @@ def test_ctrl_c_ends_each_without_a_traceback(name, monkeypatch):
     module = import_module(COMMANDS[name])
     monkeypatch.setattr(module, "configure", lambda _: None)
     monkeypatch.setattr(module, "run", interrupted)
+    monkeypatch.delattr(module, "completed", raising=False)
 
     assert main([name]) == 130
 
