@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help demo test lint bench faults lock wheelhouse sbom clean
 
 help:
-	@echo "make demo    a simulated plant, rules and a receiver on this machine (ARGS=--once: play it, print the ledger)"
+	@echo "make demo    a simulated plant, rules, the page and a receiver on this machine (ARGS=--once: play it, print the ledger)"
 	@echo "make test    lint and every test"
 	@echo "make lint    ruff and mypy alone"
 	@echo "make bench   the measurements of tests/bench"
