@@ -47,7 +47,7 @@ class HttpSection(Section):
     ] = Listen("127.0.0.1", 8470)
     """Address and port of the page, its API, /health and /metrics; beyond loopback with `tokens` only."""
     tokens: dict[Annotated[str, AfterValidator(_check_person)], Token] = Field(default={})
-    """Who may operate, by name: {anna: "${file:anna.token}"}; the name stands in events and logs. Without any, the page is read-only."""
+    """Who may operate, by name: {anna: "${file:anna.token}"}; the name stands in events and logs. Without any, the page is read-only; with some, who comes through a proxy shows one to look."""
     names: Annotated[tuple[Annotated[str, AfterValidator(_check_host)], ...], Field(strict=False)] = ()
     """Host names by which the page is reached, [plant-pc.local], beside addresses, localhost and this machine's own name."""
     tls: ServerTls | None = None
@@ -81,7 +81,7 @@ def check_http(http: HttpSection, *, tokens_known: bool) -> Iterator[Wrong]:
         text = (
             f"{http.listen.host} can be reached from other machines, and tokens and values travel readable: "
             "add `tls: {certificate: FILE, key: FILE}`, or "
-            f"listen on 127.0.0.1:{port} and put a proxy that speaks TLS before it"
+            f"listen on 127.0.0.1:{port} and put a proxy that speaks TLS before it, which passes `Host` on"
         )
         yield Wrong(listen, text, "warning")
     for first, second in combinations(http.tokens, 2):

@@ -13,7 +13,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from enum import Enum, auto
 from hashlib import sha256
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final, NamedTuple, TypeAlias
 
 from agent.config.http_section import HttpSection
@@ -54,6 +54,7 @@ class Asking(NamedTuple):
         origin, site: `Origin` and `Sec-Fetch-Site`, by which browsers say whose page asks; empty: not said.
         authorization: the header; empty: there is none.
         media: the type of the body; None: there is no body.
+        forwarded: a proxy says that it asks for somebody else.
     """
 
     kind: Kind
@@ -63,6 +64,7 @@ class Asking(NamedTuple):
     site: str = ""
     authorization: str = ""
     media: str | None = None
+    forwarded: bool = False
 
 
 class Refusal(NamedTuple):
@@ -100,7 +102,7 @@ def _refused(asking: Asking, http: HttpSection, name: str) -> Refusal | None:
         return Refusal(
             401, "this token is not known: look for a slip, or ask whoever keeps the agent", guess=True
         )
-    if asking.kind is Kind.DATA and not name and (wrong := _token_wanted(asking.method, http)):
+    if asking.kind is Kind.DATA and not name and (wrong := _token_wanted(asking, http)):
         return wrong
     if asking.method == "POST" and asking.media not in {None, "application/json"}:
         return Refusal(415, "the body of an order is JSON: send it with Content-Type: application/json")
@@ -114,9 +116,8 @@ def _host_refused(hosts: Sequence[str], names: Collection[str]) -> Refusal | Non
     """
     if not hosts:
         return None
-    found = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
-    name = found["name"].lower().removesuffix(".") if found else ""
-    if name in names or _is_address(name):
+    name = _called(hosts)
+    if name in names or _address(name):
         return None
     called = name if _TELLABLE.fullmatch(name) else "this name"
     return Refusal(
@@ -126,12 +127,17 @@ def _host_refused(hosts: Sequence[str], names: Collection[str]) -> Refusal | Non
     )
 
 
-def _is_address(name: str) -> bool:
+def _called(hosts: Sequence[str]) -> str:
+    """The name or address by which this is asked for; empty: none that could be."""
+    found = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
+    return found["name"].lower().removesuffix(".") if found else ""
+
+
+def _address(name: str) -> IPv4Address | IPv6Address | None:
     try:
-        ip_address(name.removeprefix("[").removesuffix("]"))
+        return ip_address(name.removeprefix("[").removesuffix("]"))
     except ValueError:
-        return False
-    return True
+        return None
 
 
 def _from_elsewhere(asking: Asking) -> bool:
@@ -159,8 +165,25 @@ def _holder(shown: str, tokens: Mapping[str, Secret]) -> str:
     return holder
 
 
-def _token_wanted(method: str, http: HttpSection) -> Refusal | None:
-    if method in {"GET", "HEAD"} and not http.is_open:
+def may_look(asking: Asking, http: HttpSection) -> bool:
+    """Whether nobody is asked who he is before he looks.
+
+    On loopback it is somebody at this machine, unless a proxy stands there: behind one may be anybody. One with
+    a login of its own may let people look where no tokens are written.
+    """
+    return not http.is_open and not (http.tokens and _through_a_proxy(asking))
+
+
+def _through_a_proxy(asking: Asking) -> bool:
+    """A proxy says so, or what is asked for is a name or an address that is not loopback's."""
+    name = _called(asking.hosts)
+    address = _address(name)
+    here = address.is_loopback if address else name in {"localhost", ""}
+    return asking.forwarded or not here
+
+
+def _token_wanted(asking: Asking, http: HttpSection) -> Refusal | None:
+    if asking.method in {"GET", "HEAD"} and may_look(asking, http):
         return None
     if not http.tokens:
         return Refusal(

@@ -15,7 +15,7 @@ from aiohttp.typedefs import Handler
 
 from agent.clock import Clock
 from agent.config.http_section import HttpSection
-from agent.web.access import Asking, Guesses, Kind, Refusal, judge
+from agent.web.access import Asking, Guesses, Kind, Refusal, judge, may_look
 from agent.web.serve import HEADERS, Connection
 
 _log = logging.getLogger(__name__)
@@ -24,6 +24,14 @@ LARGEST_BODY: Final = 64_000
 """Bytes of an order; the largest that anybody means has some hundred names in it."""
 _LONGEST_TOLD: Final = 200
 _WHO: Final = web.RequestKey("who", str)
+_FORWARDED: Final = (
+    "Forwarded",
+    "Via",
+    "X-Forwarded-For",
+    "X-Forwarded-Host",
+    "X-Forwarded-Proto",
+    "X-Real-IP",
+)
 _KINDS: Final = {"/live": Kind.PROBE, "/ready": Kind.PROBE, "/api/whoami": Kind.WHOAMI}
 
 
@@ -51,6 +59,10 @@ class Door:
         """What tells, while a request goes on, whether its token still counts."""
         asking = self._asking(request)
         return lambda: judge(asking, self.http(), self._own) == who(request)
+
+    def may_look(self, request: web.Request) -> bool:
+        """Whether whoever asks may read what there is."""
+        return bool(who(request)) or may_look(self._asking(request), self.http())
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -82,6 +94,7 @@ class Door:
             headers.get("Sec-Fetch-Site", ""),
             headers.get("Authorization", ""),
             request.content_type if request.body_exists else None,
+            any(name in headers for name in _FORWARDED),
         )
 
     def _kind(self, request: web.Request) -> Kind:

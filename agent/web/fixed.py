@@ -67,7 +67,7 @@ FIXED: Final[Mapping[str, Json]] = {
         "whoami",
         "page",
         "Whose token it is, and what may be done with it; on the port alone.",
-        _answers("application/json", _named("Whoami"), 400, 401, 403),
+        _answers("application/json", _named("Whoami"), 401, 403),
     ),
 }
 """By path."""

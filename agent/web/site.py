@@ -16,7 +16,6 @@ from agent.clock import Clock
 from agent.config.http_section import HttpSection
 from agent.config.model import Configuration
 from agent.config.served import ServerTls
-from agent.model import Json
 from agent.threads import in_a_thread
 from agent.web.api import Controlled, api_routes
 from agent.web.certificate import Certificate, unusable
@@ -24,9 +23,8 @@ from agent.web.door import Door, who
 from agent.web.files import PageFile, read_page
 from agent.web.live import Live, live_handler
 from agent.web.monitor import Monitored, add_monitoring
-from agent.web.routes import Asked, Route, add_routes, question
+from agent.web.routes import add_routes
 from agent.web.serve import serve_port
-from agent.web.tables import Whoami
 
 _log = logging.getLogger(__name__)
 
@@ -58,20 +56,21 @@ def site_app(agent: Served, door: Door, page: dict[str, PageFile]) -> web.Applic
     app = door.app()
     for path, file in page.items():
         app.router.add_get(path, _giving(file))
-    add_monitoring(app, agent, lambda request: bool(who(request)) or not door.http().is_open)
+    add_monitoring(app, agent, door.may_look)
     app.router.add_get("/api/live", live_handler(agent.live, door.still), allow_head=False)
-    add_routes(app, [whoami_route(door.http), *api_routes(agent)], who)
+    app.router.add_get("/api/whoami", _whoami(door))
+    add_routes(app, api_routes(agent), who)
     return app
 
 
-def whoami_route(http: Callable[[], HttpSection]) -> Route:
-    """`GET /api/whoami`: whose token it is, and what may be done with it."""
+def _whoami(door: Door) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """Whose token it is, and what may be done with it."""
 
-    async def whoami(asked: Asked) -> Json:
-        may = "operate" if asked.who else "token" if http().is_open else "read"
-        return {"by": asked.who, "may": may, "tokens": bool(http().tokens)}
+    async def whoami(request: web.Request) -> web.Response:
+        may = "operate" if who(request) else "read" if door.may_look(request) else "token"
+        return web.json_response({"by": who(request), "may": may, "tokens": bool(door.http().tokens)})
 
-    return question("/api/whoami", "Whose token it is, and what may be done with it.", whoami, Whoami)
+    return whoami
 
 
 def _giving(file: PageFile) -> Callable[[web.Request], Awaitable[web.Response]]:

@@ -127,7 +127,28 @@ def test_how_a_token_is_shown(authorization, expected):
 def test_only_names_of_this_agent_are_answered(host, expected):
     """Any address, for nobody can turn one elsewhere; of names those that are known; of every kind of thing."""
     for kind in (Kind.DATA, Kind.FILE, Kind.PROBE, Kind.WHOAMI, Kind.NOTHING):
-        assert verdict(kind, hosts=[host], names=["plant-pc.local"]) == expected
+        assert verdict(kind, hosts=[host], names=["plant-pc.local"], tokens={}) == expected
+
+
+@pytest.mark.parametrize(
+    ("host", "forwarded", "expected"),
+    [
+        ("127.0.0.1:8470", False, ""),
+        ("[::1]", False, ""),
+        ("localhost.", False, ""),
+        ("127.0.0.1:8470", True, 401),
+        ("10.1.2.3", False, 401),
+        ("line-4", False, 401),
+        ("plant-pc.local", False, 401),
+    ],
+)
+def test_behind_a_proxy_on_loopback_may_be_anybody(host, forwarded, expected):
+    """So where tokens are written each one shows his; a proxy that asks people itself lets them look without any."""
+    asked = {"hosts": [host], "names": ["plant-pc.local"], "forwarded": forwarded}
+    assert verdict(**asked) == expected
+    assert verdict(token=ANNA, **asked) == "anna"
+    assert verdict(tokens={}, **asked) == ""
+    assert verdict(Kind.PROBE, **asked) == verdict(Kind.FILE, **asked) == ""
 
 
 def test_two_hosts_are_none():

@@ -28,3 +28,31 @@ async def test_a_question_does_not_wait_for_a_body(tmp_path, free_port):
     async with site(tmp_path, free_port()) as here:
         head = b"GET /api/status HTTP/1.1\r\nConnection: close\r\nContent-Length: 9\r\n" + HOST
         assert b" 200 " in (await here.raw(head + b"\r\n1"))[:20]
+
+
+PROXIED = [
+    ("Host", "plant-pc.local"),
+    ("Host", "10.1.2.3"),
+    ("X-Forwarded-For", "10.9.9.9"),
+    ("Forwarded", "for=_x"),
+]
+
+
+@pytest.mark.parametrize("header", PROXIED)
+async def test_who_comes_through_a_proxy_is_not_taken_for_somebody_at_this_machine(
+    tmp_path, free_port, header
+):
+    """A proxy that speaks TLS before loopback opens nothing: who has no token is told so, and does not look."""
+    async with site(tmp_path, free_port(), more=", names: [plant-pc.local]") as here:
+        through = {"headers": dict([header])}
+        told = [await here.ask("/api/whoami", token=token, **through) for token in (None, ANNA)]
+        assert [json.loads(body)["may"] for _, _, body in told] == ["token", "operate"]
+        for path in ("/api/status", "/metrics", "/health", "/api/live"):
+            assert await here.status(path, **through) == 401
+        assert await here.status("/api/status", token=ANNA, **through) == 200
+        assert json.loads((await here.ask("/live", **through))[2]) == {"status": "ok"}
+        here.write(tokens="{}", more=", names: [plant-pc.local]")
+        await here.agent.reload()
+        assert await here.status("/api/status", **through) == 200, (
+            "a proxy with a login of its own, and no tokens"
+        )
