@@ -15,11 +15,15 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     ValidationInfo,
     WithJsonSchema,
 )
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from agent.config.secrets import SecretPlaces
+from agent.config.sentences import say
 from agent.model import MILLISECOND, SECOND
 
 _UNITS: Final = {
@@ -44,9 +48,17 @@ class Section(BaseModel):
         strict=True,
         allow_inf_nan=False,
         hide_input_in_errors=True,  # it may be a secret in the wrong place
-        use_attribute_docstrings=True,
         defer_build=True,  # most sections are only parts of others: a tenth of a command's start
     )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Say of each key what stands below it."""
+        schema = handler(core_schema)
+        say(cls, handler.resolve_ref_schema(schema))
+        return schema
 
 
 _NOT_IN_A_NAME: Final = r"{}\"\x00-\x1f\x7f"

@@ -15,6 +15,7 @@ from pydantic_core import CoreSchema
 
 from agent.config.fields import TAG_NAME, Section
 from agent.config.register_map.options import Import
+from agent.config.sentences import say
 from agent.sources import SourceConfig
 
 IMPORT = "import"
@@ -45,11 +46,14 @@ class _WithUse:
     ) -> JsonSchemaValue:
         schema = handler(core_schema)
         use = handler.resolve_ref_schema(handler(SourceUse.__pydantic_core_schema__))
+        entry = handler(Import.__pydantic_core_schema__)
+        say(SourceUse, use)
+        say(Import, handler.resolve_ref_schema(entry))
         listed = {
             "description": "A vendor's list (CSV) whose rows are tags.",
             "anyOf": [
                 {"type": "string", "examples": ["registers.csv"]},
-                handler(Import.__pydantic_core_schema__),
+                entry,
             ],
         }
         for source in _members(schema, handler):
