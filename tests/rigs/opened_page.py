@@ -16,6 +16,7 @@ PATIENCE_MS = 30_000
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 DESK = {"viewport": {"width": 1280, "height": 900}}
 VIEWS = ("alarms", "tags", "sources", "destinations", "events", "letters", "inbound", "configuration")
+_OPTIONS = ["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
 _UNREACHABLE = re.compile(
     r"ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE"
 )
@@ -97,12 +98,10 @@ class Opened:
 
 @asynccontextmanager
 async def browser():
-    """One Chromium, without its sandbox, for root has none."""
+    """One Chromium that knows no other name or address than this machine's; without its sandbox, for root has none."""
     async with async_playwright() as playwright:
         expect.set_options(timeout=PATIENCE_MS)
-        chrome = await playwright.chromium.launch(
-            executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"]
-        )
+        chrome = await playwright.chromium.launch(executable_path=chromium(), args=_OPTIONS)
         try:
             yield chrome
         finally:
