@@ -9,9 +9,12 @@ that `--help` and the small commands start at once.
 """
 
 import argparse
+import io
 import sys
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterator, Sequence
 from importlib import import_module
+from itertools import groupby
 from typing import Final, Protocol, cast
 
 from agent import __version__
@@ -119,6 +122,24 @@ class _Overview(argparse.ArgumentParser):
         return "\n".join([*lines, "", _FIRST_STEPS])
 
 
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Examples as they are written, prose as wide as the terminal."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        def shown(raw: bool, lines: list[str]) -> str:  # noqa: FBT001 - as it comes
+            whole = " ".join(lines)
+            filled = textwrap.fill(whole, width, initial_indent=indent, subsequent_indent=indent)
+            return "\n".join(lines) if raw else filled
+
+        return "\n".join(shown(*part) for part in _parts(text))
+
+
+def _parts(text: str) -> Iterator[tuple[bool, list[str]]]:
+    """The lines of a text in parts: of each whether it stays as it is (an empty line, what is indented)."""
+    for raw, lines in groupby(text.splitlines(), lambda line: not line or line[0] == " "):
+        yield raw, [*lines]
+
+
 def _command(name: str) -> Command:
     return cast("Command", import_module(COMMANDS[name]))
 
@@ -136,7 +157,7 @@ def parser_of(names: Sequence[str]) -> argparse.ArgumentParser:
             name,
             help=module.SUMMARY,
             description=module.SUMMARY[0].upper() + module.SUMMARY[1:] + ".",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=_Help,
         )
         module.configure(child)
         child.set_defaults(run=module.run)
@@ -145,6 +166,9 @@ def parser_of(names: Sequence[str]) -> argparse.ArgumentParser:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command that `words` (default: the process's own) name; the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that has no ° shows a ?, and all else
     try:
         return _main(sys.argv[1:] if words is None else words)
     except KeyboardInterrupt:

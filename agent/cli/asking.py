@@ -20,6 +20,12 @@ _ANSWER_WITHIN_S: Final = 60.0  # an order may have much to move
 LOOK_WITHIN_S: Final = 5.0  # what is in memory is told at once, or the agent hangs
 
 
+_HANGS: Final = (
+    "it hangs or is stopped: `sudo edge-relay bundle` keeps what it was doing, "
+    "then `systemctl restart edge-relay`"
+)
+
+
 class NoAgentError(EdgeRelayError):
     """No agent answers at the control socket."""
 
@@ -113,8 +119,7 @@ async def ask(
         ) from None
     except TimeoutError:
         raise SilentError(
-            f"the agent at {socket} runs, but has not answered within {within_s:g} s, it hangs or is stopped: "
-            "`sudo edge-relay bundle` keeps what it was doing, then `systemctl restart edge-relay`"
+            f"the agent at {socket} runs, but has not answered within {within_s:g} s, {_HANGS}"
         ) from None
     except (OSError, ValueError) as error:
         why = str(error) or "the connection was closed"

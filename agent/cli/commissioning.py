@@ -71,17 +71,17 @@ def source_of(text: str, path: Path) -> "SourceConfig":
     if scheme is not None:
         return _by_url(text, scheme[1])
     if text.startswith("/dev/"):
-        raise MistypedError(f"a serial port is written as a url: rtu://{text}?baudrate=9600")
+        raise MistypedError(f"{text} is a serial port: write it as a url, rtu://{text}?baudrate=9600")
     from agent.config.messages import did_you_mean
 
     if _ADDRESS.fullmatch(text):
         raise MistypedError(
-            f"{text} does not say what is spoken there: tcp://{text} for Modbus, opc.tcp://{text}, mqtt://{text}"
+            f"{text} does not say what is spoken there: write tcp://{text} for Modbus, opc.tcp://{text}, mqtt://{text}"
         )
     name = text.removeprefix("source:")
     configuration = without_secrets(path)
     if name not in configuration.sources:
-        guess = did_you_mean(name, configuration.sources) if configuration.sources else ": there are none"
+        guess = did_you_mean(name, configuration.sources) if configuration.sources else ": the configuration has none, write an address such as tcp://HOST"
         raise MistypedError(f"there is no source {name}{guess}")
     return with_secrets(path, configuration, [name])[name]
 

@@ -125,7 +125,7 @@ async def _find(outbox: Outbox, event_id: str) -> tuple[str, int]:
             f"there is no dead letter with the id {event_id}: `edge-relay deadletters list` shows all"
         )
     which = " or ".join(f"`edge-relay deadletters show {name} {seq}`" for name, seq in found)
-    raise EdgeRelayError(f"{event_id} is a dead letter of several destinations: {which}")
+    raise EdgeRelayError(f"{event_id} is a dead letter of several destinations: choose one, {which}")
 
 
 async def _move(arguments: argparse.Namespace) -> int:

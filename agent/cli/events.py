@@ -14,6 +14,7 @@ from agent.model import Json
 SUMMARY = "list the newest events and their deliveries"
 _KEYS = ("since", "type", "rule", "state", "limit")
 HEAD: Final = ("seq", "time", "type", "priority", "deliveries", "message")
+_STATES: Final = ("pending", "delivered", "dead", "dropped")
 _NAMED: Final = 2  # of more destinations their number is said: the message behind them is to be seen
 
 
@@ -25,7 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--type", help="types that begin so: alarm., alarm.raised")
     parser.add_argument("--rule", help="of this rule")
-    parser.add_argument("--state", help="with a delivery that is pending, delivered, dead or dropped")
+    parser.add_argument("--state", choices=_STATES, help="with a delivery in this state")
     add_limit(parser)
     add_json_option(parser, lines=True)
     parser.add_argument(

@@ -123,9 +123,9 @@ def _with_unit(config: "SourceConfig", unit: int | None) -> "SourceConfig":
     if unit is None:
         return config
     if not 0 <= unit <= _HIGHEST_UNIT:
-        raise MistypedError(f"--unit-id {unit}: a unit id is a number from 0 to {_HIGHEST_UNIT}")
+        raise MistypedError(f"--unit-id {unit}: expected a number from 0 to {_HIGHEST_UNIT}")
     if not isinstance(config, ModbusSource):
-        raise MistypedError(f"--unit-id is for Modbus, and this source is {config.type}")
+        raise MistypedError(f"--unit-id is for Modbus, and this source is {config.type}: leave it out")
     return config.model_copy(update={"unit_id": unit})
 
 

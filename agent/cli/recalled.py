@@ -34,7 +34,7 @@ async def recalled(agent: AgentSection, wanted: Collection[Key], begin: int, end
     sessions = read_samples(agent.data_dir / SAMPLES, wanted, begin, end)
     if not sessions:
         raise EdgeRelayError(
-            "no samples are kept of this time: they go when they are old, or when there are many"
+            "no samples are kept of this time: they go when they are old, or when there are many; name a later time, or raise `store: {samples: {keep}}`"
         )
     return sessions
 

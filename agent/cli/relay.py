@@ -167,7 +167,7 @@ def _access(arguments: argparse.Namespace) -> "Access":
         )
     for path in (certificate, key):
         if path is not None and not path.is_file():
-            raise EdgeRelayError(f"--tls: there is no file {path}")
+            raise EdgeRelayError(f"--tls: there is no file {path}: give the certificate and its key")
     return Access(listen, certificate, key, arguments.behind_proxy, arguments.url)
 
 

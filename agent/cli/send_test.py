@@ -101,7 +101,7 @@ def _sample(identity: str, at: int, rule: str | None, configuration: "Configurat
 def _known(name: str, names: Collection[str]) -> str:
     from agent.config.messages import did_you_mean
 
-    return did_you_mean(name, names) if names else ": the configuration has none"
+    return did_you_mean(name, names) if names else ": the configuration has none, add it"
 
 
 def _where(config: "DestinationConfig", event: Event, whose: "Identity") -> tuple[str, set[str]]:

@@ -124,7 +124,7 @@ def _bytes(path: Path) -> bytes:
     try:
         return sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+        raise UsageError(f"{path} cannot be read ({error.strerror}): check the path") from None
 
 
 def read_keys(arguments: argparse.Namespace) -> Keys:
@@ -136,7 +136,7 @@ def read_keys(arguments: argparse.Namespace) -> Keys:
     """
     if arguments.destination is not None:
         if arguments.secret_file or arguments.public_key:
-            raise UsageError("either --destination, or --secret-file and --public-key: not both")
+            raise UsageError("--destination beside --secret-file or --public-key: give one of them")
         return keys_of_destination(arguments.config, arguments.destination)
     if not arguments.secret_file and not arguments.public_key:
         raise UsageError("which key? Give --secret-file FILE, --public-key whpk_..., or --destination NAME")
@@ -196,13 +196,13 @@ def keys_of_destination(config: Path, name: str) -> Keys:
     destinations = load(config).destinations
     name = name.removeprefix("destination:")
     if (destination := destinations.get(name)) is None:
-        remedy = did_you_mean(name, destinations) if destinations else ": the configuration has none"
+        remedy = did_you_mean(name, destinations) if destinations else ": the configuration has none, add it"
         raise UsageError(f"there is no destination {name}{remedy}")
     match destination:
         case WebhookDestination(signing=signing) if signing != "none":
             pass
         case _:
-            raise UsageError(f"destination {name} is not signed: there is nothing to verify")
+            raise UsageError(f"destination {name} is not signed (`signing: none`), so nothing can be verified: give it a secret, as `edge-relay keygen` makes one")
     if isinstance(signing, HexSigning):
         secret = signing.secret.reveal()
         return Keys((f"the secret of {name}",), (), (secret,), signing.header, signing.prefix)

@@ -1,9 +1,12 @@
 """All commands alike: how they are listed, helped with, completed, and printed for scripts."""
 
+import os
 import re
 import shlex
 import socket
 import subprocess
+import sys
+import textwrap
 from importlib import import_module
 
 import pytest
@@ -69,6 +72,35 @@ def test_the_list_has_all_of_them_in_a_screen(capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["stauts"])
     assert "did you mean `status`" in capsys.readouterr().err
+
+
+def test_a_terminal_without_our_letters_still_shows_the_rest(tmp_path):
+    """In a locale that has no degree sign a rule is explained all the same."""
+    rule = """
+        agent: {site: s, name: n, data_dir: data}
+        sources: {plc: {type: simulated, tags: {T: {signal: sine, unit: °C}}}}
+        rules: {hot: {tag: T, high: 80}}
+    """
+    (tmp_path / "agent.yaml").write_text(textwrap.dedent(rule), encoding="utf-8")
+    command = (sys.executable, "-m", "agent", "explain", "-c", str(tmp_path))
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    run = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, env=environment)
+
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "80 ?C" in run.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_is_as_wide_as_the_terminal(name, monkeypatch):
+    """But for the examples, which are copied as they stand."""
+    monkeypatch.setenv("COLUMNS", "60")
+    prose = [
+        line
+        for line in CHILDREN[name].format_help().splitlines()
+        if not line.startswith(" ") and not line.endswith(":")
+    ]
+
+    assert max(map(len, prose)) <= 60
 
 
 @pytest.mark.parametrize("words", [["deadletters"], ["deadletters", "--destination", "cmms"]])
