@@ -10,8 +10,8 @@ import pytest
 from hypothesis import settings
 from rigs.virtual_time import VirtualTimeLoop
 
-# How long an example takes says what else the machine does. `make faults` looks ten times as deep.
-settings.register_profile("house", deadline=None, max_examples=50)
+# How long an example takes says what else the machine does. `make faults` looks far deeper.
+settings.register_profile("house", deadline=None, max_examples=30)
 settings.register_profile("deep", deadline=None, max_examples=500)
 settings.load_profile("house")
 gc.disable()  # until all tests are collected: nothing of them is garbage

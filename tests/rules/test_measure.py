@@ -405,7 +405,7 @@ def signals(draw):
     return signal
 
 
-few = settings(max_examples=30, deadline=None)
+few = settings(max_examples=settings.default.max_examples // 2, deadline=None)
 """Long signals; a busy machine takes its time over them."""
 
 
