@@ -1,7 +1,8 @@
 """What `edge-relay status` prints for people: the verdict first, and all of it on one screen.
 
 Rules for whoever changes this: what is not well comes before what is, and is never left out for it; a reason
-stands on a line of its own, whole, for the remedy is at its end, and once; what was left out is counted.
+stands on a line of its own, whole, for the remedy is at its end, and once; what was left out is counted; where
+the verdict has scrolled away it is said again at the end.
 """
 
 import sys
@@ -13,6 +14,7 @@ from agent.cli.tables import part_of_screen, print_table, seconds, wrapped
 from agent.model import Json
 from agent.store.notices import size_text
 
+_AT_A_GLANCE: Final = 3  # problems
 _NOTES: Final = 5  # of one source
 _LONG: Final = 60.0  # seconds: who has mended a receiver need not wait for longer
 
@@ -30,13 +32,16 @@ def show_status(status: Mapping[str, Json], *, whole: bool = False) -> None:
     )
     for name, head, row in parts:
         _show_part((name, *head), [row(*each) for each in _map(status.get(f"{name}s")).items()], said, rows)
+    problems = len(_list(status["problems"]))
+    if problems > _AT_A_GLANCE and sys.stdout.isatty():
+        print(f"\n{_name(status)} does not do all of its work: {problems} problems, see the top")
 
 
 def _show_verdict(status: Mapping[str, Json]) -> None:
     agent, store, clock = _map(status["agent"]), _map(status["store"]), _map(status["clock"])
     problems, unwatched = _list(status["problems"]), int(_number(status.get("unwatched")))
     does = "does not do all of its work:" if problems else "does its work"
-    print(f"{agent['site']}/{agent['name']} {does}")
+    print(f"{_name(status)} {does}")
     for problem in problems:
         print(wrapped(f"  {problem}"))
     if attention := _list(status.get("attention")):
@@ -53,6 +58,11 @@ def _show_verdict(status: Mapping[str, Json]) -> None:
     _show_room(_map(store["room"]))
     if not any(str(clock["why"]) in str(problem) for problem in problems):
         print(wrapped(f"the wall clock is {clock['standing']}: {clock['why']}"))
+
+
+def _name(status: Mapping[str, Json]) -> str:
+    agent = _map(status["agent"])
+    return f"{agent['site']}/{agent['name']}"
 
 
 def _show_room(room: Mapping[str, Json]) -> None:

@@ -55,7 +55,7 @@ def test_the_examples_are_commands(name, monkeypatch):
         assert main(words) == 0, line
 
 
-@pytest.mark.parametrize("name", COMMANDS.keys() - SPEAK_OTHERWISE.keys())
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in SPEAK_OTHERWISE])
 def test_a_command_speaks_to_scripts(name):
     """It has --json, or a reason why not."""
     assert "--json" in all_help(CHILDREN[name])

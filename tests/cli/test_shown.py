@@ -76,6 +76,17 @@ def test_what_somebody_should_see_to_stands_under_the_verdict_and_once(capsys):
     assert any("the next is made in 4 min; sooner: edge-relay enable" in line for line in lines)
 
 
+def test_a_verdict_that_has_scrolled_away_is_said_again(capsys, monkeypatch):
+    """Twelve machines behind a dead switch fill more than a screen."""
+    monkeypatch.setattr("agent.cli.tables.sys.stdout.isatty", lambda: True)
+    show_status(
+        {**STATUS, "problems": [f"source plc-{n} is down: no" for n in range(12)], "destinations": {}}
+    )
+
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == "dresden/line-4 does not do all of its work: 12 problems, see the top"
+
+
 def test_an_alarm_that_somebody_has_put_aside_says_so(capsys):
     """Who comes at night sees that the open alarm was shelved by the late shift."""
     alarms = [{"rule": "hot", "level": "high", "for_s": 3, "shelved": {"by": "anna"}}]
