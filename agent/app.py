@@ -30,7 +30,7 @@ from agent.heartbeat import Heartbeats, Lapses, lasting
 from agent.holding import Holding
 from agent.intakes import Intakes
 from agent.measuring import measure
-from agent.model import MILLISECOND, EventType, Json, Seen
+from agent.model import MILLISECOND, EventType, Json
 from agent.notify import Systemd, feed_watchdog, stuck
 from agent.operate import Hand
 from agent.outlets import Outlets
@@ -92,7 +92,7 @@ class Agent:
         )
         self.recorder = Recorder(configuration.agent.data_dir / SAMPLES, clock)
         self.recorder.watch(configuration)
-        self.pipeline.note, self.flush_samples = self._note, self.recorder.flush
+        self.pipeline.note, self.flush_samples = self.recorder.note, self.recorder.flush
         self.hand = Hand(self.pipeline, clock)
         self.outlets.announce = self.pipeline.announce
         self.timekeeper = Timekeeper(
@@ -103,6 +103,7 @@ class Agent:
             written=configuration.agent.clock == "trusted",
         )
         self.board = Board(configuration, clock, lambda: self.timekeeper.reckoning)
+        self.pipeline.see = self.board.note
         self._serve_store(store)
         self.intakes = Intakes(self.pipeline, clock, random.random, lambda: self.timekeeper.reckoning)
         self.reception = Reception(self.pipeline, store, clock, lambda: self.timekeeper.reckoning, self.mint)
@@ -134,10 +135,6 @@ class Agent:
 
     def _now_ms(self) -> int:
         return (self.clock.monotonic() + self.timekeeper.reckoning.offset) // MILLISECOND
-
-    def _note(self, batch: Sequence[Seen]) -> None:
-        self.recorder.note(batch)
-        self.board.note(batch)
 
     def _serve_store(self, store: Store) -> None:
         """Whom the store asks for the time, for room, and whom it tells."""
@@ -238,7 +235,7 @@ class Agent:
                 for event in (*self.intakes.last_words(), last):
                     await self.pipeline.tell(event)
         except TimeoutError:
-            _log.warning("the store does not answer: it is stopped without a last word")
+            _log.warning("the store does not answer: it is stopped without a last word; see to the disk (dmesg)")
         await self.outlets.stop()
         await self.recorder.stop()
         self.pipeline.checkpoint()

@@ -58,7 +58,7 @@ class Board:
     # --- what comes in ----------------------------------------------------------------------------
 
     def note(self, batch: Sequence[Seen]) -> None:
-        """Take what the rules have taken; costs next to nothing."""
+        """Take what has come, whether the store takes what follows of it or not; costs next to nothing."""
         self._pending.append(batch)
 
     def watch(self, configuration: Configuration) -> None:

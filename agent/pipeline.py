@@ -58,6 +58,7 @@ class Pipeline:
         engine: the rules; replaced whole by a reload.
         subscribers: which destinations an event is addressed to; replaced by a reload.
         note: told of every batch that the rules have taken (for the recorder); must cost next to nothing.
+        see: told of every batch that comes, also while nothing can be stored (for the page); likewise.
         on_blind: told of every `agent.blind` that is stored (for the heartbeats).
     """
 
@@ -73,6 +74,7 @@ class Pipeline:
         self.engine = engine
         self.subscribers = subscribers
         self.note: Callable[[Sequence[Seen]], None] = _forget
+        self.see: Callable[[Sequence[Seen]], None] = _forget
         self.on_blind: Callable[[Event], None] = _nobody
         self._store = store
         self._offer = offer
@@ -102,6 +104,7 @@ class Pipeline:
         Raises:
             StoreUnavailable: nothing of the batch was taken; offer it again, or newer values.
         """
+        self.see(batch)
         if not self._open.is_set():
             await self._open.wait()
         taken = self.engine.take(batch)

@@ -11,7 +11,7 @@ from rigs.stores import busy_disk, refusing_disk
 
 from agent.clock import SystemClock
 from agent.errors import StoreUnavailable
-from agent.model import SECOND, EventType, Quality, Reading, TagSpec, Tick
+from agent.model import SECOND, EventType, Link, Quality, Reading, TagSpec, Tick
 from agent.pipeline import Pipeline
 from agent.rules.engine import Engine
 from agent.rules.spec import State
@@ -102,6 +102,19 @@ async def test_a_failed_commit_falls_back_and_the_same_value_raises_later(tmp_pa
 
         assert way.told.count("raised") == 1
         assert [delivery.stored.seq for delivery in way.handed] == [2]  # what fell used up no number
+
+
+async def test_a_page_sees_what_comes_also_while_nothing_can_be_stored(tmp_path):
+    """A value that moves past its limit, a source that goes down: what people look at does not stand still with the disk."""
+    async with road(tmp_path) as way:
+        seen = []
+        way.pipeline.see = seen.extend
+        now = CLOCK.monotonic()
+        batch = [Reading("T", 171.0, Quality.GOOD, now), Link("plc", up=False, at=now, reason="unplugged")]
+        with refusing_disk(), pytest.raises(StoreUnavailable):
+            await way.pipeline.emit(batch)
+
+    assert seen == batch
 
 
 async def test_everything_queued_behind_a_failed_commit_falls_with_it(tmp_path):
