@@ -163,7 +163,7 @@ async def test_what_is_wrong_is_real(tmp_path, monkeypatch, capsys):
             _, printed, _ = await run(capsys, *shlex.split(command))
             known = masked(plant.shown(printed))
             missing += [line for line in masked(lines) if line not in {"", "...", *known}]
-        asked = plant.real(asking).replace("curl ", "curl --silent --max-time 3 ")
+        asked = plant.real(asking).replace("curl ", "curl --silent --max-time 6 ")
         program = await asyncio.create_subprocess_exec("bash", "-c", asked, stdout=asyncio.subprocess.PIPE)
         answers = (await program.communicate())[0].decode().replace(" ", "")
     facts = (
