@@ -3,11 +3,11 @@
 Alarms of each priority, a source and a destination that are away, dead letters, messages that came in.
 """
 
-import asyncio
 from contextlib import asynccontextmanager
 
+import aiohttp
 from rigs.agent_process import until
-from rigs.paged_plant import paged_plant
+from rigs.paged_plant import BOB, paged_plant
 from rigs.poll_relay import poll_relay
 from rigs.signed import SECRET as SENDERS
 from rigs.signed import body_of, headers
@@ -15,7 +15,14 @@ from rigs.signed import body_of, headers
 from agent.clock import SystemClock
 from agent.model import SECOND
 
-TAGS = {"R1.TT101": 60, "R1.PT102": 61, "P101.FT": 62, "TANK1.LT": 63, "P102.BRG_TT": 64, "FAN2.VT": 65}
+TAGS = {
+    "R1.TT101": (60, "°C"),
+    "R1.PT102": (61, "bar"),
+    "P101.FT": (62, "m3/h"),
+    "TANK1.LT": (63, "%"),
+    "P102.BRG_TT": (64, "°C"),
+    "FAN2.VT": (65, "mm/s"),
+}
 RULES = """\
   R1-temperature: {tag: R1.TT101, high: 170, high_high: {at: 185, priority: critical}, priority: high,
     message: "Reactor jacket at {value} °C", response: "Open CV-101, check the jacket flow"}
@@ -65,16 +72,9 @@ async def lively_plant(folder):
             here.put(60, 188)
             await here.is_open(*RAISED)
             await until(lambda: dead(here), here.agent.log)
-            await here.agent.command("ack", "P102-bearing", "--by", "bob")
-            await here.agent.command(
-                "shelve",
-                "TANK1-level",
-                "--for",
-                "8h",
-                "--reason",
-                "the probe is being changed",
-                "--by",
-                "bob",
+            await by_bob(here, "acknowledge", rules=["P102-bearing"])
+            await by_bob(
+                here, "shelve", rules=["TANK1-level"], for_s=8 * 3600, reason="the probe is being changed"
             )
             yield here
 
@@ -83,10 +83,10 @@ async def dead(here):
     return (await here.agent.status())["destinations"]["cmms"]["dead"]
 
 
-async def swing(here):
-    """Let its values move, until it is cancelled."""
-    while True:
-        for number in range(40):
-            here.put(61, 60 + number % 7)
-            here.put(62, 60 + (number * 3) % 10)
-            await asyncio.sleep(0.2)
+async def by_bob(here, action, **order):
+    headers = {"Authorization": f"Bearer {BOB}"}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{here.url}api/alarms/{action}", json=order, headers=headers) as answer,
+    ):
+        assert answer.status == 200, await answer.text()

@@ -46,10 +46,12 @@ class PagedPlant:
         self.url = f"http://127.0.0.1:{agent.port}/"
 
     def write(self, *, tags, rules, tokens=TOKENS, every="50ms", more=""):
-        """The configuration: `tags` offsets of the registers by name, `rules` and `more` as they stand in a file."""
+        """The configuration: `tags` offsets of the registers by name, or with their units, `rules` and `more` as they stand in a file."""
         lines = [
-            f"      {json.dumps(name, ensure_ascii=False)}: {{area: holding, offset: {offset}, type: uint16, unit: °C, range: [0, 200]}}"
-            for name, offset in tags.items()
+            f"      {json.dumps(name, ensure_ascii=False)}: {{area: holding, offset: {offset}, type: uint16, unit: {json.dumps(unit)}, range: [0, 200]}}"
+            for name, (offset, unit) in (
+                (name, at if isinstance(at, tuple) else (at, "")) for name, at in tags.items()
+            )
         ]
         head = HEAD.format(
             port=self.agent.port,
