@@ -24,6 +24,7 @@ from agent.cli.asking import (
     print_problems,
     told,
 )
+from agent.cli.tables import coloured
 from agent.errors import ConfigError, EdgeRelayError
 from agent.model import Json
 
@@ -97,7 +98,7 @@ async def _examine(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(_document(found), indent=2, ensure_ascii=False))
     else:
-        show(found, width=_width(), coloured=sys.stdout.isatty())
+        show(found, width=_width(), coloured=coloured())
     return 1 if worst(found) is Verdict.PROBLEM else 0
 
 

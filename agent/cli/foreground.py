@@ -2,10 +2,10 @@
 
 import asyncio
 import signal
-import sys
 from collections.abc import Coroutine
 from typing import Final, TypeVar
 
+from agent.cli.tables import coloured
 from agent.demo.lines import Tone
 
 T = TypeVar("T")
@@ -46,5 +46,5 @@ def _cancel_once(task: asyncio.Task[T]) -> None:
 
 def say(text: str, tone: Tone = Tone.PLAIN) -> None:
     """Print a line at once, coloured on a terminal."""
-    coloured = sys.stdout.isatty() and tone is not Tone.PLAIN
-    print(f"\x1b[{_COLOURS[tone]}m{text}\x1b[0m" if coloured else text, flush=True)
+    shown = tone is not Tone.PLAIN and coloured()
+    print(f"\x1b[{_COLOURS[tone]}m{text}\x1b[0m" if shown else text, flush=True)

@@ -4,6 +4,7 @@ Rules for whoever changes this: a file, a pipe or `grep` gets a row a line; what
 cut, for the remedy stands at the end.
 """
 
+import os
 import shutil
 import sys
 import textwrap
@@ -98,6 +99,11 @@ def wrapped(text: str) -> str:
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+def coloured() -> bool:
+    """Whether colours are wanted: by a terminal that can show them, whose user has not said no (no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def part_of_screen() -> int:

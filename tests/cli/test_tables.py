@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from agent.cli.tables import coloured
+
 PRINTED = """
 from agent.cli.tables import Rows
 rows = Rows(("tag", "value"), (4, 5))
@@ -67,6 +69,17 @@ def test_on_a_terminal_rows_are_cut_and_reasons_wrapped():
         "    stands at the end",
         "T2             7",
     ]
+
+
+@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
+def test_who_wants_no_colours_gets_none(name, value, monkeypatch):
+    """A terminal alone is no reason."""
+    monkeypatch.setattr("agent.cli.tables.sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert coloured()
+    monkeypatch.setenv(name, value)
+    assert not coloured()
 
 
 def test_a_pipe_gets_all_of_it():
