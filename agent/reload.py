@@ -108,6 +108,8 @@ class Reloader:
         changed = changes(old, new)
         if changed:
             await self._take_up(old, new)
+        else:
+            self._agent.site.change()  # whoever has renewed its certificate reloads for that
         if changed or self.rejected:
             self._accepted(changed)
         self.loaded = self._agent.clock.monotonic()

@@ -40,6 +40,25 @@ async def test_a_renewed_certificate_is_shown_to_whoever_comes_next(tmp_path, fr
             writer.close()
 
 
+async def test_a_reload_takes_a_renewed_certificate_although_nothing_is_changed(tmp_path, free_port, caplog):
+    """At once, as whoever renews it by a script wants; half a renewal is told, and the one before serves on."""
+    authority = Authority(tmp_path)
+    _, key = authority.issue("page")
+    async with site(tmp_path, free_port(), ca=authority.certificate, listen="0.0.0.0", more=TLS) as here:
+        before, right = await shown(here, authority), key.read_bytes()
+        authority.issue("other")
+        key.write_bytes((tmp_path / "other.key").read_bytes())
+        assert await here.agent.reload() == []
+        await eventually(lambda: "page.pem cannot be used" in caplog.text)
+        assert await shown(here, authority) == before
+        key.write_bytes(right)
+        authority.issue("page")
+        assert await here.agent.reload() == []
+        async with asyncio.timeout(30):
+            while await shown(here, authority) == before:
+                await asyncio.sleep(0.02)
+
+
 async def test_a_reload_turns_tls_on_and_off(tmp_path, free_port, caplog, monkeypatch):
     """What cannot be used is said, and waited for; the agent goes on meanwhile."""
     monkeypatch.setattr(module, "_READ_AGAIN_S", 0.05)
