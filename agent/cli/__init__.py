@@ -187,10 +187,21 @@ def _main(words: Sequence[str]) -> int:
         words = [first, *getattr(_command(first), "completed", list)(words[1:])]
     arguments = parser.parse_args(words)
     try:
-        return int(arguments.run(arguments))
-    except BrokenPipeError:  # `| head` has read enough
-        sys.stderr.close()
-        return 0
+        status = int(arguments.run(arguments))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _read_enough()
+    except ExceptionGroup as errors:  # of a command whose tasks print
+        if errors.split(BrokenPipeError)[1] is not None:
+            raise
+        return _read_enough()
+    return status
+
+
+def _read_enough() -> int:
+    """`| head` wants no more: nothing is left to be said, not even at the end of the process."""
+    sys.stderr.close()
+    return 0
 
 
 def _unknown(name: str) -> str:

@@ -1,5 +1,6 @@
 """All commands alike: how they are listed, helped with, completed, and printed for scripts."""
 
+import io
 import os
 import re
 import shlex
@@ -72,6 +73,19 @@ def test_the_list_has_all_of_them_in_a_screen(capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["stauts"])
     assert "did you mean `status`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError(), ExceptionGroup("", [BrokenPipeError()])])
+def test_a_reader_who_has_enough_is_no_error(error, monkeypatch):
+    """`edge-relay read | head` ends with neither traceback nor failure, also where tasks print."""
+
+    def printing(_):
+        raise error
+
+    monkeypatch.setattr("sys.stderr", io.StringIO())
+    monkeypatch.setattr(import_module(COMMANDS["schema"]), "run", printing)
+
+    assert main(["schema"]) == 0
 
 
 def test_a_terminal_without_our_letters_still_shows_the_rest(tmp_path):
