@@ -267,10 +267,11 @@ class Outlets:
         found = []
         for name, (dispatcher, _) in self._at_work.items():
             state, reason = dispatcher.health.state
-            waits = f"(events that wait: {self._store.waiting_count(name)})"
+            waiting = self._store.waiting_count(name)
+            waits = f"(events that wait: {waiting})"
             if state is DestinationState.WAITING:
                 found.append(f"destination {name} is waiting {waits}: {reason}")
-            elif state is DestinationState.HEALTHY and reason:
+            elif state is DestinationState.HEALTHY and reason and waiting:
                 found.append(
                     f"destination {name} has refused an event, which is sent again {waits}: {reason}"
                 )

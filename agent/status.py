@@ -112,6 +112,11 @@ def warnings(agent: "Agent") -> Sequence[str]:
             f"a changed configuration is refused, the old one goes on: {rejected[0]}{more}; "
             "`edge-relay check` lists all, `edge-relay reload` takes up the corrected one"
         )
+    if dead := agent.store.dead_count():
+        many = "1 event was" if dead == 1 else f"{dead} events were"
+        found.append(
+            f"{many} given up (dead letters): `edge-relay deadletters` says why, and how to send them"
+        )
     return [*found, *_began_anew(where)]
 
 

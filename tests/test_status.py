@@ -36,9 +36,9 @@ def test_a_store_that_takes_nothing_is_a_problem_with_its_reason(tmp_path):
     assert health(agent(tmp_path, "the disk is full")) == ["nothing can be stored: the disk is full"]
 
 
-def looked_after(folder, *, bad=(), tags=2, delayed=(), refused="", rejected=(), full=False, losses=(0, "")):
+def looked_after(folder, *, bad=(), delayed=(), refused="", rejected=(), full=False, losses=(0, ""), dead=0):
     """An agent in which nothing needs anybody, but what is said here."""
-    intake = SimpleNamespace(pause=None, late={}, bad=dict(bad), tags=tags, losses=losses)
+    intake = SimpleNamespace(pause=None, late={}, bad=dict(bad), tags=len(bad) + 1, losses=losses)
     return SimpleNamespace(
         configuration=SimpleNamespace(agent=SimpleNamespace(data_dir=folder)),
         intakes=SimpleNamespace(at_work={"plc": intake}, expiring=[]),
@@ -47,7 +47,9 @@ def looked_after(folder, *, bad=(), tags=2, delayed=(), refused="", rejected=(),
             holding=SimpleNamespace(warnings=list),
             renewals=SimpleNamespace(expiring=[]),
         ),
-        store=SimpleNamespace(room=SimpleNamespace(ballast=SimpleNamespace(spent=full))),
+        store=SimpleNamespace(
+            dead_count=lambda: dead, room=SimpleNamespace(ballast=SimpleNamespace(spent=full))
+        ),
         site=SimpleNamespace(refused=refused),
         reloader=SimpleNamespace(rejected=list(rejected)),
     )
@@ -62,7 +64,7 @@ def test_who_looks_is_told_what_does_not_stop_the_agent(tmp_path):
         "r",
     ]
     bad = {"T": "T is out of its range", "U": "no such register"}
-    assert warnings(looked_after(tmp_path, bad=bad, tags=3)) == [
+    assert warnings(looked_after(tmp_path, bad=bad)) == [
         "source plc: 2 of 3 tags cannot be read, first T is out of its range"
     ]
 
@@ -74,6 +76,13 @@ def test_a_connection_that_comes_and_goes_is_told_while_it_is_there(tmp_path):
 
     assert "plc has lost its connection 3 times" in told
     assert "another client uses the client_id" in told
+
+
+def test_what_was_given_up_is_told_until_somebody_has_seen_to_it(tmp_path):
+    """A dead letter is an alarm that nobody was told of."""
+    (told,) = warnings(looked_after(tmp_path, dead=2))
+
+    assert told.startswith("2 events were given up (dead letters): `edge-relay deadletters`")
 
 
 def test_a_full_disk_is_told_while_the_store_can_still_write(tmp_path):
