@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final, Self, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from agent.errors import EdgeRelayError
 from agent.model import SECOND
@@ -16,8 +16,16 @@ _NUMBERS: Final = 1 << 63
 LONGEST_PAUSE: Final = 86_400 * SECOND
 """A pause that somebody forgot must not last: nothing is watched meanwhile. Nanoseconds."""
 
+
+def _in_one_line(text: str) -> str:
+    """What others read on a terminal, too: it can neither steer that one nor begin a line of its own."""
+    line = " ".join(text.split())
+    return line if line.isprintable() else "".join(each if each.isprintable() else "?" for each in line)
+
+
 Name: TypeAlias = Annotated[str, Field(max_length=_LONGEST_NAME)]
-Reason: TypeAlias = Annotated[str, Field(max_length=_LONGEST_REASON)]
+By: TypeAlias = Annotated[Name, AfterValidator(_in_one_line)]
+Reason: TypeAlias = Annotated[str, Field(max_length=_LONGEST_REASON), AfterValidator(_in_one_line)]
 
 Ordered = TypeVar("Ordered", bound=BaseModel)
 
@@ -49,7 +57,7 @@ class Order(BaseModel):
     reason: Reason = ""
     for_s: Annotated[float, Field(gt=0, le=_LONGEST_S)] | None = None
     one_shot: bool = False
-    by: Name = ""
+    by: By = ""
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
@@ -64,7 +72,7 @@ class PauseOrder(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     for_s: Annotated[float, Field(gt=0, le=LONGEST_PAUSE / SECOND)]
-    by: Name = ""
+    by: By = ""
 
 
 class HoldOrder(BaseModel):
@@ -80,7 +88,7 @@ class HoldOrder(BaseModel):
 
     for_s: Annotated[float, Field(gt=0, le=_LONGEST_S)] | None = None
     reason: Reason = ""
-    by: Name = ""
+    by: By = ""
 
 
 class ReplayOrder(BaseModel):

@@ -4,6 +4,9 @@ import json
 
 import pytest
 from rigs.site import ANNA, site
+from rigs.stores import eventually
+
+from agent.store.records import EventFilter
 
 HOST = b"Host: localhost\r\n"
 RIGHT = f"Authorization: Bearer {ANNA}\r\n".encode()
@@ -56,3 +59,20 @@ async def test_who_comes_through_a_proxy_is_not_taken_for_somebody_at_this_machi
         assert await here.status("/api/status", **through) == 200, (
             "a proxy with a login of its own, and no tokens"
         )
+
+
+async def test_what_a_person_writes_steers_no_terminal_of_another(tmp_path, free_port):
+    """Reasons and names stand in status, events and logs: one line of what can be printed."""
+    order = {"for_s": 60, "by": "eve\r\nroot\x1b[2J", "reason": " old\n\n  probe\x07 \u202eü "}
+    async with site(tmp_path, free_port()) as here:
+        await eventually(lambda: here.agent.hand.alarms()["open"])
+        shelve = {"json": {**order, "rules": ["R"]}}
+        assert await here.status("/api/alarms/shelve", "POST", ANNA, **shelve) == 200
+        [event] = await here.agent.store.events(EventFilter(type="alarm.shelved"), 1)
+        _, _, paused = await here.ask(
+            "/api/sources/plc/pause", "POST", ANNA, json={"for_s": 60, "by": order["by"]}
+        )
+
+    told = event.stored.event.data
+    assert (told["by"], told["reason"]) == ("eve root?[2J (anna)", "old probe? ?ü")
+    assert json.loads(paused)["reason"].startswith("paused by eve root?[2J (anna) until ")
