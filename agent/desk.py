@@ -196,7 +196,7 @@ class Desk:
     def _no_event(self, seq: int) -> str:
         newest, kept = self.store.seq, self.terms().keep_delivered
         if seq < 1 or seq > newest:
-            return f"there is no event {seq}: the newest is {newest}"
+            return f"there is no event {seq}: the newest is {newest}, `edge-relay events` lists them"
         lasting = "" if kept is None else f" for {duration(kept)}"
         return (
             f"event {seq} is not kept any more: what was delivered is kept{lasting} (store: keep_delivered)"

@@ -82,7 +82,11 @@ class Holding:
         """
         health = self._dispatcher(name).health
         if health.paused is None:
-            why = "" if health.disabled is None else f" but disabled: {health.disabled}{remedy(name)}"
+            why = (
+                ": there is nothing to resume"
+                if health.disabled is None
+                else f" but disabled: {health.disabled}{remedy(name)}"
+            )
             raise ImpossibleError(f"destination {name} is not paused{why}")
         waited = self._store.waiting_count(name)
         self._resume(name)

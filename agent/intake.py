@@ -217,7 +217,11 @@ class Intake:
         self.late = late
         self._tags_late.set(len(late))
         if new:
-            _log.warning("source %s: nothing comes of %s, though it is connected", self.name, named(new))
+            _log.warning(
+                "source %s: nothing comes of %s, though it is connected: look at the device, and at `stale_after`",
+                self.name,
+                named(new),
+            )
         if back and self.up:
             _log.info("source %s: %s: values come again", self.name, named(back))
 

@@ -149,7 +149,7 @@ class Intakes:
         """
         pause = self._find(name).pause
         if pause is None:
-            raise ImpossibleError(f"source {name} is not paused")
+            raise ImpossibleError(f"source {name} is not paused: it is read, there is nothing to resume")
         pause.ended.set()
 
     def _find(self, name: str) -> Intake:

@@ -190,7 +190,10 @@ class Recorder:
     def _open(self) -> SampleFile:
         self._file, aside = SampleFile.open(self._path, self._boot, self._started, self._away_since)
         if aside is not None:
-            _log.warning("the file of recent samples was damaged and is begun anew; the old one is %s", aside)
+            _log.warning(
+                "the file of recent samples was damaged and is begun anew; see to the disk (dmesg), the old one is %s",
+                aside,
+            )
         return self._file
 
     def _lose(self, why: str, since: int) -> None:

@@ -55,7 +55,11 @@ def written_on_signal(path: Path) -> Iterator[None]:
     try:
         file = path.open("w")
     except OSError as error:  # a full disk is no reason not to start
-        _log.warning("%s cannot be written (%s): a hung agent would not say where", path, error.strerror)
+        _log.warning(
+            "%s cannot be written (%s): a hung agent would not say where; check the folder and the room on its disk",
+            path,
+            error.strerror,
+        )
         yield
         return
     with file:

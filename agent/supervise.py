@@ -128,12 +128,14 @@ class Supervisor:
             # A library that lets its own cancellation out must not end the source for ever, unseen.
             if task is None or task.cancelling() > wanted:
                 raise
-            raise EdgeRelayError("its session cancelled itself; it was started anew") from None
+            raise EdgeRelayError(
+                "its session cancelled itself; it was started anew, a bug: report it with what `edge-relay bundle` collects"
+            ) from None
         except TimeoutError:
             if self._limit is None or not self._limit.expired():
                 raise
             raise EdgeRelayError(
-                f"nothing came of it for {self._patience:g} s; it was started anew"
+                f"nothing came of it for {self._patience:g} s; it was started anew: look at the device and the network"
             ) from None
         finally:
             self._limit = None

@@ -72,7 +72,9 @@ def judge(now: int, offset: int, evidence: Evidence) -> Judgement:
     """How far a clock is believed that stands `offset` nanoseconds ahead of the monotonic one, at instant `now`."""
     wall = now + offset
     if wall < RELEASED:
-        why = f"it says {utc_text(max(wall, 0))[:10]}, and this program was released on {__released__}: set it"
+        why = (
+            f"it says {utc_text(max(wall, 0))[:10]}, and this program was released on {__released__}: set it"
+        )
         return Judgement(Standing.WRONG, why)
     if evidence.written:
         return Judgement(Standing.TRUSTED, "`clock: trusted` is written in the configuration")
@@ -149,7 +151,10 @@ class Timekeeper:
         now = self._clock.monotonic()
         before, self._offset = self._offset, self._clock.wall() - now
         if abs(self._offset - before) > _STEP:
-            _log.warning("the wall clock has stepped by %+.1f s", (self._offset - before) / SECOND)
+            _log.warning(
+                "the wall clock has stepped by %+.1f s: where nobody set it, look at the time server",
+                (self._offset - before) / SECOND,
+            )
         self._gather()
         standing, self.judgement = self.judgement.standing, judge(now, self._offset, self._evidence)
         if self.judgement.standing is not standing:

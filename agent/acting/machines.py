@@ -69,7 +69,7 @@ class Machines:
 
         def leaving() -> None:
             if self._writer(tag) is not writer:  # a reload may have led the tag to another machine
-                raise WriteRefused("nothing was sent: the connection is not the same any more")
+                raise WriteRefused("nothing was sent: the connection is not the same any more, send it anew")
             last_word()
             left.set()
 
@@ -79,9 +79,11 @@ class Machines:
         except TimeoutError:
             if not left.is_set():
                 raise WriteRefused(
-                    f"nothing was sent: the device was not ready for it within {_BOUND_S:g} s"
+                    f"nothing was sent: the device was not ready for it within {_BOUND_S:g} s; look at it, and send it anew"
                 ) from None
-            raise WriteUncertain(f"the device did not answer within {_BOUND_S:g} s") from None
+            raise WriteUncertain(
+                f"the device did not answer within {_BOUND_S:g} s: read the tag to see what is there"
+            ) from None
 
     async def _connected(self, tag: str, until: int) -> Writer | None:
         """Wait for the source of a tag; a source that stays away is waited for by one message, not by each."""
@@ -109,5 +111,5 @@ class Machines:
     def _why_not(self, tag: str) -> str:
         source = self._source(tag)
         if source is None:
-            return f"no source has a tag {tag} that may be written to"
-        return f"source {source.name} is not connected: {source.reason or 'it was just now'}"
+            return f"no source has a tag {tag} that may be written to, add `write` to it"
+        return f"source {source.name} is not connected: {source.reason or 'it was just now, send it anew'}"

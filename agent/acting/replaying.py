@@ -46,7 +46,11 @@ class Replaying:
             raise Declined(Code.ASKED, why, task.what)  # what is made up is no target
         since = _since(task, task.text(deed.since), now)
         if since > now.utc:
-            raise Declined(Code.ASKED, "since: it lies in the future, and nothing was sent after it", what)
+            raise Declined(
+                Code.ASKED,
+                "since: it lies in the future, and nothing was sent after it: send a time that is past",
+                what,
+            )
         await self._journal.begin(task.received, what)
         try:
             count = await self._walk(orders.Replay(name, since_wall=since * SECOND))

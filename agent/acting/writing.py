@@ -153,7 +153,7 @@ class Writing:
     def _unfit(self, tag: str, value: Json) -> Refusal | None:
         grant = self._machines.grant(tag)
         if tag not in self._pipeline.engine.tags:
-            return Refusal(Against.TAG, f"there is no tag {tag}")
+            return Refusal(Against.TAG, f"there is no tag {tag}: check the name that was sent")
         if grant is None:
             return Refusal(Against.TAG, f"{tag} may not be written: its tag does not say `write`")
         return unfit(self._spec(tag), grant, value)

@@ -29,7 +29,7 @@ class Condition(Enum):
 
     ANSWERS = "it answers"
     HANGS = "it runs, but does not answer: it hangs, or is stopped"
-    NOT_RUNNING = "no agent is running"
+    NOT_RUNNING = "no agent is running with this data directory: `systemctl status edge-relay` says why"
     CLOSED = "its control socket may not be used by you: use sudo, or join the group edge-relay"
 
 

@@ -87,7 +87,7 @@ def unit_test_of(
     text = "\n".join([*lines, *(expected if events else ["    expect: []"]), ""])
     if wrong := judge(_loaded(text, configuration), configuration).problem:
         raise EdgeRelayError(
-            f"the test that was made does not pass, which is a defect of edge-relay: {wrong}"
+            f"the test that was made does not pass, which is a defect of edge-relay: {wrong}; report it with what `edge-relay bundle` collects"
         )
     return text
 

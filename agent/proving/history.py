@@ -38,7 +38,9 @@ class History:
         try:
             self.size = sum(path.stat().st_size for path in paths)
         except OSError as error:
-            raise HistoryError(f"{error.filename}: cannot be read: {error.strerror}") from None
+            raise HistoryError(
+                f"{error.filename}: cannot be read ({error.strerror}): check the path"
+            ) from None
 
     @property
     def naive(self) -> bool:

@@ -23,7 +23,9 @@ class Notes:
             text = f"a folder: name the files of tests in it, such as {file}/*.yaml"
             raise ConfigError([Problem(self._name, 0, 0, text)]) from None
         except OSError as error:
-            raise ConfigError([Problem(self._name, 0, 0, f"cannot be read: {error.strerror}")]) from None
+            raise ConfigError(
+                [Problem(self._name, 0, 0, f"cannot be read ({error.strerror}): check the path")]
+            ) from None
         self.document: Document = read_yaml(content, self._name)
         self.problems = list(self.document.problems)
 

@@ -110,7 +110,9 @@ class Sheet:
                 names = next(csv.reader([head], delimiter=delimiter), [])
                 yield from self._read(reader, [name.strip() for name in names], 3 if skipped else 2)
         except OSError as error:
-            raise HistoryError(f"{self.path}: cannot be read: {error.strerror or error}") from None
+            raise HistoryError(
+                f"{self.path}: cannot be read ({error.strerror or error}): check the path"
+            ) from None
         except (csv.Error, UnicodeError, EOFError, zlib.error) as error:
             line = reader.line_num + 2 if reader else 1
             text_of = (

@@ -69,7 +69,7 @@ async def expire(mailbox: Mailbox, channels: Collection[Channel], now: int) -> N
         if lost := await mailbox.expire(channel.box, now - channel.config.keep):
             EXPIRED.labels(channel.name).inc(lost)
             _log.error(
-                "channel %s: %d messages are removed that its plant never took, they were older than `keep`",
+                "channel %s: %d messages are removed that its plant never took, they were older than `keep`: see that it asks for them, or raise `keep`",
                 channel.name,
                 lost,
             )

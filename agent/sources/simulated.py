@@ -160,7 +160,9 @@ async def probe(
         SourceError: there is no such tag.
     """
     if place not in config.tags:
-        raise SourceError(f"a simulated source has nothing but its tags, and no {place} among them")
+        raise SourceError(
+            f"a simulated source has nothing but its tags, and no {place} among them: `edge-relay browse` lists them"
+        )
     async for found in browse(config, clock, Scope()):
         if found.name == place and found.value is not None:
             yield replace(found, matches=expect is not None and expect.met_by(found.value))

@@ -51,7 +51,9 @@ class Ballast:
         if not self.held:
             return False
         self.held = False
-        _log.warning("the disk is full: the ballast %s is let go for outcomes and events", self._path)
+        _log.warning(
+            "the disk is full: the ballast %s is let go for outcomes and events; make room", self._path
+        )
         return await self._do(self._release)
 
     def close(self) -> None:

@@ -158,7 +158,7 @@ class Room:
             if gone is None:
                 if not self._exhausted:
                     _log.error(
-                        "the store is larger than store.max_size, and nothing is left that may be given up"
+                        "the store is larger than store.max_size, and nothing is left that may be given up: raise it, or see that destinations take what waits"
                     )
                 self._exhausted = True
                 break

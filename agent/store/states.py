@@ -42,7 +42,7 @@ async def read_states(connection: aiosqlite.Connection) -> dict[str, bytes]:
         if checksum_of(key, value) == checksum:
             states[key] = value
         else:
-            _log.error("the stored state %s is damaged: it begins anew", key)
+            _log.error("the stored state %s is damaged: it begins anew; see to the disk (dmesg)", key)
     return states
 
 
@@ -55,7 +55,7 @@ async def read_state(connection: aiosqlite.Connection, wanted: str) -> bytes | N
     for value, checksum in await connection.execute_fetchall(_GET, (wanted,)):
         if checksum_of(wanted, value) == checksum:
             return bytes(value)
-        _log.error("the stored state %s is damaged: it begins anew", wanted)
+        _log.error("the stored state %s is damaged: it begins anew; see to the disk (dmesg)", wanted)
     return None
 
 

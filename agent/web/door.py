@@ -108,7 +108,11 @@ class Door:
     async def _slow_down(self, request: web.Request) -> None:
         delay, told = self._guesses.wrong(self._clock.monotonic())
         if told:
-            _log.warning("a wrong token was shown by %s (%d since it was last told)", request.remote, told)
+            _log.warning(
+                "a wrong token was shown by %s (%d since it was last told): give whoever it is the right one, or find out who tries",
+                request.remote,
+                told,
+            )
         await asyncio.sleep(delay)
 
 

@@ -78,5 +78,7 @@ def _verdict(problems: Sequence[str], *, tells: bool = True, **more: Json) -> we
 async def _known_hosts(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse other names for loopback: a page elsewhere must not read this through a rebound DNS name."""
     if request.url.host not in ("127.0.0.1", "localhost", "::1"):
-        raise web.HTTPForbidden(text="this address answers to 127.0.0.1 and localhost only\n")
+        raise web.HTTPForbidden(
+            text="this address answers to 127.0.0.1 and localhost only: ask it by one of these\n"
+        )
     return await handler(request)

@@ -124,7 +124,7 @@ class ReplayOrder(BaseModel):
         if self.destination is not None and self.to is not None:
             raise ValueError("destination sends again what it was sent, to what it was never sent: give one")
         if self.until_ms is not None and self.until_ms <= self.since_ms:
-            raise ValueError("until is not after since: nothing lies between them")
+            raise ValueError("until is not after since: nothing lies between them, give a later one")
         return self
 
 

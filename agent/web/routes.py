@@ -184,7 +184,9 @@ async def _body(request: web.Request) -> bytes:
     except TimeoutError:
         raise LateError("the order did not come to its end: send it again") from None
     except (web.RequestPayloadError, ConnectionResetError):
-        raise MalformedError("the body: it does not come to the end that its headers promise") from None
+        raise MalformedError(
+            "the body: it does not come to the end that its headers promise: send it again"
+        ) from None
 
 
 def _check(route: Route, request: web.Request) -> None:
@@ -194,7 +196,7 @@ def _check(route: Route, request: web.Request) -> None:
         if name not in known:
             raise MalformedError(f"there is no parameter {shown(name)}{did_you_mean(name, known)}")
         if len(request.query.getall(name)) > 1:
-            raise MalformedError(f"{name}: given more than once")
+            raise MalformedError(f"{name}: given more than once, give it once")
         _check_text(known[name], request.query[name])
 
 
@@ -220,7 +222,7 @@ async def _in_words(request: web.Request, handler: Handler) -> web.StreamRespons
         methods = ", ".join(sorted(error.allowed_methods))
         return _refused(405, f"{request.path} takes {methods}, not {error.method}", Allow=methods)
     except web.HTTPRequestEntityTooLarge:
-        return _refused(413, "the body is larger than any order may be")
+        return _refused(413, "the body is larger than any order may be: send what the order asks for alone")
     except web.HTTPNotFound:
         if not _is_ours(request):
             raise

@@ -84,7 +84,7 @@ class Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         """Answer what is no HTTP, or a defect of ours; a stranger's bytes are not repeated."""
         wrong = (
-            "this cannot be understood as HTTP\n"
+            "this cannot be understood as HTTP: see that http://, or https:// where `tls` is set, is what is asked\n"
             if status < web.HTTPInternalServerError.status_code
             else message
         )

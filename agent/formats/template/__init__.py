@@ -61,7 +61,7 @@ class TemplateFormat:
         """See the protocol."""
         body = self._written(self._names(event, place)).strip(" \t\r\n")
         if not body:
-            raise UnfilledError("it writes nothing")
+            raise UnfilledError("it writes nothing: write {% if %} so that each event has a body")
         for text in body.split("\n") if self._lines else [body] if self._json else []:
             _check_json(text)
         try:
@@ -107,7 +107,9 @@ class TemplateFormat:
         except UndefinedError as error:
             raise UnfilledError(str(error.message), _line(error.__traceback__)) from None
         except ZeroDivisionError as error:
-            raise UnfilledError("it divides by zero", _line(error.__traceback__)) from None
+            raise UnfilledError(
+                "it divides by zero: put {% if %} around it", _line(error.__traceback__)
+            ) from None
         except TypeError as error:
             raise UnfilledError(_WRONG_KIND, _line(error.__traceback__)) from None
         except (

@@ -60,7 +60,9 @@ def listed(value: object) -> Iterable[object]:
         return ()
     if isinstance(value, Iterable):
         return value
-    raise FormatError("it goes over one single value as if it were a list")
+    raise FormatError(
+        "it goes over one single value as if it were a list: name a list, such as `fields | items`"
+    )
 
 
 def to_json(value: object) -> str:
@@ -73,7 +75,9 @@ def to_json(value: object) -> str:
     try:
         return Ready(orjson.dumps(value, default=_absent_as_null).decode())
     except TypeError:
-        raise FormatError("`| json` was given something that has no JSON form") from None
+        raise FormatError(
+            "`| json` was given something that has no JSON form: give it a value, a list or a map"
+        ) from None
 
 
 def _absent_as_null(value: object) -> None:
@@ -121,7 +125,7 @@ def _replace(value: object, old: str, new: str) -> str:
 def _sum(value: object) -> float:
     numbers = [each for each in listed(value) if not is_absent(each)]
     if not all(isinstance(each, int | float) for each in numbers):
-        raise FormatError("`| sum` is for numbers")
+        raise FormatError("`| sum` is for numbers: use it on a list of these")
     return sum(numbers)  # type: ignore[arg-type]  # they are all numbers
 
 
@@ -129,7 +133,7 @@ def _items(value: object) -> Iterable[tuple[object, object]]:
     if is_absent(value):
         return ()
     if not isinstance(value, Mapping):
-        raise FormatError("`| items` is for a map, such as `data` or `fields`")
+        raise FormatError("`| items` is for a map: write it behind one, such as `data` or `fields`")
     return value.items()
 
 
@@ -151,7 +155,7 @@ def _local(value: object, zone: str, form: str = _DAY) -> object:
     try:
         return datetime.fromisoformat(text_of(value)).astimezone(place).strftime(form)
     except (ValueError, OverflowError):
-        raise FormatError("`| local` is for times: time, onset, source_time") from None
+        raise FormatError("`| local` is for times: write it behind time, onset or source_time") from None
 
 
 def _duration(value: object) -> object:

@@ -109,7 +109,7 @@ _OF_JINJA: Final = (
 def _range(*bounds: int) -> range:
     made = range(*bounds)
     if len(made) > LONGEST_RANGE:
-        raise FormatError(f"range(...) of more than {LONGEST_RANGE}")
+        raise FormatError(f"range(...) of more than {LONGEST_RANGE}: write a smaller one")
     return made
 
 

@@ -135,7 +135,7 @@ def read_line(line: bytes) -> Iterator[Entry]:
     try:
         value: Json = orjson.loads(line)
     except ValueError:
-        raise LineError("not JSON") from None
+        raise LineError("not JSON: expected an event a line, as the receiver took it") from None
     return _read(value, "", _DEPTH)
 
 
@@ -166,7 +166,7 @@ def _body(body: Json) -> Json:
     try:
         value: Json = orjson.loads(body)
     except ValueError:
-        raise LineError("the body is not JSON") from None
+        raise LineError("the body is not JSON: expected the event as it was sent") from None
     return value
 
 

@@ -64,7 +64,7 @@ def meanings(text: str) -> list[Meant]:
         Meant(each, offset, counted) for offset, counted in both for each in areas if 0 <= offset < ADDRESSES
     ]
     if not found:
-        raise MistypedError(f"{text}: an area has addresses 0 to {ADDRESSES - 1} only")
+        raise MistypedError(f"{text}: expected an address from 0 to {ADDRESSES - 1}, more an area has not")
     return found
 
 
@@ -106,7 +106,9 @@ def _place(text: str, area: Area | None, whole: str) -> tuple[Area | None, int]:
         )
     offset = int(text, 16 if text[:2].lower() == "0x" else 10)
     if offset >= ADDRESSES:
-        raise MistypedError(f"{whole}: the last address of an area is {ADDRESSES - 1}, counted from 0")
+        raise MistypedError(
+            f"{whole}: expected {ADDRESSES - 1} at most, the last address of an area, counted from 0"
+        )
     return area, offset
 
 

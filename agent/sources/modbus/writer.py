@@ -124,7 +124,7 @@ class ModbusWriter:
 
                 def leaving() -> None:
                     if self._door.writer is not self:
-                        raise WriteRefused("nothing was sent: the session has ended meanwhile")
+                        raise WriteRefused("nothing was sent: the session has ended meanwhile, send it anew")
                     last_word()
                     waiting.reschedule(None)
 
@@ -138,7 +138,9 @@ class ModbusWriter:
                 outcome = await self._connection.write(request)
         except SourceError as error:
             if request.sent:
-                raise WriteUncertain(f"{request.place} was written to, and then: {error}") from None
+                raise WriteUncertain(
+                    f"{request.place} was written to, and then: {error}; read the tag to see what is there"
+                ) from None
             raise WriteRefused(f"nothing was sent: {error}") from None
         match outcome:
             case Data():
@@ -148,7 +150,9 @@ class ModbusWriter:
             case Refused(code):
                 raise WriteUncertain(why_uncertain(request, code))
             case _:
-                raise WriteUncertain(f"unit {request.unit}, {request.place}: {outcome.reason}")
+                raise WriteUncertain(
+                    f"unit {request.unit}, {request.place}: {outcome.reason}; read the tag to see what is there"
+                )
 
     def _no_turn(self) -> str:
         return (
@@ -166,14 +170,14 @@ def _pdu(point: Point, value: Value, grant: WriteSection, *, multiple: bool) -> 
     of_number = isinstance(value, int | float) and not isinstance(value, bool)
     if isinstance(point.field, NumberField) and grant.min is not None and grant.max is not None:
         if not isinstance(value, int | float) or not of_number:
-            raise WriteRefused(f"{point.tag} takes a number, not {_shown(value)}")
+            raise WriteRefused(f"{point.tag} takes a number, not {_shown(value)}: send one")
         try:
             data = encode(point.field, value, (grant.min, grant.max))
         except ValueError as error:
             raise WriteRefused(f"the value cannot be written to {point.tag}: {error}") from None
         return _registers(point.offset, data, multiple=multiple)
     if point.area is not Area.COIL or not isinstance(value, bool):
-        raise WriteRefused(f"{point.tag} takes true or false, not {_shown(value)}")
+        raise WriteRefused(f"{point.tag} takes true or false, not {_shown(value)}: send one of these")
     if multiple:
         return struct.pack(">BHHBB", _COILS, point.offset, 1, 1, value)
     return struct.pack(">BHH", _ONE_COIL, point.offset, _ON if value else _OFF)

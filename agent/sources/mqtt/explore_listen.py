@@ -143,7 +143,9 @@ class Listener:
         try:
             topic = message.topic
         except UnicodeDecodeError:
-            raise SourceError(f"MQTT broker {self._config.url}: it sent a topic that is not UTF-8") from None
+            raise SourceError(
+                f"MQTT broker {self._config.url}: it sent a topic that is not UTF-8: find out who publishes that"
+            ) from None
         received = self._clock.monotonic()
         self._messages.append(Message(topic, bytes(message.payload), message.retain, received))
         self._arrived.set()

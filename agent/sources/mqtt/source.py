@@ -185,7 +185,8 @@ class _Session:
                 self._decoder.dropped()
                 self._paho.resume()
                 _log.warning(
-                    "source %s: the store takes nothing; the oldest QoS 0 messages are dropped", self._name
+                    "source %s: the store takes nothing; the oldest QoS 0 messages are dropped: make room on the disk",
+                    self._name,
                 )
 
     def _on_message(self, arrived: MQTTMessage) -> None:
@@ -233,7 +234,9 @@ class _Session:
             )
         if reason.value < self._config.qos:
             _log.warning(
-                "source %s: the broker grants %s only QoS 0: a crash may lose messages", self._name, topic
+                "source %s: the broker grants %s only QoS 0: a crash may lose messages; allow QoS 1 at the broker",
+                self._name,
+                topic,
             )
 
     def _patterns_of(self, topic: str) -> list[str]:
@@ -276,4 +279,6 @@ def _topic(message: MQTTMessage, config: MqttBroker) -> str:
         return message.topic
     except UnicodeDecodeError:
         # MQTT 3.1.1, 1.5.3: whoever receives it must close the connection.
-        raise SourceError(f"MQTT broker {config.url}: it sent a topic that is not UTF-8") from None
+        raise SourceError(
+            f"MQTT broker {config.url}: it sent a topic that is not UTF-8: find out who publishes that"
+        ) from None

@@ -209,7 +209,7 @@ class Topics:
             )
         if name not in made and len(made) >= _MOST_NAMES:
             raise ValueError(
-                f"more than {_MOST_NAMES:,} topics match {pattern.topic}: the others are passed over"
+                f"more than {_MOST_NAMES:,} topics match {pattern.topic}: the others are passed over; name fewer"
             )
         made[name] = topic
         return name

@@ -105,7 +105,9 @@ def load_certificate(file: Path, key: str) -> x509.Certificate:
     except OSError as error:
         raise SourceError(f"cannot read {key} {file}: {error.strerror}") from error
     except ValueError as error:
-        raise SourceError(f"{key} {file} is no certificate in DER or PEM form") from error
+        raise SourceError(
+            f"{key} {file} is no certificate in DER or PEM form: export it in one of these"
+        ) from error
 
 
 def parse(content: bytes) -> x509.Certificate:

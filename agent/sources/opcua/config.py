@@ -223,7 +223,7 @@ class OpcUaSource(SourceSection):
         if self.password is None:
             return self
         if self.user is None:
-            raise ValueError("a password needs a user")
+            raise ValueError("a password needs a user: add user: NAME")
         if self.security.mode == "none" and not self.security.insecure_password:
             raise ValueError(
                 "security none would show the password to anyone on the network: protect the connection "

@@ -128,9 +128,13 @@ def user_identity(certificate_file: Path, key_file: Path) -> UserIdentity:
     except OSError as error:
         raise SourceError(f"cannot read user_key {key_file}: {error.strerror}") from error
     except (ValueError, TypeError) as error:
-        raise SourceError(f"user_key {key_file} is no RSA key in PEM form without a password") from error
+        raise SourceError(
+            f"user_key {key_file} is no RSA key in PEM form without a password: export it so"
+        ) from error
     if certificate.public_key() != key.public_key():
-        raise SourceError(f"user_certificate {certificate_file} does not belong to user_key {key_file}")
+        raise SourceError(
+            f"user_certificate {certificate_file} does not belong to user_key {key_file}: name the two of one pair"
+        )
     return UserIdentity(certificate, key, f"{thumbprint(certificate)} ({certificate_file})")
 
 

@@ -114,7 +114,7 @@ class Items:
             return []
         self._subscription.continuity.broken = False
         _log.warning(
-            "%s: a message of the server was lost, or could not be decoded: all tags are asked for anew",
+            "%s: a message of the server was lost, or could not be decoded: all tags are asked for anew; where that stays, see its log",
             self._name,
         )
         self._standing.note_message_lost()

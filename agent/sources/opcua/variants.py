@@ -74,7 +74,7 @@ def type_of(answers: Sequence[ua.DataValue]) -> ua.VariantType:
         raise WriteRefused("the variable is an array: name a variable with a single value")
     if kind not in _WHOLE and kind not in _FLOATING and kind != ua.VariantType.Boolean:
         raise WriteRefused(
-            f"the variable is of type {kind.name}: only numbers, and true and false, can be written"
+            f"the variable is of type {kind.name}: only numbers, and true and false, can be written: name another one"
         )
     return kind
 

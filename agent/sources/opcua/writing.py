@@ -134,7 +134,7 @@ class OpcUaWriter:
             SourceError: there is none; the message says why.
         """
         if (section := self._config.tags.get(tag)) is None:
-            raise SourceError("the source has no such tag")
+            raise SourceError("the source has no such tag: check the configuration")
         node = (await resolve_all(self._calls, {0: section}))[0]
         if isinstance(node, str):
             raise SourceError(node)
@@ -144,7 +144,7 @@ class OpcUaWriter:
         """Make the request; nothing else than it is left to be sent."""
         grant = self._config.writes().get(tag)
         if grant is None:
-            raise WriteRefused("the tag says no `write`")
+            raise WriteRefused("the tag says no `write`: add it, with min and max")
         node = await self._find(tag)
         answers = await self._calls.read([_attribute(node, which) for which in DESCRIBED_BY])
         variant = to_variant(value, type_of(answers), grant)
@@ -197,7 +197,7 @@ def _refusal(code: int) -> str:
 
 
 def _doubt(why: str) -> str:
-    return f"it was sent, and may have been written: {why}"
+    return f"it was sent, and may have been written: {why}; read the tag to see what is there"
 
 
 def _attribute(node: ua.NodeId, which: AttributeIds) -> ua.ReadValueId:
