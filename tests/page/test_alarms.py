@@ -132,7 +132,7 @@ async def test_by_keyboard_alone(here, chrome):
                 "document.activeElement === document.body || !!document.activeElement.closest('dialog')"
             )
         await keys.press("Escape")
-        await expect(dialog).to_have_count(0)
+        await expect(one.page.locator("dialog")).to_have_count(0)
         assert await one.focused() == "L7"
         await keys.press("s")
         await keys.type("a sensor is changed")
@@ -151,14 +151,24 @@ async def reach(one, key):
 
 async def test_the_focus_stays_while_the_list_lives(here, chrome):
     """Whoever stands on an alarm stands there still when a more urgent one comes above it, and others go."""
-    await raised(here, "L4")
     async with opened(chrome, here.url, token=ANNA) as one:
+        here.put(NAMES.index("L4"), 0)
+        await expect(one.row("L4")).to_have_count(0)
+        await raised(here, "L4")
         button = one.row("L4").get_by_role("button", name="Shelve L4")
         await button.focus()
         here.put(NAMES.index("L5"), 0)
         await expect(one.row("L5")).to_have_count(0)
         here.put(NAMES.index("L5"), 99)
         await expect(one.row("L5")).to_be_visible()
+        await expect(button).to_be_focused()
+        rows = one.page.locator("#view-alarms .list").first.locator(".row")
+        before = await rows.evaluate_all("(all) => all.map((li) => li.dataset.key)")
+        assert before.index("L5") < before.index("L4")
+        assert (await here.agent.command("ack", "L5"))[0] == 0
+        await expect(one.row("L5")).to_contain_text("acknowledged by")
+        after = await rows.evaluate_all("(all) => all.map((li) => li.dataset.key)")
+        assert after.index("L4") < after.index("L5")
         await expect(button).to_be_focused()
 
 

@@ -16,6 +16,20 @@ PATIENCE_MS = 30_000
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 DESK = {"viewport": {"width": 1280, "height": 900}}
 VIEWS = ("alarms", "tags", "sources", "destinations", "events", "letters", "inbound", "configuration")
+# A text may go on beyond the edge within what scrolls by itself, or where it is cut on purpose.
+WIDE = """() => {
+  if (document.documentElement.scrollWidth > innerWidth) return "the page";
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const range = document.createRange();
+  const cut = (el) => el && (getComputedStyle(el).overflowX !== "visible" || cut(el.parentElement));
+  while (texts.nextNode()) {
+    const el = texts.currentNode.parentElement;
+    if (!texts.currentNode.data.trim() || !el.checkVisibility()) continue;
+    range.selectNodeContents(texts.currentNode);
+    if (range.getBoundingClientRect().right > innerWidth + 1 && !cut(el)) return `${el.tagName}.${el.className}: ${el.textContent.slice(0, 40)}`;
+  }
+  return "";
+}"""
 _OPTIONS = ["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
 _UNREACHABLE = re.compile(
     r"ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE"
@@ -88,12 +102,8 @@ class Opened:
         )
 
     async def wide(self) -> str:
-        """What is wider than the window; empty: nothing is."""
-        return await self.page.evaluate(
-            """() => document.documentElement.scrollWidth <= innerWidth ? "" :
-            [...document.querySelectorAll("main *, header *, dialog *")].filter((el) => el.getBoundingClientRect().right > innerWidth + 1)
-              .map((el) => `${el.tagName}.${el.className}`).slice(-3).join() || "the page" """
-        )
+        """What is wider than the window, or cut off at its edge; empty: nothing is."""
+        return await self.page.evaluate(WIDE)
 
 
 @asynccontextmanager
