@@ -52,7 +52,7 @@ def test_check_counts_what_was_written(plant, capsys):
         ),
         (
             ["status"],
-            "no agent is running with the data directory plant/data: `systemctl status edge-relay` says why",
+            "no agent is running with the data directory plant/data: `systemctl status edge-relay` says why, `edge-relay doctor` what to do",
         ),
         (["events"], "no agent has ever run here: there is no plant/data/events.db"),
     ],
