@@ -158,7 +158,7 @@ async def test_over_the_socket(tmp_path):
                     return response.status, await response.json()
 
             asked = [
-                ("/api/sources/plc/resume", None, 409, "source plc is not paused"),
+                ("/api/sources/plc/resume", None, 409, "source plc is not paused: it is read, there is nothing to resume"),
                 ("/api/sources/plk/pause", {"for_s": 1}, 404, "there is no source plk: did you mean `plc`?"),
                 ("/api/sources/plc/pause", {"for_s": 86_401}, 400, "for_s: Input should be less than"),
                 ("/api/sources/plc/pause", {}, 400, "for_s: Field required"),
@@ -314,7 +314,7 @@ def test_a_tag_of_which_nothing_comes_is_named(played, caplog):
     played.seconds(2, "T", "U")
     assert played.intake.status()["late"] == {}
     assert [record.message for record in caplog.records if "come" in record.message] == [
-        "source line: nothing comes of U, though it is connected",
+        "source line: nothing comes of U, though it is connected: look at the device, and at `stale_after`",
         "source line: U: values come again",
     ]
 

@@ -84,7 +84,7 @@ def test_the_difference_is_said_as_people_say_it(plant, capsys):
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (("none.csv", "-c", "new"), "none.csv: cannot be read: No such file or directory"),
+        (("none.csv", "-c", "new"), "none.csv: cannot be read (No such file or directory): check the path"),
         (("h.csv", "-c", "none"), "no such file or folder"),
         (
             ("h.csv", "-c", "new", "--events", "none/e"),

@@ -102,7 +102,7 @@ async def test_a_value_that_moves_is_found_with_a_tolerance(capsys):
         (("opc.tcp://127.0.0.1:1", "ns=2,s=x"), 2, "expected a node id"),
         (("line", "x11"), 2, "'x11' is no Modbus address: write 40011 as in a manual"),
         (("lin", "40011"), 2, "there is no source lin: did you mean `line`?"),
-        (("line", "40001", "--unit-id", "300"), 2, "a unit id is a number from 0 to 255"),
+        (("line", "40001", "--unit-id", "300"), 2, "expected a number from 0 to 255"),
         (("opc.tcp://plc", "i=1", "--unit-id", "3"), 2, "--unit-id is for Modbus"),
     ],
 )

@@ -119,7 +119,7 @@ def test_mistakes_are_usage(folder, capsys):
     assert err.splitlines() == [
         "plant.yaml:5:35: error: rule R1-temperature: unknown key `hihg`: did you mean `high`?",
         "other.yaml:1:1: error: `tests` is missing: add it",
-        "nowhere.yaml:0:0: error: cannot be read: No such file or directory",
+        "nowhere.yaml:0:0: error: cannot be read (No such file or directory): check the path",
     ]
 
 

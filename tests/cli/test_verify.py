@@ -324,7 +324,7 @@ def test_for_scripts(tmp_path, said):
         ((), {}, "which key? Give --secret-file FILE, --public-key whpk_..., or --destination NAME"),
         (KEY_A, {"headers": None}, "which headers arrived? Give --headers FILE, or --id"),
         (KEY_A, {"body": None}, "which body arrived? Give the file that holds it, or -"),
-        (KEY_A, {"body": "none"}, "none cannot be read: No such file or directory"),
+        (KEY_A, {"body": "none"}, "none cannot be read (No such file or directory): check the path"),
         (KEY_A, {"headers": "a.key"}, "a.key has no headers: expected lines such as"),
         (("--secret-file", "github.key"), {}, "github.key: not a webhook secret: expected whsec_"),
         (("--secret-file", "none"), {}, "none cannot be read"),
@@ -338,9 +338,9 @@ def test_for_scripts(tmp_path, said):
         (
             ("--destination", "open", "-c", "plant.yaml"),
             {},
-            "destination open is not signed: there is nothing",
+            "destination open is not signed (`signing: none`)",
         ),
-        (("--destination", "cmms", *KEY_A), {}, "either --destination, or --secret-file and --public-key"),
+        (("--destination", "cmms", *KEY_A), {}, "--destination beside --secret-file or --public-key"),
     ],
 )
 def test_a_slip_is_answered_with_the_remedy(said, words, given, message):

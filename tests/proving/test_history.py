@@ -145,7 +145,7 @@ def test_what_cannot_be_read_is_refused_with_its_line(tmp_path, text, words):
 
 def test_a_file_that_is_not_there_is_a_sentence(tmp_path):
     """No traceback for a slip of the keyboard."""
-    with pytest.raises(HistoryError, match=r"none\.csv: cannot be read: No such file"):
+    with pytest.raises(HistoryError, match=r"none\.csv: cannot be read \(No such file"):
         History([tmp_path / "none.csv"], KINDS, "UTC")
 
 

@@ -119,7 +119,7 @@ def test_what_an_agent_says_of_itself(kind, data, expected):
         (b"7", "not an event"),
         (b"[]", "not an event"),
         (b'["text"]', "not an event"),
-        (b'{"body": "tag,site=dresden value=3"}', "the body is not JSON"),
+        (b'{"body": "tag,site=dresden value=3"}', "the body is not JSON: expected the event as it was sent"),
         (b"[[[[[[[[]]]]]]]]", "not an event"),
     ],
 )

@@ -114,7 +114,7 @@ def test_a_stranger_who_invents_topics_fills_no_memory(monkeypatch):
     decoded = [read(decoder, f"c/{n}") for n in range(1_000)]
 
     assert [names(one) for one in decoded[:11]] == [[f"C.{n}"] for n in range(10)] + [[]]
-    told = "C.{1}: more than 10 topics match c/+: the others are passed over"
+    told = "C.{1}: more than 10 topics match c/+: the others are passed over; name fewer"
     assert [(one.warning, one.unreadable) for one in decoded if one.warning or one.unreadable] == [
         (told, told)
     ]
