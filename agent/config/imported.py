@@ -52,7 +52,7 @@ def read_import(wanted: Import, kind: str, folder: Path) -> TagList:
             raise ListError(_not_there(wanted.file, folder, list(known.values())))
         content = wanted.file.read_bytes()
     except OSError as error:
-        raise ListError(f"cannot be read: {error.strerror}") from None
+        raise ListError(f"cannot be read: {error.strerror}; check the path, and who may read it") from None
     except (RuntimeError, ValueError):  # links in a circle (before Python 3.13), a NUL
         raise ListError("cannot be read: its path leads nowhere") from None
     return read_list(content, str(wanted.file), kind, wanted)

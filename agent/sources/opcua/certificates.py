@@ -103,7 +103,9 @@ def load_certificate(file: Path, key: str) -> x509.Certificate:
     try:
         return parse(file.read_bytes())
     except OSError as error:
-        raise SourceError(f"cannot read {key} {file}: {error.strerror}") from error
+        raise SourceError(
+            f"cannot read {key} {file}: {error.strerror}; check the path, and who may read it"
+        ) from error
     except ValueError as error:
         raise SourceError(
             f"{key} {file} is no certificate in DER or PEM form: export it in one of these"

@@ -126,7 +126,9 @@ def user_identity(certificate_file: Path, key_file: Path) -> UserIdentity:
     try:
         key = _load_key(_private(key_file))
     except OSError as error:
-        raise SourceError(f"cannot read user_key {key_file}: {error.strerror}") from error
+        raise SourceError(
+            f"cannot read user_key {key_file}: {error.strerror}; check the path, and who may read it"
+        ) from error
     except (ValueError, TypeError) as error:
         raise SourceError(
             f"user_key {key_file} is no RSA key in PEM form without a password: export it so"
