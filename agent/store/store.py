@@ -264,11 +264,7 @@ class Store:
         unwritten = partial(self._writer.unwritten, destination)
         deliveries, damaged = await queries.find_waiting(self._turns, wanted, after, limit, unwritten)
         for seq in damaged:
-            _log.error(
-                "event %d is damaged on disk and is not sent to %s: a dead letter; see to the disk (dmesg)",
-                seq,
-                destination,
-            )
+            _log.error("event %d is damaged, not sent to %s: see to the disk (dmesg)", seq, destination)
             self.mark(MarkDead(destination, seq, self._clock.wall(), DAMAGED))
             self.on_damaged(destination, seq)
         return deliveries
