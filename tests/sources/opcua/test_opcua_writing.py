@@ -398,5 +398,5 @@ async def test_what_is_read_on_demand_is_judged_as_all_values_are(plant, valve):
         (None, "bad", "the device says that it has no value (its code -9999)"),
         (None, "bad", "the value is outside of its valid_range [-50, 300]"),
         (7.5, "uncertain", "UncertainLastUsableValue"),
-        (None, "bad", "the source has no such tag: check the configuration"),
+        (None, "bad", "the source has no such tag"),
     ]
