@@ -6,6 +6,7 @@ class it makes an instance, and which words of the message are the thing, the ca
 
 import asyncio
 import json
+import socket
 import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -180,8 +181,9 @@ async def nobody(scene):
 async def hanging(scene):
     """It has its socket, and says nothing."""
     (scene.folder / "data").mkdir()
-    server = await asyncio.start_unix_server(lambda *_: asyncio.sleep(30), scene.folder / "data/control.sock")
-    async with server:
+    with socket.socket(socket.AF_UNIX) as silent_one:
+        silent_one.bind("data/control.sock")
+        silent_one.listen()
         return await scene.command("status", of="")
 
 
