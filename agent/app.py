@@ -18,6 +18,7 @@ from typing import Final
 
 from agent.acting.actor import Actor
 from agent.acting.writing import watched
+from agent.attention import warnings
 from agent.board import Board
 from agent.clock import Clock
 from agent.config.model import Configuration
@@ -46,7 +47,7 @@ from agent.rules.engine import Engine
 from agent.sent import Sent
 from agent.shown import Shown
 from agent.stacks import watch_loop
-from agent.status import health, status, warnings
+from agent.status import health, status
 from agent.store.alive import stay_alive
 from agent.store.records import Addressed
 from agent.store.store import Store
@@ -235,7 +236,9 @@ class Agent:
                 for event in (*self.intakes.last_words(), last):
                     await self.pipeline.tell(event)
         except TimeoutError:
-            _log.warning("the store does not answer: it is stopped without a last word; see to the disk (dmesg)")
+            _log.warning(
+                "the store does not answer: it is stopped without a last word; see to the disk (dmesg)"
+            )
         await self.outlets.stop()
         await self.recorder.stop()
         self.pipeline.checkpoint()

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from agent import __version__
+from agent.attention import warnings
 from agent.model import MILLISECOND, Json
 from agent.showing.guide import next_step
 from agent.showing.keeping import kept
@@ -19,7 +20,7 @@ from agent.showing.settled import InForce, Tags
 from agent.showing.text import told
 from agent.showing.watching import Watching
 from agent.stamps import utc_text
-from agent.status import health, warnings
+from agent.status import health
 
 if TYPE_CHECKING:
     from agent.app import Agent

@@ -171,7 +171,11 @@ async def test_a_new_destination_gets_what_it_would_have_been_sent(tmp_path):
     [
         (ReplayOrder, {}, "since_ms: Field required"),
         (ReplayOrder, {"since_ms": "now"}, "since_ms: Input should be a valid integer"),
-        (ReplayOrder, {"since_ms": 5, "until_ms": 5}, "until is not after since: nothing lies between them, give a later one"),
+        (
+            ReplayOrder,
+            {"since_ms": 5, "until_ms": 5},
+            "until is not after since: nothing lies between them, give a later one",
+        ),
         (
             ReplayOrder,
             {"since_ms": 5, "to": "a", "destination": "b"},

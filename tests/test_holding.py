@@ -108,7 +108,9 @@ async def test_a_disabled_destination_is_enabled_and_a_paused_one_resumed(tmp_pa
                 await order("clod")
         with pytest.raises(UnknownError, match="did you mean `cloud`"):
             await holding.pause("clod", None, "anna", "")
-        with pytest.raises(ImpossibleError, match=r"^destination cloud is not paused: there is nothing to resume$"):
+        with pytest.raises(
+            ImpossibleError, match=r"^destination cloud is not paused: there is nothing to resume$"
+        ):
             await holding.resume("cloud")
         assert (await holding.enable("cloud"))["state"] == "healthy"
         health.disable("it said 410")

@@ -51,6 +51,7 @@ LEVELS = {
     "web": SHELL,
     # The wiring: the road of a reading, the parts at work, how they start, change and are asked.
     "alarms": APP,
+    "attention": APP,
     "app": APP,
     "board": APP,
     "changes": APP,

@@ -158,7 +158,12 @@ async def test_over_the_socket(tmp_path):
                     return response.status, await response.json()
 
             asked = [
-                ("/api/sources/plc/resume", None, 409, "source plc is not paused: it is read, there is nothing to resume"),
+                (
+                    "/api/sources/plc/resume",
+                    None,
+                    409,
+                    "source plc is not paused: it is read, there is nothing to resume",
+                ),
                 ("/api/sources/plk/pause", {"for_s": 1}, 404, "there is no source plk: did you mean `plc`?"),
                 ("/api/sources/plc/pause", {"for_s": 86_401}, 400, "for_s: Input should be less than"),
                 ("/api/sources/plc/pause", {}, 400, "for_s: Field required"),

@@ -2,8 +2,9 @@
 
 from types import SimpleNamespace
 
+from agent.attention import warnings
 from agent.paths import STORE
-from agent.status import health, warnings
+from agent.status import health
 
 
 def agent(folder, unavailable=None):

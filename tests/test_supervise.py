@@ -188,7 +188,9 @@ async def test_a_stuck_session_is_cancelled_and_run_again():
     await rig.play(100)
 
     assert rig.begun == [0, 61]
-    assert rig.told == ["nothing came of it for 60 s; it was started anew: look at the device and the network"]
+    assert rig.told == [
+        "nothing came of it for 60 s; it was started anew: look at the device and the network"
+    ]
 
 
 @pytest.mark.virtual_time

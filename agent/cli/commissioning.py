@@ -81,7 +81,11 @@ def source_of(text: str, path: Path) -> "SourceConfig":
     name = text.removeprefix("source:")
     configuration = without_secrets(path)
     if name not in configuration.sources:
-        guess = did_you_mean(name, configuration.sources) if configuration.sources else ": the configuration has none, write an address such as tcp://HOST"
+        guess = (
+            did_you_mean(name, configuration.sources)
+            if configuration.sources
+            else ": the configuration has none, write an address such as tcp://HOST"
+        )
         raise MistypedError(f"there is no source {name}{guess}")
     return with_secrets(path, configuration, [name])[name]
 

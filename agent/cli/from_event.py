@@ -71,7 +71,9 @@ async def _incident(event: str, configuration: "Configuration") -> "Incident":
         raise EdgeRelayError(f"there is no event {event}: `edge-relay events --json` shows their ids")
     instance = str(data.get("instance", ""))
     if instance not in {rule.name for rule in configuration.rules}:
-        raise EdgeRelayError(f"{event} is {row['type']}, and of no rule that is configured now: name an event of one of these, `edge-relay explain` lists them")
+        raise EdgeRelayError(
+            f"{event} is {row['type']}, and of no rule that is configured now: name an event of one of these, `edge-relay explain` lists them"
+        )
     at = wall_of(row["timestamp"])
     return Incident(
         event,

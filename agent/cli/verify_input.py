@@ -202,7 +202,9 @@ def keys_of_destination(config: Path, name: str) -> Keys:
         case WebhookDestination(signing=signing) if signing != "none":
             pass
         case _:
-            raise UsageError(f"destination {name} is not signed (`signing: none`), so nothing can be verified: give it a secret, as `edge-relay keygen` makes one")
+            raise UsageError(
+                f"destination {name} is not signed (`signing: none`), so nothing can be verified: give it a secret, as `edge-relay keygen` makes one"
+            )
     if isinstance(signing, HexSigning):
         secret = signing.secret.reveal()
         return Keys((f"the secret of {name}",), (), (secret,), signing.header, signing.prefix)

@@ -31,7 +31,9 @@ async def test_the_dead_letter_says_what_the_template_cannot_do(caplog):
 
     assert soon == [2, 3]
     assert rig.outbox.dead.keys() == {1}
-    assert rig.outbox.dead[1].endswith("the last: the template, line 3: it divides by zero: put {% if %} around it")
+    assert rig.outbox.dead[1].endswith(
+        "the last: the template, line 3: it divides by zero: put {% if %} around it"
+    )
     assert [event.data["reason"] for event in rig.told if event.type == "delivery.dead"] == list(
         rig.outbox.dead.values()
     )

@@ -223,7 +223,11 @@ def test_types_may_be_written_as_in_the_plc_program(iec, ours):
             "tags.T",
             "a discrete is one bit: leave out `type: int16`, or is the area another?",
         ),
-        ({"address": "00001", "scale": 2.0}, "tags.T", "a coil is one bit: `scale` has no meaning there, delete it"),
+        (
+            {"address": "00001", "scale": 2.0},
+            "tags.T",
+            "a coil is one bit: `scale` has no meaning there, delete it",
+        ),
         (
             {"address": "40001", "type": "int16", "length": 4},
             "tags.T",
