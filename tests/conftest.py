@@ -4,6 +4,7 @@ import asyncio
 import gc
 import inspect
 import socket
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -25,6 +26,12 @@ def pytest_collection_finish():
     gc.freeze()
     gc.freeze = gc.unfreeze = lambda: None
     gc.enable()
+
+
+def pytest_runtest_teardown(item, nextitem):
+    """After the last test of a file that parsed the house's source, this worker forgets it."""
+    if "rigs.source_tree" in sys.modules and (nextitem is None or nextitem.path != item.path):
+        sys.modules["rigs.source_tree"].forget()
 
 
 def pytest_configure(config):

@@ -325,7 +325,7 @@ async def test_a_refused_file_is_told_until_one_is_accepted(tmp_path, free_port)
         assert first.startswith(f"{it.file}:9:15: error: rule R: unknown key `hihg`")
         assert second.startswith(f"{it.file}:10:")
         [warning] = agent.warnings()
-        assert warning.endswith(f"{first}, and 1 more")
+        assert f"the old one goes on: {first}, and 1 more; " in warning
         assert agent.problems() == []
 
         it.write()

@@ -51,6 +51,7 @@ def logging_to(stderr: int, *, form: Form = "text", debug: bool = False) -> Iter
         clock,
     )
     root = logging.getLogger()
+    level_before = root.level
     root.addHandler(handler)
     root.setLevel(logging.DEBUG if debug else logging.INFO)
     for library, level in _LIBRARIES.items():
@@ -62,6 +63,7 @@ def logging_to(stderr: int, *, form: Form = "text", debug: bool = False) -> Iter
     finally:
         warnings.showwarning, sys.unraisablehook, threading.excepthook = hooks
         root.removeHandler(handler)
+        root.setLevel(level_before)
         handler.close()
 
 
