@@ -151,6 +151,22 @@ async def test_an_agent_that_is_killed_and_comes_back(here, chrome):
         assert await phone.page.evaluate("window.same")
 
 
+async def test_a_view_that_could_not_be_fetched_is_fetched_once_the_agent_is_back(here, chrome):
+    """The agent ended while the page was opened: no badge is missing for the rest of the night."""
+    async with await chrome.new_context() as context:
+        page = await context.new_page()
+        await page.route("**/letters.js", lambda route: route.abort(), times=1)
+        thrown = []
+        page.on("pageerror", lambda error: thrown.append(error))  # noqa: PLW0108 - playwright marks what it is given
+        async with page.expect_event("requestfailed"):
+            await page.goto(here.url)
+        await here.agent.kill()
+        await expect(page.locator("#old")).to_contain_text("what you see is old")
+        async with page.expect_request("**/configuration.js"):  # the last of them
+            await here.agent.start()
+        assert thrown == []
+
+
 async def test_without_tokens_it_is_read_only_and_says_what_to_do(here, chrome):
     """Each button says why nothing can be ordered and how a token is made; nothing is ordered by it."""
     here.write(tags=TAGS, rules=RULES, tokens="{}")

@@ -147,13 +147,24 @@ function showBadge(each) {
 /** Once there is something to see: the other views are fetched for their badges, and mounted when shown. */
 async function loadOthers() {
   for (const each of frames.values()) {
+    if (each.watched) continue;
     try {
       await load(each);
       watch(each);
-    } catch (error) {
-      reportError(error); // said in its place when it is shown
+      each.watched = true;
+    } catch {
+      tryOthersAgain(); // the agent is away, or says why when the view is shown
+      return;
     }
   }
+}
+
+function tryOthersAgain() {
+  const back = live.on("connection", () => {
+    if (live.standing !== "live") return;
+    back();
+    loadOthers();
+  });
 }
 
 // --- the beginning --------------------------------------------------------------------------------
