@@ -106,6 +106,10 @@ async def site(folder, port, ca=None, **section):
             async with asyncio.timeout(30):
                 while not (await here.is_up(ca) or running.done()):
                     await asyncio.sleep(0.02)
+                while not (
+                    here.agent.intakes.at_work.keys() >= configuration.sources.keys() or running.done()
+                ):
+                    await asyncio.sleep(0.02)  # the page is there a moment before the sources have begun
             yield here
         finally:
             signals.stop.set()
