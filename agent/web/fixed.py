@@ -47,27 +47,27 @@ def _named(schema: str) -> Json:
 
 FIXED: Final[Mapping[str, Json]] = {
     "/health": _asked(
-        "health", "monitoring", "Whether the agent does its work, and why not.", _verdicts(401, 403)
+        "health", "monitoring", "Whether the agent does its work, and why not.", _verdicts(401, 403, 421)
     ),
     "/live": _asked(
-        "alive", "monitoring", "Whether it runs: what a container may be restarted on.", _verdicts(403)
+        "alive", "monitoring", "Whether it runs: what a container may be restarted on.", _verdicts(421)
     ),
-    "/ready": _asked("ready", "monitoring", "Whether it has started.", _verdicts(403)),
+    "/ready": _asked("ready", "monitoring", "Whether it has started.", _verdicts(421)),
     "/metrics": _asked(
-        "metrics", "monitoring", "Metrics for Prometheus.", _answers("text/plain", _TEXT, 401, 403)
+        "metrics", "monitoring", "Metrics for Prometheus.", _answers("text/plain", _TEXT, 401, 403, 421)
     ),
     "/api/live": _asked(
         "live",
         "page",
         "All that the page shows, live.",
-        _answers("text/event-stream", _TEXT, 401, 403, 503),
+        _answers("text/event-stream", _TEXT, 401, 403, 421, 503),
         _STREAM,
     ),
     "/api/whoami": _asked(
         "whoami",
         "page",
         "Whose token it is, and what may be done with it; on the port alone.",
-        _answers("application/json", _named("Whoami"), 401, 403),
+        _answers("application/json", _named("Whoami"), 401, 403, 421),
     ),
 }
 """By path."""

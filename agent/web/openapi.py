@@ -38,16 +38,17 @@ _TOKEN: Final[Json] = {
 _REFUSALS: Final[Mapping[int, str]] = {
     400: "It cannot be understood; the sentence says which part.",
     401: "No token, or none that is known (the port alone).",
-    403: "Not allowed: a foreign page or name asks, or only reading is open without a token (the port alone).",
+    403: "Not allowed: a page of another site asks, or only reading is open without a token (the port alone).",
     404: "There is none of this name or number.",
     408: "The order did not come to its end in time.",
     409: "It cannot be done now; the sentence says why.",
     413: "The body is larger than any order may be.",
     415: "The body of an order is `application/json` (the port alone).",
+    421: "It does not answer to this name (the port alone).",
     422: "The configuration on disk has errors, one a line; the one in force goes on.",
     503: "It cannot be read or stored now; nothing was done.",
 }
-_OF_QUESTIONS: Final = (400, 401, 403, 503)
+_OF_QUESTIONS: Final = (400, 401, 403, 421, 503)
 _OF_ORDERS: Final = (*_REFUSALS,)
 
 

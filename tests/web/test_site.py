@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import itertools
 import json
 import logging
 import socket
@@ -50,6 +51,20 @@ async def test_every_route_asks_for_what_it_should(tmp_path, free_port, listen, 
             assert (wrong[0] == 401) is (path not in FREE or path == "/api/whoami"), (method, path)
             assert right[0] not in {401, 403, 415, 421}, (method, path, right)
             assert right[0] != 405, (method, path)
+
+
+async def test_what_is_refused_at_the_door_is_in_the_document(tmp_path, free_port, monkeypatch):
+    """No token, a wrong one, a foreign name, another site's page: a status that the OpenAPI document declares."""
+    monkeypatch.setattr(access, "_SLOWED_S", 0.0)
+    strangers = [{"Host": "evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {}]
+    async with site(tmp_path, free_port(), listen="0.0.0.0") as here:
+        document = json.loads((await here.ask("/api/openapi.json", "GET", ANNA))[2])
+        for path, operations in document["paths"].items():
+            for method, operation in operations.items():
+                for token, headers in itertools.product((None, WRONG), strangers):
+                    asked = path.replace("{seq}", "1"), method.upper(), token
+                    status = (await here.ask(*asked, headers=headers))[0]
+                    assert str(status) in operation["responses"], (asked, headers, status)
 
 
 def assert_headers(headers, path, status):
