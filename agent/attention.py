@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Final
 
 from agent.intake import named
 from agent.paths import STORE
+from agent.store.limits import LEAST_FREE
 from agent.store.notices import size_text
 
 if TYPE_CHECKING:
     from agent.app import Agent
 
 _FLAPS: Final = 3  # losses in ten minutes: a switch that restarts makes one or two
-_LEAST_FREE: Final = 100_000_000  # bytes; `agent.checkup.files` has the same
 
 
 def warnings(agent: "Agent") -> Sequence[str]:
@@ -64,7 +64,7 @@ def _unreadable(name: str, bad: Mapping[str, str], tags: int) -> str:
 def _of_disk(agent: "Agent") -> Iterator[str]:
     where = agent.configuration.agent.data_dir
     free = disk_usage(where).free
-    if agent.store.room.ballast.spent or free < _LEAST_FREE:
+    if agent.store.room.ballast.spent or free < LEAST_FREE:
         yield (
             f"the disk of {where} is full, or nearly, {size_text(free)} are free: "
             "make room, `sudo edge-relay doctor` says how"

@@ -15,11 +15,11 @@ from agent.checkup.case import Case
 from agent.checkup.finding import Finding, Subject
 from agent.checkup.users import User
 from agent.paths import STORE
+from agent.store.limits import LEAST_FREE
 from agent.store.notices import size_text
 
 _FILES: Final = Subject("files")
 _FILE: Final = re.compile(r"\$\{(?:insecure_)?file:([^{}]+)\}")
-_LEAST_FREE: Final = 100_000_000  # bytes
 _LEAST_INODES: Final = 1_000
 _EVERYBODY: Final = stat.S_IROTH | stat.S_IWOTH
 
@@ -109,7 +109,7 @@ def _space(folder: Path, limit: int) -> Finding:
         return _FILES.problem(
             "room on the disk", said, "delete what is many: `df -i`, then `du --inodes -x /`"
         )
-    if free < _LEAST_FREE:
+    if free < LEAST_FREE:
         return _FILES.problem(
             "room on the disk", said, "make room: `du -xh / | sort -h | tail` names what is large"
         )

@@ -9,6 +9,8 @@ from typing import Final
 
 from agent.store.opening import WAL_BYTES
 
+LEAST_FREE: Final = 100_000_000
+"""Bytes free on the disk below which somebody is told, while there is still time."""
 BALLAST: Final = 16_000_000
 # A transaction that is larger than the log is meant to be makes it so for a moment.
 _LOG: Final = 2 * WAL_BYTES

@@ -149,8 +149,8 @@ class AttemptRow(TypedDict):
     text: str
 
 
-class EventRow(TypedDict):
-    """An event as it is sent, with its deliveries; of a damaged row no more than its number."""
+class Sent(TypedDict):
+    """An event as it is sent; of a damaged row no more than its number."""
 
     seq: int
     id: NotRequired[str]
@@ -158,6 +158,11 @@ class EventRow(TypedDict):
     timestamp: NotRequired[str]
     data: NotRequired[dict[str, object]]
     damaged: NotRequired[bool]
+
+
+class EventRow(Sent):
+    """An event as it is sent, with its deliveries; of a damaged row no more than its number."""
+
     deliveries: list[DeliveryRow]
 
 
@@ -167,27 +172,14 @@ class DeliveryWhole(DeliveryRow):
     attempts: list[AttemptRow]
 
 
-class EventWhole(TypedDict):
+class EventWhole(Sent):
     """One event, its deliveries with their attempts."""
 
-    seq: int
-    id: NotRequired[str]
-    type: NotRequired[str]
-    timestamp: NotRequired[str]
-    data: NotRequired[dict[str, object]]
-    damaged: NotRequired[bool]
     deliveries: list[DeliveryWhole]
 
 
-class LetterRow(DeliveryRow):
+class LetterRow(DeliveryRow, Sent):
     """A dead letter: an event and the delivery that was given up."""
-
-    seq: int
-    id: NotRequired[str]
-    type: NotRequired[str]
-    timestamp: NotRequired[str]
-    data: NotRequired[dict[str, object]]
-    damaged: NotRequired[bool]
 
 
 class LetterWhole(LetterRow):

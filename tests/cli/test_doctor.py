@@ -1,6 +1,5 @@
 """`edge-relay doctor` as a whole: what it prints, when it fails, and what it leaves alone."""
 
-import json
 import socket
 import subprocess
 import sys
@@ -10,29 +9,9 @@ import pytest
 from rigs.agent_process import AgentProcess, quiet_port
 from rigs.authority import Authority
 from rigs.commissioning import run
+from rigs.doctor import CANARY, TRIAL, doctor, verdicts, write
 from rigs.source_tree import ROOT
 from rigs.webhook_receiver import WebhookReceiver
-
-AGENT = "agent: {site: dresden, name: line-4, data_dir: data}\n"
-TRIAL = "sources:\n  trial: {type: simulated, tags: {T: {signal: sine}}}\n"
-CANARY = "canary-4711"
-
-
-def write(folder, text=TRIAL, agent=AGENT):
-    """Write a configuration whose data directory is there; its path."""
-    (folder / "data").mkdir(exist_ok=True)
-    (folder / "agent.yaml").write_text(f"{agent}http: {{listen: '127.0.0.1:{quiet_port()}'}}\n{text}")
-    return str(folder / "agent.yaml")
-
-
-async def doctor(capsys, *words):
-    status, output, errors = await run(capsys, "doctor", "--json", *words)
-    assert errors == ""
-    return status, json.loads(output)
-
-
-def verdicts(document):
-    return {(each["subject"], each["thing"]): each["verdict"] for each in document["findings"]}
 
 
 async def test_everything_is_looked_at_and_nothing_is_changed(tmp_path, capsys):

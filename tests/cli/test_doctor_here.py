@@ -8,30 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from rigs.agent_process import quiet_port
-from rigs.commissioning import run
+from rigs.doctor import AGENT, CANARY, TRIAL, doctor, verdicts, write
 from rigs.source_tree import ROOT
-
-AGENT = "agent: {site: dresden, name: line-4, data_dir: data}\n"
-TRIAL = "sources:\n  trial: {type: simulated, tags: {T: {signal: sine}}}\n"
-CANARY = "canary-4711"
-
-
-def write(folder, text=TRIAL, agent=AGENT):
-    """Write a configuration whose data directory is there; its path."""
-    (folder / "data").mkdir(exist_ok=True)
-    (folder / "agent.yaml").write_text(f"{agent}http: {{listen: '127.0.0.1:{quiet_port()}'}}\n{text}")
-    return str(folder / "agent.yaml")
-
-
-async def doctor(capsys, *words):
-    status, output, errors = await run(capsys, "doctor", "--json", *words)
-    assert errors == ""
-    return status, json.loads(output)
-
-
-def verdicts(document):
-    return {(each["subject"], each["thing"]): each["verdict"] for each in document["findings"]}
 
 
 async def test_a_secret_that_everybody_may_read_is_a_problem(tmp_path, capsys):

@@ -4,11 +4,10 @@ Its addresses are those of the README for whoever reads, and ports of this machi
 """
 
 import contextlib
-from dataclasses import dataclass
 
 from rigs.agent_process import AgentProcess, quiet_port, until
 from rigs.modbus_server import ModbusServer
-from rigs.readme_day import SECRET
+from rigs.readme_day import SECRET, Plant
 
 _PRESS = {(1, 3, 10): 1734}  # 173.4 °C
 _PLANT = """\
@@ -22,25 +21,6 @@ http: {listen: "127.0.0.1:8470", tokens: {anna: "${file:anna.token}"}}
 """
 
 
-@dataclass(frozen=True)
-class Night:
-    """The README's addresses, and where they are on this machine."""
-
-    places: dict
-
-    def real(self, text):
-        """The text with addresses that can be connected to."""
-        for shown, place in self.places.items():
-            text = text.replace(shown, place)
-        return text
-
-    def shown(self, text):
-        """The text as the README has it."""
-        for shown, place in self.places.items():
-            text = text.replace(place, shown)
-        return text
-
-
 @contextlib.asynccontextmanager
 async def night(folder):
     """Give it once the alarm is raised, and the drive known to be away; the configuration is in `folder/plant`."""
@@ -48,7 +28,7 @@ async def night(folder):
         ports = {"192.168.10.20:502": press.port}
         for away in ("192.168.10.40:502", "10.0.8.4:8080", "127.0.0.1:8470"):
             ports[away] = next(port for port in iter(quiet_port, None) if port not in ports.values())
-        known = Night({shown: f"127.0.0.1:{port}" for shown, port in ports.items()})
+        known = Plant({shown: f"127.0.0.1:{port}" for shown, port in ports.items()})
         for name, text in {"cmms.key": SECRET, "anna.token": "what-anna-types-4711\n"}.items():
             (agent.folder / name).write_text(text)
             (agent.folder / name).chmod(0o600)
